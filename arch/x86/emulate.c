@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Executes a decoded instruction in steps, with flags and register writes as hardware does them. */
+#include "arch/x86/emulate.h"
+
+/* RFLAGS (APM vol. 1, 3.1.4) */
+#define FLAG_CF BIT(0)
+#define FLAG_PF BIT(2)
+#define FLAG_AF BIT(4)
+#define FLAG_ZF BIT(6)
+#define FLAG_SF BIT(7)
+#define FLAG_DF BIT(10)
+#define FLAG_OF BIT(11)
+
+#define FLAGS_LOGIC  (FLAG_PF | FLAG_ZF | FLAG_SF)
+#define FLAGS_STATUS (FLAGS_LOGIC | FLAG_CF | FLAG_AF | FLAG_OF)
+
+/* struct emu.stage: what emu_next() finds done. */
+enum stage {
+	STAGE_START,
+	STAGE_LOADED, /* access.value has been read */
+	STAGE_STORED, /* access.value has been written */
+};
+
+/* The low `size` bytes of `value`. */
+static inline u64 cut(u64 value, u8 size)
+{
+	return size == 8 ? value : value & (BIT(size * 8) - 1);
+}
+
+static inline u64 sign_extend(u64 value, u8 size)
+{
+	unsigned int unused = 64 - size * 8;
+
+	return (u64)((s64)(value << unused) >> unused);
+}
+
+/* Writes a general register: 32 bits clear the upper half, 8 and 16 keep what they do not reach. */
+static inline void write_gpr(u64 *gpr, u64 value, u8 size)
+{
+	if (size == 8)
+		*gpr = value;
+	else if (size == 4)
+		*gpr = (u32)value;
+	else if (size == 2)
+		*gpr = (*gpr & ~(u64)0xffff) | (u16)value;
+	else
+		*gpr = (*gpr & ~(u64)0xff) | (u8)value;
+}
+
+static inline u64 read_reg(const struct insn *insn, const struct emu_cpu *cpu)
+{
+	u64 value = cpu->gpr[insn->reg];
+
+	if (insn->flags & INSN_HIGH_BYTE)
+		value >>= 8;
+	return cut(value, insn->op_size);
+}
+
+static inline void write_reg(const struct insn *insn, struct emu_cpu *cpu, u64 value)
+{
+	u64 *gpr = &cpu->gpr[insn->reg];
+
+	if (insn->flags & INSN_HIGH_BYTE)
+		*gpr = (*gpr & ~(u64)0xff00) | (u64)(u8)value << 8;
+	else
+		write_gpr(gpr, value, insn->op_size);
+}
+
+/* The operand that is not in memory, cut to the operand size. */
+static inline u64 second_operand(const struct insn *insn, const struct emu_cpu *cpu)
+{
+	if (insn->flags & INSN_IMM)
+		return cut(insn->imm, insn->op_size);
+	return read_reg(insn, cpu);
+}
+
+static inline gva_t linear(const struct emu_cpu *cpu, u8 seg, u64 offset, u8 addr_size)
+{
+	offset = cut(offset, addr_size);
+	if (cpu->mode != CPU_MODE_64)
+		return GVA((u32)(offset + cpu->seg_base[seg]));
+	/* The bases of ES, CS, SS and DS count as 0 (APM vol. 2, 4.5.3). */
+	if (seg >= X86_FS)
+		offset += cpu->seg_base[seg];
+	return GVA(offset);
+}
+
+/*
+ * A bit offset in a register is signed and reaches beyond the operand: the
+ * operand-sized unit that holds the bit is accessed (APM vol. 3, "BT").
+ */
+static u64 bit_string_offset(const struct insn *insn, const struct emu_cpu *cpu)
+{
+	s64 bit = (s64)sign_extend(cpu->gpr[insn->reg], insn->op_size);
+
+	return (u64)((bit >> 3) & -(s64)insn->op_size);
+}
+
+static inline bool is_bit_op(u8 op)
+{
+	return op >= INSN_BT && op <= INSN_BTC;
+}
+
+static inline u64 effective_address(const struct insn *insn, const struct emu_cpu *cpu)
+{
+	u64 address = insn->disp;
+
+	if (insn->base != INSN_NO_REG)
+		address += cpu->gpr[insn->base];
+	if (insn->index != INSN_NO_REG)
+		address += cpu->gpr[insn->index] * insn->scale;
+	if (insn->flags & INSN_RIP_REL)
+		address += cpu->rip + insn->length;
+	if (is_bit_op(insn->op) && !(insn->flags & INSN_IMM))
+		address += bit_string_offset(insn, cpu);
+	return address;
+}
+
+void emu_begin(struct emu *emu, const struct insn *insn, const struct emu_cpu *cpu)
+{
+	if (insn != &emu->insn)
+		emu->insn = *insn;
+	emu->access.gva = linear(cpu, insn->seg, effective_address(insn, cpu), insn->addr_size);
+	emu->access.size = insn->mem_size;
+	/* XCHG with memory is atomic with or without LOCK. */
+	emu->access.locked = insn->flags & INSN_LOCK || insn->op == INSN_XCHG;
+	emu->stage = STAGE_START;
+}
+
+static inline void advance_rip(const struct insn *insn, struct emu_cpu *cpu)
+{
+	u64 next = cpu->rip + insn->length;
+
+	cpu->rip = cpu->mode == CPU_MODE_64 ? next : (u32)next;
+}
+
+static inline u64 top_bit(u64 value, u8 size)
+{
+	return value >> (size * 8 - 1) & 1;
+}
+
+/* ZF, SF and PF of a result that is cut to `size`. PF looks at the low byte alone. */
+static u64 result_flags(u64 result, u8 size)
+{
+	u64 fold = (result ^ result >> 4) & 0xf;
+	u64 flags = top_bit(result, size) ? FLAG_SF : 0;
+
+	if (!result)
+		flags |= FLAG_ZF;
+	if (0x9669 >> fold & 1) /* bit n: n has an even number of ones */
+		flags |= FLAG_PF;
+	return flags;
+}
+
+/* a + b + carry, all cut to `size`; the carry out of each bit gives CF and AF. */
+static u64 add(u64 a, u64 b, u64 carry, u8 size, u64 *flags)
+{
+	u64 r = cut(a + b + carry, size);
+	u64 carries = (a & b) | ((a | b) & ~r);
+
+	*flags = result_flags(r, size);
+	*flags |= top_bit(carries, size) ? FLAG_CF : 0;
+	*flags |= carries & BIT(3) ? FLAG_AF : 0;
+	*flags |= top_bit((a ^ r) & (b ^ r), size) ? FLAG_OF : 0;
+	return r;
+}
+
+/* a - b - borrow, likewise. */
+static u64 subtract(u64 a, u64 b, u64 borrow, u8 size, u64 *flags)
+{
+	u64 r = cut(a - b - borrow, size);
+	u64 borrows = (~a & b) | ((~a | b) & r);
+
+	*flags = result_flags(r, size);
+	*flags |= top_bit(borrows, size) ? FLAG_CF : 0;
+	*flags |= borrows & BIT(3) ? FLAG_AF : 0;
+	*flags |= top_bit((a ^ b) & (a ^ r), size) ? FLAG_OF : 0;
+	return r;
+}
+
+static inline void set_flags(struct emu *emu, u64 mask, u64 flags)
+{
+	emu->rflags = (emu->rflags & ~mask) | (flags & mask);
+}
+
+/* The two-operand and one-operand arithmetic: a is the destination. Sets emu->rflags. */
+static u64 arithmetic(struct emu *emu, u64 a, u64 b)
+{
+	u8 size = emu->insn.op_size;
+	u64 carry = emu->rflags & FLAG_CF;
+	u64 mask = FLAGS_STATUS;
+	u64 flags, r;
+
+	switch (emu->insn.op) {
+	case INSN_ADD:
+	case INSN_XADD:
+		r = add(a, b, 0, size, &flags);
+		break;
+	case INSN_ADC:
+		r = add(a, b, carry, size, &flags);
+		break;
+	case INSN_SBB:
+		r = subtract(a, b, carry, size, &flags);
+		break;
+	case INSN_NEG:
+		r = subtract(0, a, 0, size, &flags);
+		break;
+	case INSN_INC:
+		r = add(a, 1, 0, size, &flags);
+		mask = FLAGS_STATUS & ~FLAG_CF;
+		break;
+	case INSN_DEC:
+		r = subtract(a, 1, 0, size, &flags);
+		mask = FLAGS_STATUS & ~FLAG_CF;
+		break;
+	case INSN_OR:
+		r = a | b;
+		flags = result_flags(r, size);
+		break;
+	case INSN_AND:
+	case INSN_TEST:
+		r = a & b;
+		flags = result_flags(r, size);
+		break;
+	case INSN_XOR:
+		r = a ^ b;
+		flags = result_flags(r, size);
+		break;
+	default: /* INSN_SUB, INSN_CMP, INSN_CMPXCHG */
+		r = subtract(a, b, 0, size, &flags);
+	}
+	set_flags(emu, mask, flags);
+	return r;
+}
+
+static u64 bit_operation(struct emu *emu, u64 memory, u64 offset)
+{
+	u64 bit = BIT(offset & (emu->insn.op_size * 8u - 1));
+
+	set_flags(emu, FLAG_CF, memory & bit ? FLAG_CF : 0);
+	switch (emu->insn.op) {
+	case INSN_BTS:
+		return memory | bit;
+	case INSN_BTR:
+		return memory & ~bit;
+	case INSN_BTC:
+		return memory ^ bit;
+	default: /* INSN_BT */
+		return memory;
+	}
+}
+
+static u64 swap_bytes(u64 value, u8 size)
+{
+	return __builtin_bswap64(value) >> (64 - size * 8);
+}
+
+/*
+ * Everything after the read of an instruction that is neither MOV nor a string
+ * instruction: returns what goes to the destination, and leaves the new flags in
+ * emu->rflags and a second result, for a register, in emu->reg_value.
+ */
+static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
+{
+	const struct insn *insn = &emu->insn;
+	u64 memory = emu->access.value;
+
+	switch (insn->op) {
+	case INSN_MOVZX:
+		return memory;
+	case INSN_MOVSX:
+		return sign_extend(memory, insn->mem_size);
+	case INSN_MOVBE:
+		return swap_bytes(memory, insn->op_size);
+	case INSN_XCHG:
+		emu->reg_value = memory;
+		return read_reg(insn, cpu);
+	case INSN_XADD:
+		emu->reg_value = memory;
+		return arithmetic(emu, memory, read_reg(insn, cpu));
+	case INSN_CMPXCHG:
+		emu->reg_value = memory;
+		arithmetic(emu, cut(cpu->gpr[X86_RAX], insn->op_size), memory);
+		return emu->rflags & FLAG_ZF ? read_reg(insn, cpu) : memory;
+	case INSN_BT:
+	case INSN_BTS:
+	case INSN_BTR:
+	case INSN_BTC:
+		return bit_operation(emu, memory, second_operand(insn, cpu));
+	case INSN_NOT:
+		return cut(~memory, insn->op_size);
+	case INSN_INC:
+	case INSN_DEC:
+	case INSN_NEG:
+		return arithmetic(emu, memory, 0);
+	default:
+		if (insn->flags & INSN_TO_REG)
+			return arithmetic(emu, read_reg(insn, cpu), memory);
+		return arithmetic(emu, memory, second_operand(insn, cpu));
+	}
+}
+
+/* After the read. CMP, TEST and BT have no destination: they neither write nor go to a register. */
+static enum emu_step loaded(struct emu *emu, struct emu_cpu *cpu)
+{
+	const struct insn *insn = &emu->insn;
+	u64 result;
+
+	emu->rflags = cpu->rflags;
+	result = compute(emu, cpu);
+	if (insn->flags & INSN_WRITE) {
+		emu->access.value = result;
+		emu->stage = STAGE_STORED;
+		return EMU_WRITE;
+	}
+	if (insn->flags & INSN_TO_REG && insn->op != INSN_CMP)
+		write_reg(insn, cpu, result);
+	cpu->rflags = emu->rflags;
+	advance_rip(insn, cpu);
+	return EMU_DONE;
+}
+
+/* After the write of an instruction that had read before. */
+static enum emu_step stored(struct emu *emu, struct emu_cpu *cpu)
+{
+	const struct insn *insn = &emu->insn;
+
+	if (insn->op == INSN_XCHG || insn->op == INSN_XADD)
+		write_reg(insn, cpu, emu->reg_value);
+	/* A comparison that succeeds leaves rAX alone, its upper half included. */
+	if (insn->op == INSN_CMPXCHG && !(emu->rflags & FLAG_ZF))
+		write_gpr(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
+	cpu->rflags = emu->rflags;
+	advance_rip(insn, cpu);
+	return EMU_DONE;
+}
+
+/* One iteration is over: move the pointers, count, and leave unless there is more to do. */
+static enum emu_step retire_string(struct emu *emu, struct emu_cpu *cpu)
+{
+	const struct insn *insn = &emu->insn;
+	u64 step = cpu->rflags & FLAG_DF ? -(u64)insn->op_size : insn->op_size;
+	u8 size = insn->addr_size;
+
+	if (insn->op == INSN_LODS)
+		write_reg(insn, cpu, emu->access.value);
+	if (insn->op != INSN_STOS)
+		write_gpr(&cpu->gpr[X86_RSI], cpu->gpr[X86_RSI] + step, size);
+	if (insn->op != INSN_LODS)
+		write_gpr(&cpu->gpr[X86_RDI], cpu->gpr[X86_RDI] + step, size);
+	if (insn->flags & (INSN_REP | INSN_REPNE)) {
+		write_gpr(&cpu->gpr[X86_RCX], cpu->gpr[X86_RCX] - 1, size);
+		if (cut(cpu->gpr[X86_RCX], size))
+			return EMU_DONE;
+	}
+	advance_rip(insn, cpu);
+	return EMU_DONE;
+}
+
+static enum emu_step next_string(struct emu *emu, struct emu_cpu *cpu)
+{
+	const struct insn *insn = &emu->insn;
+
+	switch (emu->stage) {
+	case STAGE_START:
+		if (insn->flags & (INSN_REP | INSN_REPNE) &&
+		    !cut(cpu->gpr[X86_RCX], insn->addr_size)) {
+			advance_rip(insn, cpu);
+			return EMU_DONE;
+		}
+		if (insn->flags & INSN_READ) {
+			emu->stage = STAGE_LOADED;
+			return EMU_READ;
+		}
+		emu->access.value = read_reg(insn, cpu);
+		emu->stage = STAGE_STORED;
+		return EMU_WRITE;
+	case STAGE_LOADED:
+		if (insn->op == INSN_LODS)
+			return retire_string(emu, cpu);
+		emu->access.gva = linear(cpu, X86_ES, cpu->gpr[X86_RDI], insn->addr_size);
+		emu->stage = STAGE_STORED;
+		return EMU_WRITE;
+	default:
+		return retire_string(emu, cpu);
+	}
+}
+
+enum emu_step emu_next(struct emu *emu, struct emu_cpu *cpu)
+{
+	const struct insn *insn = &emu->insn;
+
+	if (insn->flags & INSN_STRING)
+		return next_string(emu, cpu);
+
+	if (emu->stage == STAGE_START) {
+		if (insn->flags & INSN_READ) {
+			emu->stage = STAGE_LOADED;
+			return EMU_READ;
+		}
+		/* Plain stores: MOV, MOVNTI, MOVBE. */
+		emu->access.value = second_operand(insn, cpu);
+		if (insn->op == INSN_MOVBE)
+			emu->access.value = swap_bytes(emu->access.value, insn->op_size);
+		emu->stage = STAGE_STORED;
+		return EMU_WRITE;
+	}
+	if (insn->op == INSN_MOV) {
+		if (insn->flags & INSN_TO_REG)
+			write_reg(insn, cpu, emu->access.value);
+		advance_rip(insn, cpu);
+		return EMU_DONE;
+	}
+	if (!(insn->flags & INSN_READ)) {
+		advance_rip(insn, cpu);
+		return EMU_DONE;
+	}
+	return emu->stage == STAGE_LOADED ? loaded(emu, cpu) : stored(emu, cpu);
+}
