@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The page-table walker: one algorithm over the descriptions in ptab_formats.c. */
+#include "core/ptab.h"
+
+/*
+ * Ranges go down the tree as offsets into what one table covers, both ends
+ * inclusive. Slot i of a table at level L covers
+ *
+ *   [i << (12 + 9 * (L - 1)), (i + 1) << (12 + 9 * (L - 1)))
+ *
+ * and its part of the range, again as offsets, goes to the table below. So
+ * nothing overflows at the top of the address space. The functions that work
+ * on ranges recurse once for each level, at most four deep.
+ */
+struct range {
+	u64 first;
+	u64 last;
+};
+
+static u64 slot_span(unsigned level)
+{
+	return PAGE_SIZE << (9 * (level - 1));
+}
+
+static unsigned slot_of(u64 offset, unsigned level)
+{
+	return (unsigned)(offset / slot_span(level));
+}
+
+static struct range slot_part(struct range range, unsigned slot, unsigned level)
+{
+	u64 span = slot_span(level);
+	struct range part = { 0, span - 1 };
+
+	if (slot == slot_of(range.first, level))
+		part.first = range.first & (span - 1);
+	if (slot == slot_of(range.last, level))
+		part.last = range.last & (span - 1);
+	return part;
+}
+
+static bool is_whole(struct range part, unsigned level)
+{
+	return part.first == 0 && part.last == slot_span(level) - 1;
+}
+
+static bool is_present(const struct ptab *pt, u64 entry)
+{
+	return (entry & pt->format->present) != 0;
+}
+
+static bool is_leaf(const struct ptab *pt, u64 entry, unsigned level)
+{
+	return level == PTAB_4K || (entry & pt->format->large) != 0;
+}
+
+static bool may_be_leaf(const struct ptab *pt, unsigned level)
+{
+	return level <= pt->max_leaf_level && (pt->format->leaf_levels & BIT(level)) != 0;
+}
+
+static u64 *entries_of(const struct ptab *pt, hpa_t table)
+{
+	return pt->memory->window(pt->memory->ctx, table);
+}
+
+static u64 *child_entries(const struct ptab *pt, u64 entry)
+{
+	return entries_of(pt, HPA(entry & pt->format->address));
+}
+
+static void flush(const struct ptab *pt, void *ptr, size_t size)
+{
+	if (pt->memory->flush)
+		pt->memory->flush(pt->memory->ctx, ptr, size);
+}
+
+static void flush_slots(const struct ptab *pt, u64 *entries, struct range range, unsigned level)
+{
+	unsigned first = slot_of(range.first, level);
+
+	flush(pt, &entries[first], (slot_of(range.last, level) - first + 1) * sizeof(u64));
+}
+
+#ifdef FACET_HOST
+static void tell_test(const struct ptab *pt, u64 *slot, u64 old_entry)
+{
+	if (ptab_host_entry_written)
+		ptab_host_entry_written(pt, slot, old_entry);
+}
+#else
+static void tell_test(const struct ptab *pt, u64 *slot, u64 old_entry)
+{
+	(void)pt;
+	(void)slot;
+	(void)old_entry;
+}
+#endif
+
+/* Every store to a table is made here: one store, after all stores that it depends on. */
+static void ptab_write_entry(const struct ptab *pt, u64 *slot, u64 entry)
+{
+	u64 old_entry = *slot;
+
+	__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
+	tell_test(pt, slot, old_entry);
+}
+
+static enum err check_attr(const struct ptab_format *format, struct ptab_attr attr)
+{
+	if ((unsigned)attr.type >= PTAB_MEMTYPES)
+		return ERR_INVALID;
+	if (format->memtype[attr.type] == PTAB_NO_MEMTYPE)
+		return ERR_UNSUPPORTED;
+	if (format->read_always && !attr.read)
+		return ERR_UNSUPPORTED;
+	/* No right at all would make the entry an empty one. */
+	if (!attr.read && !attr.write)
+		return ERR_UNSUPPORTED;
+	if (attr.exec && !format->exec && !format->no_exec)
+		return ERR_UNSUPPORTED;
+	if ((attr.user && !format->user) || (attr.fixed_type && !format->fixed_type))
+		return ERR_UNSUPPORTED;
+	return OK;
+}
+
+/* `attr` has passed check_attr(). */
+static u64 encode_leaf(const struct ptab_format *format, u64 pa, unsigned level,
+		       struct ptab_attr attr)
+{
+	u64 entry = pa | format->leaf_bits;
+
+	if (level > PTAB_4K)
+		entry |= format->large | format->large_memtype[attr.type];
+	else
+		entry |= format->memtype[attr.type];
+	if (attr.read)
+		entry |= format->read;
+	if (attr.write)
+		entry |= format->write;
+	entry |= attr.exec ? format->exec : format->no_exec;
+	if (attr.user)
+		entry |= format->user;
+	if (attr.fixed_type)
+		entry |= format->fixed_type;
+	return entry;
+}
+
+static u64 leaf_address(const struct ptab_format *format, u64 entry, unsigned level)
+{
+	return entry & format->address & ~(slot_span(level) - 1);
+}
+
+static enum ptab_memtype decode_memtype(const struct ptab_format *format, u64 entry, unsigned level)
+{
+	const u64 *types = level > PTAB_4K ? format->large_memtype : format->memtype;
+	u64 mask = level > PTAB_4K ? format->large_memtype_mask : format->memtype_mask;
+
+	for (unsigned type = 0; type < PTAB_MEMTYPES; type++) {
+		if (types[type] == (entry & mask))
+			return (enum ptab_memtype)type;
+	}
+	return PTAB_UC;
+}
+
+static struct ptab_attr decode_attr(const struct ptab_format *format, u64 entry, unsigned level)
+{
+	return (struct ptab_attr){
+		.read = !format->read || (entry & format->read),
+		.write = (entry & format->write) != 0,
+		.exec = (entry & format->exec) || (format->no_exec && !(entry & format->no_exec)),
+		.user = (entry & format->user) != 0,
+		.fixed_type = (entry & format->fixed_type) != 0,
+		.type = decode_memtype(format, entry, level),
+	};
+}
+
+/* A zeroed table, counted and visible; HPA(0) where there is no memory. */
+static hpa_t new_table(struct ptab *pt)
+{
+	hpa_t table = pt->memory->alloc_table(pt->memory->ctx);
+
+	if (!table.raw)
+		return table;
+	pt->tables++;
+	flush(pt, entries_of(pt, table), PAGE_SIZE);
+	return table;
+}
+
+static void hook_table(struct ptab *pt, u64 *slot, hpa_t table)
+{
+	ptab_write_entry(pt, slot, table.raw | pt->format->table_bits);
+}
+
+/*
+ * Takes an empty table out of the tree. A walk that still has the old upper
+ * entry may read this table: the link to the next one has no present bit, as
+ * an address of a frame has none of the low twelve.
+ */
+static void bury_table(struct ptab *pt, u64 *slot)
+{
+	hpa_t table = HPA(*slot & pt->format->address);
+	u64 *link = entries_of(pt, table);
+
+	ptab_write_entry(pt, slot, 0);
+	ptab_write_entry(pt, link, pt->buried.raw);
+	pt->buried = table;
+	pt->tables--;
+	pt->buried_tables++;
+}
+
+static bool is_empty_table(const u64 *entries)
+{
+	for (unsigned i = 0; i < PTAB_ENTRIES; i++) {
+		if (entries[i])
+			return false;
+	}
+	return true;
+}
+
+static u64 coverage(const struct ptab *pt)
+{
+	return slot_span(pt->format->levels + 1U);
+}
+
+/* The part of `va` that the tables translate. */
+static u64 offset_of(const struct ptab *pt, u64 va)
+{
+	return va & (coverage(pt) - 1);
+}
+
+static bool is_addressable(const struct ptab *pt, u64 va)
+{
+	u64 top = va & ~(coverage(pt) - 1);
+	u64 sign = coverage(pt) >> 1;
+
+	if (!pt->format->sign_extended)
+		return top == 0;
+	return (va & sign) ? top == ~(coverage(pt) - 1) : top == 0;
+}
+
+static enum err make_range(const struct ptab *pt, u64 va, u64 size, struct range *range)
+{
+	u64 last = va + (size - 1);
+
+	if (!size || !IS_ALIGNED(va | size, PAGE_SIZE))
+		return ERR_INVALID;
+	if (last < va || !is_addressable(pt, va) || !is_addressable(pt, last))
+		return ERR_RANGE;
+	*range = (struct range){ offset_of(pt, va), offset_of(pt, last) };
+	/* From the lower half into the upper one: the hole between is not addressable. */
+	if (last - va != range->last - range->first)
+		return ERR_RANGE;
+	return OK;
+}
+
+/* Whether the whole range is mapped (`mapped`), or the whole is not (`!mapped`). */
+static bool is_uniform(const struct ptab *pt, const u64 *entries, unsigned level,
+		       struct range range, bool mapped)
+{
+	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
+		u64 entry = entries[i];
+
+		if (is_present(pt, entry) && !is_leaf(pt, entry, level)) {
+			if (!is_uniform(pt, child_entries(pt, entry), level - 1,
+					slot_part(range, i, level), mapped))
+				return false;
+		} else if (is_present(pt, entry) != mapped) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* `pa` is where the range's first byte goes. On ERR_NO_MEMORY a part is mapped. */
+static enum err map_range(struct ptab *pt, u64 *entries, unsigned level, struct range range, u64 pa,
+			  struct ptab_attr attr)
+{
+	u64 span = slot_span(level);
+	enum err err = OK;
+
+	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
+		struct range part = slot_part(range, i, level);
+		u64 target = pa + (i * span + part.first - range.first);
+		hpa_t fresh = HPA(0);
+		u64 *below;
+
+		if (!is_present(pt, entries[i]) && is_whole(part, level) &&
+		    may_be_leaf(pt, level) && IS_ALIGNED(target, span)) {
+			ptab_write_entry(pt, &entries[i],
+					 encode_leaf(pt->format, target, level, attr));
+			continue;
+		}
+		if (is_present(pt, entries[i])) {
+			below = child_entries(pt, entries[i]);
+		} else {
+			fresh = new_table(pt);
+			if (!fresh.raw) {
+				err = ERR_NO_MEMORY;
+				break;
+			}
+			below = entries_of(pt, fresh);
+		}
+		err = map_range(pt, below, level - 1, part, target, attr);
+		/* Hooked in when it is complete, or else for the roll-back to find it. */
+		if (fresh.raw)
+			hook_table(pt, &entries[i], fresh);
+		if (err)
+			break;
+	}
+	flush_slots(pt, entries, range, level);
+	return err;
+}
+
+/* No leaf reaches over an edge of the range: split_edges() has seen to that. */
+static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct range range)
+{
+	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
+		u64 *below;
+
+		if (!is_present(pt, entries[i]))
+			continue;
+		if (is_leaf(pt, entries[i], level)) {
+			ptab_write_entry(pt, &entries[i], 0);
+			continue;
+		}
+		below = child_entries(pt, entries[i]);
+		unmap_range(pt, below, level - 1, slot_part(range, i, level));
+		if (is_empty_table(below))
+			bury_table(pt, &entries[i]);
+	}
+	flush_slots(pt, entries, range, level);
+}
+
+static void protect_range(struct ptab *pt, u64 *entries, unsigned level, struct range range,
+			  struct ptab_attr attr)
+{
+	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
+		u64 entry = entries[i];
+
+		if (!is_leaf(pt, entry, level)) {
+			protect_range(pt, child_entries(pt, entry), level - 1,
+				      slot_part(range, i, level), attr);
+			continue;
+		}
+		ptab_write_entry(pt, &entries[i],
+				 encode_leaf(pt->format, leaf_address(pt->format, entry, level),
+					     level, attr));
+	}
+	flush_slots(pt, entries, range, level);
+}
+
+/*
+ * Replaces a large page by a table of pages of the next size. The table
+ * translates exactly as the page did before the one store that puts it in.
+ */
+static enum err split_leaf(struct ptab *pt, u64 *slot, unsigned level)
+{
+	u64 pa = leaf_address(pt->format, *slot, level);
+	struct ptab_attr attr = decode_attr(pt->format, *slot, level);
+	hpa_t table = new_table(pt);
+	u64 *entries;
+
+	if (!table.raw)
+		return ERR_NO_MEMORY;
+	entries = entries_of(pt, table);
+	for (unsigned i = 0; i < PTAB_ENTRIES; i++) {
+		u64 target = pa + i * slot_span(level - 1);
+
+		ptab_write_entry(pt, &entries[i], encode_leaf(pt->format, target, level - 1, attr));
+	}
+	flush(pt, entries, PAGE_SIZE);
+	hook_table(pt, slot, table);
+	flush(pt, slot, sizeof(*slot));
+	return OK;
+}
+
+/* Splits until a page begins at `offset`, where anything is mapped there. */
+static enum err split_at(struct ptab *pt, u64 offset)
+{
+	u64 *entries = entries_of(pt, pt->root);
+	enum err err;
+
+	if (offset == coverage(pt))
+		return OK;
+	for (unsigned level = pt->format->levels; level > PTAB_4K; level--) {
+		u64 *slot = &entries[slot_of(offset, level)];
+
+		offset &= slot_span(level) - 1;
+		if (offset == 0 || !is_present(pt, *slot))
+			return OK;
+		if (is_leaf(pt, *slot, level)) {
+			err = split_leaf(pt, slot, level);
+			if (err)
+				return err;
+		}
+		entries = child_entries(pt, *slot);
+	}
+	return OK;
+}
+
+static enum err split_edges(struct ptab *pt, struct range range)
+{
+	enum err err = split_at(pt, range.first);
+
+	return err ? err : split_at(pt, range.last + 1);
+}
+
+static void free_tree(struct ptab *pt, hpa_t table, unsigned level)
+{
+	u64 *entries = entries_of(pt, table);
+
+	for (unsigned i = 0; i < PTAB_ENTRIES && level > PTAB_4K; i++) {
+		if (is_present(pt, entries[i]) && !is_leaf(pt, entries[i], level))
+			free_tree(pt, HPA(entries[i] & pt->format->address), level - 1);
+	}
+	pt->memory->free_table(pt->memory->ctx, table);
+	pt->tables--;
+}
+
+enum err ptab_init(struct ptab *pt, const struct ptab_format *format,
+		   const struct ptab_memory *memory, u8 max_leaf_level)
+{
+	*pt = (struct ptab){ .format = format, .memory = memory, .max_leaf_level = max_leaf_level };
+	if (max_leaf_level < PTAB_4K || max_leaf_level > PTAB_1G)
+		return ERR_RANGE;
+	pt->root = new_table(pt);
+	return pt->root.raw ? OK : ERR_NO_MEMORY;
+}
+
+void ptab_destroy(struct ptab *pt)
+{
+	ptab_reap(pt);
+	if (pt->root.raw)
+		free_tree(pt, pt->root, pt->format->levels);
+	pt->root = HPA(0);
+}
+
+enum err ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, struct ptab_attr attr)
+{
+	u64 *root = entries_of(pt, pt->root);
+	u64 pa_last = pa.raw + (size - 1);
+	struct range range;
+	enum err err = make_range(pt, va, size, &range);
+
+	if (err)
+		return err;
+	if (!IS_ALIGNED(pa.raw, PAGE_SIZE))
+		return ERR_INVALID;
+	if (pa_last < pa.raw || ((pa_last & ~PAGE_MASK) & ~pt->format->address))
+		return ERR_RANGE;
+	err = check_attr(pt->format, attr);
+	if (err)
+		return err;
+	if (!is_uniform(pt, root, pt->format->levels, range, false))
+		return ERR_EXISTS;
+	err = map_range(pt, root, pt->format->levels, range, pa.raw, attr);
+	if (err)
+		unmap_range(pt, root, pt->format->levels, range);
+	return err;
+}
+
+enum err ptab_unmap(struct ptab *pt, u64 va, u64 size)
+{
+	struct range range;
+	enum err err = make_range(pt, va, size, &range);
+
+	if (err)
+		return err;
+	err = split_edges(pt, range);
+	if (err)
+		return err;
+	unmap_range(pt, entries_of(pt, pt->root), pt->format->levels, range);
+	return OK;
+}
+
+enum err ptab_protect(struct ptab *pt, u64 va, u64 size, struct ptab_attr attr)
+{
+	u64 *root = entries_of(pt, pt->root);
+	struct range range;
+	enum err err = make_range(pt, va, size, &range);
+
+	if (err)
+		return err;
+	err = check_attr(pt->format, attr);
+	if (err)
+		return err;
+	if (!is_uniform(pt, root, pt->format->levels, range, true))
+		return ERR_NOT_FOUND;
+	err = split_edges(pt, range);
+	if (err)
+		return err;
+	protect_range(pt, root, pt->format->levels, range, attr);
+	return OK;
+}
+
+bool ptab_lookup(const struct ptab *pt, u64 va, struct ptab_walk *out)
+{
+	const u64 *entries = entries_of(pt, pt->root);
+	u64 offset = offset_of(pt, va);
+
+	if (!is_addressable(pt, va))
+		return false;
+	for (unsigned level = pt->format->levels; level >= PTAB_4K; level--) {
+		u64 entry = entries[slot_of(offset, level)];
+
+		if (!is_present(pt, entry))
+			return false;
+		offset &= slot_span(level) - 1;
+		if (is_leaf(pt, entry, level)) {
+			out->hpa = HPA(leaf_address(pt->format, entry, level) + offset);
+			out->page_size = slot_span(level);
+			out->attr = decode_attr(pt->format, entry, level);
+			return true;
+		}
+		entries = child_entries(pt, entry);
+	}
+	return false;
+}
+
+void ptab_reap(struct ptab *pt)
+{
+	while (pt->buried.raw) {
+		hpa_t table = pt->buried;
+
+		pt->buried = HPA(*entries_of(pt, table));
+		pt->memory->free_table(pt->memory->ctx, table);
+		pt->buried_tables--;
+	}
+}
