@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+# Builds Facet, its disk image and its tests. `make help` lists the targets.
+
+BUILD   ?= build
+PYTHON  ?= /usr/bin/python3
+BENCH   ?= qemu-virtio
+FUZZ_SECONDS ?= 60
+JOBS    ?= $(shell nproc)
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+FUZZ_CC ?= clang
+V ?= 0
+Q := $(if $(filter 0,$(V)),@,)
+say = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) $(2))
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+# ---- what a person types ------------------------------------------------------------
+
+.PHONY: help
+help:
+	@echo 'Facet: one UEFI image that owns a GPU and shares it among virtual machines.'
+	@echo
+	@echo '  make run           build, start in an emulator, console in this terminal'
+	@echo '  make demo          the same unattended; pictures and log in $(BUILD)/demo'
+	@echo '  make image         $(BUILD)/facet.img, fit to be written to a stick'
+	@echo '  make check         every test: unit, model, fuzz, system'
+	@echo '  make check-unit    tests on this host (cmocka)'
+	@echo '  make check-model   simulations on this host'
+	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
+	@echo '  make check-system  Facet in an emulator, BENCH=$(BENCH); TESTS="-k name" to choose'
+	@echo '  make bench         instructions for each kind of exit, against their bounds'
+	@echo '  make lint          layering, style, static analysis'
+	@echo '  make format        clang-format on every C file'
+	@echo '  make clean         remove $(BUILD)'
+	@echo
+	@echo 'Missing packages are installed by name through apt. V=1 shows the commands.'
+
+.PHONY: image run demo
+image: $(BUILD)/facet.img
+
+run: setup-run
+	$(Q)$(MAKE) image
+	$(Q)tools/run.sh $(BUILD)/facet.img
+
+demo: setup-run
+	$(Q)$(MAKE) image
+	$(Q)PYTHON=$(PYTHON) BUILD=$(BUILD) $(PYTHON) tools/demo.py
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)
+
+# ---- packages -----------------------------------------------------------------------
+
+.PHONY: setup-build setup-run setup-check setup-lint
+setup-build:
+	@tools/setup.sh build
+setup-run:
+	@tools/setup.sh build run
+setup-check:
+	@tools/setup.sh build run check
+setup-lint:
+	@tools/setup.sh build check lint
+
+# ---- the hypervisor -----------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes -Wshadow -Wundef \
+	-Wvla -Wimplicit-fallthrough
+FREESTANDING := -std=gnu17 -ffreestanding -fno-builtin -mno-red-zone -mgeneral-regs-only \
+	-fno-pic -fno-stack-protector -fno-strict-aliasing -O2 -g -fno-omit-frame-pointer \
+	-fcf-protection=none -fno-asynchronous-unwind-tables $(WARNINGS) -I.
+CFLAGS_HYPERVISOR := $(FREESTANDING) -mcmodel=kernel $(EXTRA_CFLAGS)
+ASFLAGS_HYPERVISOR := -I. -D__ASSEMBLY__ -g
+LDSCRIPT := arch/x86/facet.lds
+LDFLAGS_HYPERVISOR := -nostdlib -static -z max-page-size=0x1000 -z noexecstack \
+	--build-id=none --fatal-warnings
+
+ROOMS := arch core drivers gpu guest
+SOURCES := $(sort $(shell find $(ROOMS) -name '*.c' -o -name '*.S' 2>/dev/null))
+OBJECTS := $(addprefix $(BUILD)/obj/,$(addsuffix .o,$(SOURCES)))
+
+$(BUILD)/obj/%.c.o: %.c Makefile | setup-build
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_HYPERVISOR) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.S.o: %.S Makefile | setup-build
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ASFLAGS_HYPERVISOR) -MMD -MP -c -o $@ $<
+
+# Linked twice: the first link tells where functions are, the second carries their names.
+$(BUILD)/stage1.S: tools/symbols.py
+	$(Q)mkdir -p $(@D)
+	$(Q)$(PYTHON) $< table /dev/null > $@
+
+$(BUILD)/stage1.elf: $(OBJECTS) $(LDSCRIPT) $(BUILD)/stage1.S
+	$(Q)$(CC) -c -o $(BUILD)/stage1.o $(BUILD)/stage1.S
+	$(Q)ld $(LDFLAGS_HYPERVISOR) -T $(LDSCRIPT) -o $@ $(OBJECTS) $(BUILD)/stage1.o
+	$(Q)nm -n $@ > $(BUILD)/stage1.nm
+
+$(BUILD)/facet.elf: $(BUILD)/stage1.elf tools/symbols.py
+	$(call say,LD,$@)
+	$(Q)$(PYTHON) tools/symbols.py table $(BUILD)/stage1.nm > $(BUILD)/symbols.S
+	$(Q)$(CC) -c -o $(BUILD)/symbols.o $(BUILD)/symbols.S
+	$(Q)ld $(LDFLAGS_HYPERVISOR) -T $(LDSCRIPT) -o $@ $(OBJECTS) $(BUILD)/symbols.o
+	$(Q)nm -n $@ > $(BUILD)/facet.nm
+	$(Q)$(PYTHON) tools/symbols.py verify $(BUILD)/stage1.nm $(BUILD)/facet.nm
+
+$(BUILD)/facet.stripped.elf: $(BUILD)/facet.elf
+	$(Q)objcopy --strip-all --remove-section=.comment $< $@
+
+# ---- the UEFI application -----------------------------------------------------------
+
+EFI_LIB := $(firstword $(dir $(wildcard /usr/lib/crt0-efi-x86_64.o \
+	/usr/lib/*/gnuefi/crt0-efi-x86_64.o /usr/lib/gnuefi/crt0-efi-x86_64.o)) /usr/lib/)
+CFLAGS_BOOT := -std=gnu17 -O2 -g -fpic -fshort-wchar -mno-red-zone -ffreestanding \
+	-fno-stack-protector -fno-strict-aliasing -fcf-protection=none -DGNU_EFI_USE_MS_ABI \
+	-maccumulate-outgoing-args -mgeneral-regs-only $(WARNINGS) -I. \
+	-isystem /usr/include/efi -isystem /usr/include/efi/x86_64
+BOOT_SOURCES := $(filter-out boot/payload.S,$(sort $(wildcard boot/*.c boot/*.S)))
+BOOT_OBJECTS := $(addprefix $(BUILD)/efi/,$(addsuffix .o,$(BOOT_SOURCES)))
+
+$(BUILD)/efi/%.c.o: %.c Makefile | setup-build
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_BOOT) -MMD -MP -c -o $@ $<
+
+$(BUILD)/efi/%.S.o: %.S Makefile | setup-build
+	$(call say,AS,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -I. -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+
+$(BUILD)/efi/boot/payload.S.o: boot/payload.S $(BUILD)/facet.stripped.elf
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -Wa,-I$(BUILD) -c -o $@ $<
+
+$(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
+	$(call say,EFI,$@)
+	$(Q)ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-undefined \
+		-T $(EFI_LIB)elf_x86_64_efi.lds \
+		$(EFI_LIB)crt0-efi-x86_64.o $^ -o $(BUILD)/boot.so \
+		-L$(EFI_LIB) -L/usr/lib -lefi -lgnuefi
+	$(Q)objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j '.rel*' \
+		-j .reloc --target=efi-app-x86_64 --subsystem=10 $(BUILD)/boot.so $@
+
+# ---- guest software and the disk image ----------------------------------------------
+
+GUEST := $(BUILD)/guest
+GUEST_CONF := tests/guest/facet.conf
+
+$(GUEST)/vmlinuz: tools/guest.sh | setup-run
+	$(call say,FETCH,'guest kernel from the distribution')
+	$(Q)tools/guest.sh $(GUEST)
+
+$(GUEST)/drawer: tests/guest/drawer.c Makefile | setup-run
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -static -O2 -Wall -Wextra -Werror -Wno-missing-field-initializers \
+		-o $@ $<
+
+$(GUEST)/guest.cpio.gz: tools/initramfs.sh tests/guest/init $(GUEST)/drawer $(GUEST)/vmlinuz
+	$(call say,CPIO,$@)
+	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/init $@
+
+$(BUILD)/facet.img: $(BUILD)/BOOTX64.EFI $(GUEST_CONF) $(GUEST)/vmlinuz $(GUEST)/guest.cpio.gz \
+		tools/mkimage.sh
+	$(call say,IMAGE,$@)
+	$(Q)tools/mkimage.sh $@ $(BUILD)/BOOTX64.EFI $(GUEST_CONF) $(GUEST)/vmlinuz \
+		$(GUEST)/guest.cpio.gz
+
+# ---- tests on this host -------------------------------------------------------------
+#
+# A test names what it is linked with in its first comments:
+#   // SOURCES: core/lib/string.c           repository sources, compiled for the host
+#   // HYPERVISOR_OBJECTS: gpu/sched.c      compiled with the hypervisor's own flags
+#   // LDLIBS: -lcapstone
+# and any of these may stand on several lines.
+
+CFLAGS_HOST := -std=gnu17 -g -fno-omit-frame-pointer -fno-strict-aliasing -I. -DFACET_HOST \
+	-Wall -Wextra -Werror -Wshadow -Wundef -Wimplicit-fallthrough
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+CFLAGS_UNIT := $(CFLAGS_HOST) -O1 $(SANITIZE)
+CFLAGS_MODEL := $(CFLAGS_HOST) -O2
+CFLAGS_FUZZ := $(CFLAGS_HOST) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
+
+UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
+MODEL_TESTS := $(sort $(wildcard tests/model/*.c))
+FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+
+# $(call field,FILE,NAME): what a test says after `// NAME:`
+field = $(shell sed -n '1,40s@^// *$(2): *@@p' $(1))
+
+# $(1) kind, $(2) compiler, $(3) flags
+define host_object
+$(BUILD)/$(1)/obj/%.c.o: %.c Makefile | setup-check
+	$$(call say,CC,'$$< ($(1))')
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(2) $(3) -MMD -MP -c -o $$@ $$<
+endef
+$(eval $(call host_object,unit,$$(CC),$$(CFLAGS_UNIT)))
+$(eval $(call host_object,model,$$(CC),$$(CFLAGS_MODEL)))
+$(eval $(call host_object,fuzz,$$(FUZZ_CC),$$(CFLAGS_FUZZ)))
+
+# The hypervisor's own flags; only the code model differs, since the host links low.
+$(BUILD)/model/hypervisor/%.c.o: %.c Makefile | setup-check
+	$(call say,CC,'$< (as in the hypervisor)')
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FREESTANDING) -mcmodel=small -MMD -MP -c -o $@ $<
+
+# $(1) kind, $(2) source of the test, $(3) command that links
+define host_program
+$(BUILD)/$(1)/$(basename $(notdir $(2))): $(BUILD)/$(1)/obj/$(2).o \
+		$(patsubst %,$(BUILD)/$(1)/obj/%.o,$(call field,$(2),SOURCES)) \
+		$(patsubst %,$(BUILD)/model/hypervisor/%.o,$(call field,$(2),HYPERVISOR_OBJECTS))
+	$$(Q)$(3) -o $$@ $$^ $(call field,$(2),LDLIBS) $(if $(filter unit,$(1)),-lcmocka) -lm
+endef
+$(foreach t,$(UNIT_TESTS),$(eval $(call host_program,unit,$(t),$$(CC) $$(SANITIZE))))
+$(foreach t,$(MODEL_TESTS),$(eval $(call host_program,model,$(t),$$(CC) -no-pie)))
+$(foreach t,$(FUZZERS),$(eval $(call host_program,fuzz,$(t),$$(FUZZ_CC) $$(SANITIZE) -fsanitize=fuzzer)))
+
+UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_TESTS))
+MODEL_PROGRAMS := $(patsubst tests/model/%.c,$(BUILD)/model/%,$(MODEL_TESTS))
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
+
+.PHONY: unit-programs model-programs fuzz-programs
+unit-programs: $(UNIT_PROGRAMS)
+model-programs: $(MODEL_PROGRAMS)
+fuzz-programs: $(FUZZ_PROGRAMS)
+
+RUNTESTS := $(PYTHON) tools/runtests.py --results $(BUILD)/results --jobs $(JOBS)
+
+.PHONY: check check-unit check-model check-fuzz check-system bench
+check-unit: setup-check
+	$(Q)$(MAKE) -k -j$(JOBS) unit-programs || true
+	$(Q)$(RUNTESTS) unit $(UNIT_PROGRAMS)
+
+check-model: setup-check
+	$(Q)$(MAKE) -k -j$(JOBS) model-programs || true
+	$(Q)$(RUNTESTS) model $(MODEL_PROGRAMS)
+
+check-fuzz: setup-check
+	$(Q)$(MAKE) -k -j$(JOBS) fuzz-programs || true
+	$(Q)$(RUNTESTS) --seconds $(FUZZ_SECONDS) fuzz $(FUZZ_PROGRAMS)
+
+check-system: setup-check
+	$(Q)$(MAKE) -j$(JOBS) image guest-programs
+	$(Q)mkdir -p $(BUILD)/results
+	$(Q)BUILD=$(abspath $(BUILD)) BENCH=$(BENCH) $(PYTHON) -m pytest -q -p no:cacheprovider \
+		--junitxml=$(BUILD)/results/system.xml tests/system $(TESTS)
+
+.PHONY: guest-programs
+guest-programs: $(GUEST)/guest.cpio.gz
+
+# Each part runs even when one before it failed; the last line counts them all.
+check:
+	$(Q)rm -rf $(BUILD)/results
+	$(Q)failed=; for part in check-unit check-model check-fuzz check-system; do \
+		echo "== $$part"; $(MAKE) $$part || failed="$$failed $$part"; done; \
+	$(PYTHON) tools/summary.py $(BUILD)/results; \
+	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
+
+bench: setup-run
+	$(Q)$(MAKE) image
+	$(Q)BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
+
+.PHONY: lint format
+lint: setup-lint
+	$(Q)CC=$(CC) BUILD=$(BUILD) MAKE=$(MAKE) tools/lint.sh
+
+format: setup-lint
+	$(Q)find $(ROOMS) boot tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
+
+DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS)))
+ifneq ($(wildcard $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz),)
+DEPENDENCIES += $(shell find $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz -name '*.d' 2>/dev/null)
+endif
+-include $(DEPENDENCIES)
