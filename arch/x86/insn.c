@@ -296,9 +296,11 @@ static enum err check_special(struct decoder *d, struct insn *out)
 	case INSN_MOVSX: /* 63: ARPL outside 64-bit mode */
 		if (d->mode != CPU_MODE_64)
 			return ERR_UNSUPPORTED;
-		out->mem_size = out->op_size == 2 ? 2 : 4;
+		out->mem_size = 4; /* with a prefix 66 as well */
 		return OK;
-	case INSN_MOVNTI: /* 66, F2, F3 0F C3 raise #UD */
+	case INSN_MOVNTI: /* 66, F2, F3 0F C3 raise #UD; no 16-bit form in 16-bit code */
+		if (out->op_size == 2)
+			out->op_size = out->mem_size = 4;
 		return d->repeat || d->operand_prefix ? ERR_UNSUPPORTED : OK;
 	default: /* F2 0F 38 F0, F1: CRC32; F3 raises #UD */
 		return d->repeat ? ERR_UNSUPPORTED : OK;

@@ -120,7 +120,7 @@ struct insn {
 	u8 op;	      /* enum insn_op */
 	u8 length;    /* bytes, 1 to INSN_MAX_BYTES */
 	u8 op_size;   /* bytes: 1, 2, 4, 8 */
-	u8 mem_size;  /* bytes of one memory access: op_size, or the source's of MOVZX, MOVSX */
+	u8 mem_size;  /* bytes of one memory access: op_size, or the source's of MOVZX, MOVSX(D) */
 	u8 addr_size; /* bytes: 2, 4, 8 */
 	u8 seg;	      /* enum x86_seg, overrides applied; 64-bit mode ignores all but FS, GS */
 	u8 base;      /* register number or INSN_NO_REG */
