@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of core/ptab.h one by one; random sequences are in tests/model/ptab_model.c. */
+// SOURCES: core/ptab.c core/ptab_formats.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/ptab.h"
+
+#define MAX_TABLES 64
+
+/* Each table is a heap block of its own, so that the sanitiser sees a use after free. */
+static u64 *tables[MAX_TABLES];
+static int tables_in_use;
+static int tables_left;
+
+static hpa_t alloc_table(void *ctx)
+{
+	(void)ctx;
+	if (tables_left-- <= 0)
+		return HPA(0);
+	for (unsigned i = 1; i < MAX_TABLES; i++) {
+		if (!tables[i]) {
+			tables[i] = calloc(512, sizeof(u64));
+			tables_in_use++;
+			return HPA((u64)i << 12);
+		}
+	}
+	return HPA(0);
+}
+
+static void free_table(void *ctx, hpa_t table)
+{
+	(void)ctx;
+	assert_non_null(tables[table.raw >> 12]);
+	free(tables[table.raw >> 12]);
+	tables[table.raw >> 12] = NULL;
+	tables_in_use--;
+}
+
+static u64 *window(void *ctx, hpa_t table)
+{
+	(void)ctx;
+	assert_non_null(tables[table.raw >> 12]);
+	return tables[table.raw >> 12];
+}
+
+static const struct ptab_memory memory = { alloc_table, free_table, window, NULL, NULL };
+static const struct ptab_attr rw = { .read = true, .write = true };
+static const struct ptab_attr ro = { .read = true };
+static struct ptab pt;
+
+static int start(const struct ptab_format *format)
+{
+	tables_left = MAX_TABLES;
+	return ptab_init(&pt, format, &memory, PTAB_1G) == OK ? 0 : -1;
+}
+
+static int start_host(void **state)
+{
+	(void)state;
+	return start(&ptab_format_host);
+}
+
+static int start_npt(void **state)
+{
+	(void)state;
+	return start(&ptab_format_npt);
+}
+
+static int start_vtd(void **state)
+{
+	(void)state;
+	return start(&ptab_format_vtd);
+}
+
+static int finish(void **state)
+{
+	(void)state;
+	ptab_destroy(&pt);
+	return tables_in_use == 0 ? 0 : -1;
+}
+
+static u64 page_size_at(u64 va)
+{
+	struct ptab_walk walk;
+
+	return ptab_lookup(&pt, va, &walk) ? walk.page_size : 0;
+}
+
+static void maps_with_the_largest_pages_that_fit(void **state)
+{
+	(void)state;
+	assert_int_equal(ptab_map(&pt, GIB(1) - MIB(2) - KIB(4), HPA(GIB(5) - MIB(2) - KIB(4)),
+				  GIB(1) + MIB(2) + KIB(4), rw),
+			 OK);
+	assert_int_equal(page_size_at(GIB(1) - MIB(2) - 1), KIB(4));
+	assert_int_equal(page_size_at(GIB(1) - MIB(2)), MIB(2));
+	assert_int_equal(page_size_at(GIB(1)), GIB(1));
+	assert_int_equal(page_size_at(GIB(2)), 0);
+}
+
+static void an_unaligned_target_gets_small_pages(void **state)
+{
+	(void)state;
+	assert_int_equal(ptab_map(&pt, MIB(2), HPA(MIB(2) + KIB(4)), MIB(2), rw), OK);
+	assert_int_equal(page_size_at(MIB(2)), KIB(4));
+}
+
+static void unmapping_inside_a_large_page_spares_the_rest(void **state)
+{
+	struct ptab_walk walk;
+
+	(void)state;
+	assert_int_equal(ptab_map(&pt, 0, HPA(GIB(4)), GIB(1), rw), OK);
+	assert_int_equal(ptab_unmap(&pt, MIB(6) + KIB(8), KIB(4)), OK);
+	assert_int_equal(page_size_at(MIB(6) + KIB(8)), 0);
+	assert_true(ptab_lookup(&pt, MIB(6) + KIB(12) + 5, &walk));
+	assert_int_equal(walk.hpa.raw, GIB(4) + MIB(6) + KIB(12) + 5);
+	assert_int_equal(page_size_at(MIB(4)), MIB(2));
+}
+
+static void a_second_mapping_is_refused_and_changes_nothing(void **state)
+{
+	u32 before;
+
+	(void)state;
+	assert_int_equal(ptab_map(&pt, GIB(7), HPA(MIB(1)), KIB(4), rw), OK);
+	before = pt.tables;
+	assert_int_equal(ptab_map(&pt, GIB(6), HPA(MIB(1)), GIB(2), rw), ERR_EXISTS);
+	assert_int_equal(page_size_at(GIB(6)), 0);
+	assert_int_equal(page_size_at(GIB(7) + KIB(4)), 0);
+	assert_int_equal(pt.tables, before);
+}
+
+static void an_emptied_table_waits_for_the_flush(void **state)
+{
+	(void)state;
+	assert_int_equal(ptab_map(&pt, 0, HPA(MIB(1)), KIB(4), rw), OK);
+	assert_int_equal(tables_in_use, 4);
+	assert_int_equal(ptab_unmap(&pt, 0, KIB(4)), OK);
+	assert_int_equal(pt.tables, 1);
+	assert_int_equal(pt.buried_tables, 3);
+	assert_int_equal(tables_in_use, 4);
+	ptab_reap(&pt);
+	assert_int_equal(tables_in_use, 1);
+}
+
+static void a_map_without_memory_is_rolled_back(void **state)
+{
+	(void)state;
+	for (int allowed = 0; allowed < 5; allowed++) {
+		tables_left = allowed;
+		assert_int_equal(ptab_map(&pt, GIB(512) - KIB(4), HPA(MIB(1)), KIB(8), rw),
+				 ERR_NO_MEMORY);
+		assert_int_equal(page_size_at(GIB(512) - KIB(4)), 0);
+		ptab_reap(&pt);
+		assert_int_equal(tables_in_use, 1);
+	}
+}
+
+static void protect_changes_rights_and_nothing_else(void **state)
+{
+	struct ptab_walk walk;
+
+	(void)state;
+	assert_int_equal(ptab_map(&pt, 0, HPA(MIB(2)), MIB(2), rw), OK);
+	assert_int_equal(ptab_protect(&pt, KIB(4), KIB(4), ro), OK);
+	assert_true(ptab_lookup(&pt, KIB(4), &walk));
+	assert_false(walk.attr.write);
+	assert_int_equal(walk.hpa.raw, MIB(2) + KIB(4));
+	assert_true(ptab_lookup(&pt, KIB(8), &walk));
+	assert_true(walk.attr.write);
+	assert_int_equal(ptab_protect(&pt, 0, MIB(4), ro), ERR_NOT_FOUND);
+	assert_true(ptab_lookup(&pt, KIB(8), &walk));
+	assert_true(walk.attr.write);
+}
+
+static void malformed_ranges_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(ptab_map(&pt, 0, HPA(0), 0, rw), ERR_INVALID);
+	assert_int_equal(ptab_map(&pt, 1, HPA(0), KIB(4), rw), ERR_INVALID);
+	assert_int_equal(ptab_map(&pt, 0, HPA(1), KIB(4), rw), ERR_INVALID);
+	assert_int_equal(ptab_map(&pt, 0, HPA(0), KIB(4) + 1, rw), ERR_INVALID);
+	assert_int_equal(ptab_map(&pt, 0, HPA(BIT(52)), KIB(4), rw), ERR_RANGE);
+	assert_int_equal(ptab_map(&pt, 0, HPA(~PAGE_MASK), KIB(8), rw), ERR_RANGE);
+	assert_int_equal(ptab_unmap(&pt, 0, 0), ERR_INVALID);
+	assert_int_equal(ptab_unmap(&pt, ~PAGE_MASK, KIB(8)), ERR_RANGE);
+}
+
+static void host_addresses_are_canonical(void **state)
+{
+	(void)state;
+	assert_int_equal(ptab_map(&pt, 0xffffffff80000000ULL, HPA(MIB(2)), MIB(2), rw), OK);
+	assert_int_equal(page_size_at(0xffffffff80000000ULL), MIB(2));
+	assert_int_equal(page_size_at(0x0000ffff80000000ULL), 0);
+	assert_int_equal(ptab_map(&pt, ~PAGE_MASK, HPA(0), KIB(4), rw), OK);
+	assert_int_equal(ptab_map(&pt, BIT(47), HPA(0), KIB(4), rw), ERR_RANGE);
+	assert_int_equal(ptab_map(&pt, BIT(47) - KIB(4), HPA(0), KIB(8), rw), ERR_RANGE);
+}
+
+static void guest_addresses_end_at_48_bits(void **state)
+{
+	(void)state;
+	assert_int_equal(ptab_map(&pt, BIT(48) - KIB(4), HPA(0), KIB(4), rw), OK);
+	assert_int_equal(ptab_map(&pt, BIT(48) - KIB(4), HPA(0), KIB(8), rw), ERR_RANGE);
+	assert_int_equal(ptab_map(&pt, BIT(48), HPA(0), KIB(4), rw), ERR_RANGE);
+}
+
+static void nested_leaves_are_user_pages(void **state)
+{
+	(void)state;
+	/* Tables are handed out in order: the fourth one is the level-1 table. */
+	assert_int_equal(ptab_map(&pt, 0, HPA(MIB(1)), KIB(4), rw), OK);
+	assert_int_equal(tables[4][0], MIB(1) | BIT(63) | 0x67);
+}
+
+static void the_format_must_be_able_to_say_it(void **state)
+{
+	static const struct ptab_attr uncached = { .read = true, .type = PTAB_UC };
+	static const struct ptab_attr exec = { .read = true, .exec = true };
+	static const struct ptab_attr nothing = { .read = false };
+	static const struct ptab_attr write_only = { .write = true };
+
+	(void)state;
+	assert_int_equal(ptab_map(&pt, 0, HPA(0), KIB(4), uncached), ERR_UNSUPPORTED);
+	assert_int_equal(ptab_map(&pt, 0, HPA(0), KIB(4), exec), ERR_UNSUPPORTED);
+	assert_int_equal(ptab_map(&pt, 0, HPA(0), KIB(4), nothing), ERR_UNSUPPORTED);
+	assert_int_equal(ptab_map(&pt, 0, HPA(0), KIB(4), write_only), OK);
+}
+
+int main(void)
+{
+#define TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, finish)
+	const struct CMUnitTest tests[] = {
+		TEST(maps_with_the_largest_pages_that_fit, start_npt),
+		TEST(an_unaligned_target_gets_small_pages, start_npt),
+		TEST(unmapping_inside_a_large_page_spares_the_rest, start_npt),
+		TEST(a_second_mapping_is_refused_and_changes_nothing, start_npt),
+		TEST(an_emptied_table_waits_for_the_flush, start_npt),
+		TEST(a_map_without_memory_is_rolled_back, start_npt),
+		TEST(protect_changes_rights_and_nothing_else, start_npt),
+		TEST(malformed_ranges_are_refused, start_npt),
+		TEST(host_addresses_are_canonical, start_host),
+		TEST(guest_addresses_end_at_48_bits, start_npt),
+		TEST(nested_leaves_are_user_pages, start_npt),
+		TEST(the_format_must_be_able_to_say_it, start_vtd),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
