@@ -163,7 +163,7 @@ $(GUEST)/drawer: tests/guest/drawer.c Makefile | setup-run
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -static -O2 -Wall -Wextra -Werror -Wno-missing-field-initializers \
-		-o $@ $<
+		-isystem /usr/include/libdrm -o $@ $<
 
 $(GUEST)/guest.cpio.gz: tools/initramfs.sh tests/guest/init $(GUEST)/drawer $(GUEST)/vmlinuz
 	$(call say,CPIO,$@)

@@ -10,7 +10,7 @@ set -euo pipefail
 
 declare -A group=(
 	[build]="gcc binutils make gnu-efi gdisk mtools dosfstools python3"
-	[run]="libc6-dev linux-libc-dev qemu-system-x86 ovmf cpio gzip"
+	[run]="kmod libc6-dev libdrm-dev qemu-system-x86 ovmf cpio gzip xz-utils zstd"
 	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest"
 	[lint]="clang clang-format clang-tidy cppcheck"
 )

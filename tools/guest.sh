@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Gets the guest kernel from the distribution's own packages: unpacked, not installed.
+#
+#   tools/guest.sh DIR
+#
+# Leaves DIR/vmlinuz, DIR/release, DIR/busybox, and the modules that the guest's init
+# loads in DIR/modules, with their order in DIR/modules/order.
+set -euo pipefail
+export PATH=$PATH:/usr/sbin:/sbin
+dir=$1
+wanted_modules=(virtio_pci virtio_gpu)
+
+mkdir -p "$dir/packages"
+root=$(realpath "$dir")/root
+rm -rf "$root"
+mkdir -p "$root"
+
+# The meta package names the real one: linux-image-6.1.0-NN-amd64 and the like.
+depends() {
+	apt-cache depends "$1" 2>/dev/null | sed -n 's/^ *Depends: \([^<]*\)$/\1/p'
+}
+
+fetch() { # by name: downloads once, unpacks
+	local deb
+	deb=$(find "$dir/packages" -name "$1_*.deb" | head -n 1)
+	if [[ -z $deb ]]; then
+		echo "guest: downloading $1 from the distribution"
+		(cd "$dir/packages" && apt-get -qq download "$1" 2>/dev/null) || {
+			local sudo=()
+			((EUID == 0)) || sudo=(sudo)
+			"${sudo[@]}" apt-get -qq update
+			(cd "$dir/packages" && apt-get -qq download "$1")
+		}
+		deb=$(find "$dir/packages" -name "$1_*.deb" | head -n 1)
+	fi
+	dpkg -x "$deb" "$root"
+}
+
+for meta in linux-image-amd64 linux-image-generic; do
+	image=$(depends $meta | grep -m 1 '^linux-image-') && break
+done
+if [[ -z ${image-} ]]; then
+	echo "guest: neither linux-image-amd64 nor linux-image-generic is known to apt" >&2
+	exit 1
+fi
+fetch "$image"
+# Ubuntu keeps the modules in packages of their own.
+modules=${image/linux-image-/linux-modules-}
+modules=${modules/unsigned-/}
+for package in "$modules" "${modules/linux-modules-/linux-modules-extra-}"; do
+	if apt-cache show "$package" >/dev/null 2>&1; then
+		fetch "$package"
+	fi
+done
+fetch busybox-static
+
+kernel=$(find "$root/boot" -name 'vmlinuz-*' | head -n 1)
+release=${kernel##*/vmlinuz-}
+moddir=$root/lib/modules
+[[ -d $moddir ]] || moddir=$root/usr/lib/modules
+if [[ ! -d $root/lib ]]; then
+	ln -s usr/lib "$root/lib"
+fi
+depmod -b "$root" "$release"
+
+rm -rf "$dir/modules"
+mkdir -p "$dir/modules"
+for m in "${wanted_modules[@]}"; do
+	modprobe -d "$root" -S "$release" --show-depends "$m"
+done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' |
+	while read -r ko; do
+		name=$(basename "$ko" | sed 's/\.ko.*/.ko/')
+		case $ko in
+		*.xz) xz -dc "$ko" ;;
+		*.zst) zstd -qdc "$ko" ;;
+		*.gz) gzip -dc "$ko" ;;
+		*) cat "$ko" ;;
+		esac >"$dir/modules/$name"
+		echo "$name" >>"$dir/modules/order"
+	done
+touch "$dir/modules/order"
+
+cp "$(find "$root" -path '*/bin/busybox' | head -n 1)" "$dir/busybox"
+echo "$release" >"$dir/release"
+cp "$kernel" "$dir/vmlinuz.new"
+rm -rf "$root"
+mv "$dir/vmlinuz.new" "$dir/vmlinuz"
