@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finds and checks the ACPI tables; reads FADT, MADT and MCFG, and \_S5_ from the AML. */
+#include "drivers/acpi.h"
+
+#include "core/lib/string.h"
+#include "drivers/acpi_bytes.h"
+
+#define HEADER_BYTES  36U /* 5.2.6, in front of every table but the RSDP */
+#define MAX_ROOT_REFS 64U
+
+struct parser {
+	const struct acpi_memory *memory;
+	struct acpi_info *info;
+};
+
+static void complain(struct acpi_info *info, const char *table, const char *what)
+{
+	struct acpi_complaint *complaint;
+
+	if (info->complaint_count == ACPI_MAX_COMPLAINTS)
+		return;
+	complaint = &info->complaints[info->complaint_count++];
+	complaint->what = what;
+	/* Four bytes from outside: only what can be printed goes on to the console. */
+	for (unsigned i = 0; i < 4; i++)
+		complaint->table[i] = table[i] >= ' ' && table[i] <= '~' ? table[i] : '?';
+	complaint->table[4] = '\0';
+}
+
+static bool sums_to_zero(struct acpi_bytes bytes)
+{
+	u8 sum = 0;
+
+	for (u32 i = 0; i < bytes.size; i++)
+		sum = (u8)(sum + bytes.at[i]);
+	return sum == 0;
+}
+
+static struct acpi_bytes map(struct parser *parser, u64 pa, u32 size)
+{
+	const void *at = NULL;
+
+	if (pa && pa + size > pa)
+		at = parser->memory->map(parser->memory->ctx, HPA(pa), size);
+	return (struct acpi_bytes){ at, at ? size : 0 };
+}
+
+static bool has_signature(struct acpi_bytes table, const char *signature)
+{
+	return table.size >= 4 && memcmp(table.at, signature, 4) == 0;
+}
+
+/* A whole table with a sound header, or no bytes; says what is wrong with it. */
+static struct acpi_bytes map_table(struct parser *parser, u64 pa)
+{
+	struct acpi_bytes none = { NULL, 0 };
+	struct acpi_bytes header = map(parser, pa, HEADER_BYTES);
+	struct acpi_bytes table;
+	char signature[4];
+	u32 size;
+
+	if (!header.size) {
+		complain(parser->info, "????", "table is outside memory");
+		return none;
+	}
+	memcpy(signature, header.at, 4);
+	size = acpi_get32(header, 4);
+	if (size < HEADER_BYTES || size > ACPI_MAX_TABLE_BYTES) {
+		complain(parser->info, signature, "impossible length");
+		return none;
+	}
+	table = map(parser, pa, size);
+	if (!table.size) {
+		complain(parser->info, signature, "table ends outside memory");
+		return none;
+	}
+	if (!sums_to_zero(table)) {
+		complain(parser->info, signature, "wrong checksum");
+		return none;
+	}
+	return table;
+}
+
+static void add_cpu(struct acpi_info *info, u32 apic_id, u32 acpi_uid, u32 flags)
+{
+	/* Bit 0: enabled. A processor that is only "online capable" is not there yet. */
+	if (!(flags & BIT(0)))
+		return;
+	/* One processor may be listed as local APIC and as x2APIC: it is started once. */
+	for (u16 i = 0; i < info->cpu_count; i++) {
+		if (info->cpus[i].apic_id == apic_id)
+			return;
+	}
+	if (info->cpu_count == ACPI_MAX_CPUS) {
+		complain(info, "APIC", "more processors than can be used");
+		return;
+	}
+	info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id, acpi_uid };
+}
+
+static void add_ioapic(struct acpi_info *info, struct acpi_bytes entry)
+{
+	u32 base = acpi_get32(entry, 4);
+
+	if (!base || info->ioapic_count == ACPI_MAX_IOAPICS) {
+		complain(info, "APIC", "I/O APIC left out");
+		return;
+	}
+	info->ioapics[info->ioapic_count++] = (struct acpi_ioapic){
+		.id = acpi_get8(entry, 2),
+		.gsi_base = acpi_get32(entry, 8),
+		.base = HPA(base),
+	};
+}
+
+static void add_override(struct acpi_info *info, struct acpi_bytes entry)
+{
+	u16 flags = acpi_get16(entry, 8);
+	u8 isa_irq = acpi_get8(entry, 3);
+
+	/* Bus 0 is ISA, the only one that the specification knows. */
+	if (acpi_get8(entry, 2) != 0 || isa_irq > 15 ||
+	    info->override_count == ACPI_MAX_OVERRIDES) {
+		complain(info, "APIC", "interrupt override left out");
+		return;
+	}
+	info->overrides[info->override_count++] = (struct acpi_override){
+		.isa_irq = isa_irq,
+		.gsi = acpi_get32(entry, 4),
+		/* 0 conforms to the bus: ISA is active high and edge triggered. */
+		.active_low = (flags & 3) == 3,
+		.level = ((flags >> 2) & 3) == 3,
+	};
+}
+
+static void parse_madt_entry(struct acpi_info *info, struct acpi_bytes entry)
+{
+	static const u8 sizes[] = { [0] = 8, [1] = 12, [2] = 10, [5] = 12, [9] = 16 };
+	u8 type = acpi_get8(entry, 0);
+
+	if (type < ARRAY_SIZE(sizes) && entry.size < sizes[type]) {
+		complain(info, "APIC", "entry is too short");
+		return;
+	}
+	switch (type) {
+	case 0:
+		/* 255 is the broadcast id: firmware marks empty sockets with it. */
+		if (acpi_get8(entry, 3) != 0xff)
+			add_cpu(info, acpi_get8(entry, 3), acpi_get8(entry, 2),
+				acpi_get32(entry, 4));
+		break;
+	case 1:
+		add_ioapic(info, entry);
+		break;
+	case 2:
+		add_override(info, entry);
+		break;
+	case 5:
+		if (acpi_get64(entry, 4) && IS_ALIGNED(acpi_get64(entry, 4), PAGE_SIZE))
+			info->local_apic = HPA(acpi_get64(entry, 4));
+		break;
+	case 9:
+		if (acpi_get32(entry, 4) != 0xffffffff)
+			add_cpu(info, acpi_get32(entry, 4), acpi_get32(entry, 12),
+				acpi_get32(entry, 8));
+		break;
+	default:
+		break;
+	}
+}
+
+static void parse_madt(struct acpi_info *info, struct acpi_bytes table)
+{
+	u32 offset = 44;
+	u64 base = acpi_get32(table, 36);
+
+	if (base && IS_ALIGNED(base, PAGE_SIZE))
+		info->local_apic = HPA(base);
+	info->has_8259 = acpi_get32(table, 40) & BIT(0);
+	while (offset < table.size && table.size - offset >= 2) {
+		u8 size = acpi_get8(table, offset + 1);
+
+		if (size < 2 || size > table.size - offset) {
+			complain(info, "APIC", "entry has an impossible length");
+			return;
+		}
+		parse_madt_entry(info, acpi_part(table, offset, size));
+		offset += size;
+	}
+}
+
+static void parse_mcfg(struct acpi_info *info, struct acpi_bytes table)
+{
+	for (u32 offset = 44; offset < table.size && table.size - offset >= 16; offset += 16) {
+		struct acpi_mcfg range = {
+			.base = HPA(acpi_get64(table, offset)),
+			.segment = acpi_get16(table, offset + 8),
+			.first_bus = acpi_get8(table, offset + 10),
+			.last_bus = acpi_get8(table, offset + 11),
+		};
+
+		if (!range.base.raw || !IS_ALIGNED(range.base.raw, MIB(1)) ||
+		    range.base.raw >= BIT(52) || range.first_bus > range.last_bus ||
+		    info->mcfg_count == ACPI_MAX_MCFG) {
+			complain(info, "MCFG", "range left out");
+			continue;
+		}
+		info->mcfg[info->mcfg_count++] = range;
+	}
+}
+
+/* Takes a small integer constant of AML (20.2.3); false where another term stands. */
+static bool take_integer(struct acpi_bytes aml, u32 *offset, u64 *value)
+{
+	u8 op = acpi_get8(aml, *offset);
+	unsigned width;
+
+	if (*offset >= aml.size)
+		return false;
+	(*offset)++;
+	switch (op) {
+	case 0x00: /* ZeroOp */
+	case 0x01: /* OneOp */
+		*value = op;
+		return true;
+	case 0x0a: /* BytePrefix */
+		width = 1;
+		break;
+	case 0x0b: /* WordPrefix */
+		width = 2;
+		break;
+	case 0x0c: /* DWordPrefix */
+		width = 4;
+		break;
+	default:
+		return false;
+	}
+	if (aml.size - *offset < width)
+		return false;
+	*value = acpi_get(aml, *offset, width);
+	*offset += width;
+	return true;
+}
+
+/*
+ * What follows the name: PackageOp PkgLength NumElements TYPa TYPb ... (7.4.2.1).
+ * Some firmware gives one element only, with both types in a word.
+ */
+static bool take_s5_package(struct acpi_bytes aml, struct acpi_power *power)
+{
+	u8 lead = acpi_get8(aml, 1);
+	/* PkgLength: bits 7:6 of the first byte count the bytes that follow, 20.2.4. */
+	u32 offset = 2 + (lead >> 6);
+	u8 elements = acpi_get8(aml, offset++);
+	u64 type_a, type_b;
+
+	if (acpi_get8(aml, 0) != 0x12 || elements == 0)
+		return false;
+	if (!take_integer(aml, &offset, &type_a))
+		return false;
+	if (elements == 1)
+		type_b = type_a >> 8;
+	else if (!take_integer(aml, &offset, &type_b))
+		return false;
+	type_a &= 0xff;
+	/* SLP_TYP has three bits. */
+	if (type_a > 7 || type_b > 7)
+		return false;
+	power->s5_type_a = (u8)type_a;
+	power->s5_type_b = (u8)type_b;
+	power->s5_known = true;
+	return true;
+}
+
+/*
+ * Looks for `Name (\_S5_, Package () {...})` in AML, without interpreting it:
+ * the object is a constant at the root in every firmware that offers S5.
+ */
+static void find_s5(struct acpi_bytes table, struct acpi_power *power)
+{
+	for (u32 i = HEADER_BYTES; !power->s5_known && i + 4 <= table.size; i++) {
+		if (table.at[i] != '_' || memcmp(&table.at[i], "_S5_", 4) != 0)
+			continue;
+		/* 08h is NameOp, with or without the root prefix between. */
+		if (table.at[i - 1] != 0x08 &&
+		    !(table.at[i - 1] == '\\' && table.at[i - 2] == 0x08))
+			continue;
+		take_s5_package(acpi_part(table, i + 4, table.size - i - 4), power);
+	}
+}
+
+/* The port of a register that may stand in a generic address (5.2.3.2) or in an old field. */
+static u16 fadt_port(struct acpi_bytes table, u32 extended, u32 legacy)
+{
+	u64 port = acpi_get32(table, legacy);
+
+	if (acpi_get8(table, extended) == 1 && acpi_get64(table, extended + 4))
+		port = acpi_get64(table, extended + 4);
+	return port <= 0xffff ? (u16)port : 0;
+}
+
+static void parse_fadt(struct parser *parser, struct acpi_bytes table)
+{
+	struct acpi_power *power = &parser->info->power;
+	u32 flags = acpi_get32(table, 112);
+	u64 dsdt = acpi_get64(table, 140);
+	u64 reset = acpi_get64(table, 120);
+	u8 reset_space = acpi_get8(table, 116);
+	struct acpi_bytes aml;
+
+	power->hw_reduced = flags & BIT(20);
+	power->sci_interrupt = acpi_get16(table, 46);
+	power->smi_command = acpi_get32(table, 48) <= 0xffff ? acpi_get16(table, 48) : 0;
+	power->acpi_enable = acpi_get8(table, 52);
+	power->pm1a_control = fadt_port(table, 172, 64);
+	power->pm1b_control = fadt_port(table, 184, 68);
+	power->pm_timer = fadt_port(table, 208, 76);
+	power->pm_timer_32bit = flags & BIT(8);
+	if ((flags & BIT(10)) && reset && reset_space <= 2 &&
+	    (reset_space != 1 || reset <= 0xffff)) {
+		power->reset_space = reset_space;
+		power->reset_address = reset;
+		power->reset_value = acpi_get8(table, 128);
+	}
+	aml = map_table(parser, dsdt ? dsdt : acpi_get32(table, 40));
+	if (has_signature(aml, "DSDT"))
+		find_s5(aml, power);
+}
+
+static void parse_table(struct parser *parser, u64 pa)
+{
+	struct acpi_info *info = parser->info;
+	struct acpi_bytes table = map_table(parser, pa);
+	const char *wrong;
+
+	if (has_signature(table, "APIC")) {
+		/* A second MADT (some firmware has one) adds nothing that can be trusted. */
+		if (!info->cpu_count)
+			parse_madt(info, table);
+	} else if (has_signature(table, "MCFG")) {
+		parse_mcfg(info, table);
+	} else if (has_signature(table, "FACP")) {
+		parse_fadt(parser, table);
+	} else if (has_signature(table, "SSDT")) {
+		find_s5(table, &info->power);
+	} else if (has_signature(table, "DMAR") && !info->dmar.present) {
+		wrong = acpi_parse_dmar(table.at, table.size, &info->dmar);
+		if (wrong)
+			complain(info, "DMAR", wrong);
+	}
+}
+
+/* Goes through the XSDT (8-byte references) or RSDT (4-byte ones), 5.2.7 and 5.2.8. */
+static bool parse_root(struct parser *parser, u64 pa, const char *signature, unsigned width)
+{
+	struct acpi_bytes root;
+	u32 count;
+
+	if (!pa)
+		return false;
+	root = map_table(parser, pa);
+	if (!has_signature(root, signature))
+		return false;
+	count = (root.size - HEADER_BYTES) / width;
+	if (count > MAX_ROOT_REFS) {
+		complain(parser->info, signature, "more tables than are read");
+		count = MAX_ROOT_REFS;
+	}
+	for (u32 i = 0; i < count; i++) {
+		u64 reference = acpi_get(root, HEADER_BYTES + i * width, width);
+
+		if (reference)
+			parse_table(parser, reference);
+	}
+	return true;
+}
+
+enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp, struct acpi_info *info)
+{
+	struct parser parser = { memory, info };
+	struct acpi_bytes root;
+	u64 xsdt = 0;
+	u32 rsdt;
+
+	memset(info, 0, sizeof(*info));
+	info->local_apic = HPA(0xfee00000);
+	info->power.reset_space = 0xff;
+
+	/* 5.2.5.3: the first 20 bytes are from ACPI 1.0 and have a checksum of their own. */
+	root = map(&parser, rsdp.raw, 20);
+	if (!root.size || memcmp(root.at, "RSD PTR ", 8) != 0 || !sums_to_zero(root))
+		return ERR_NOT_FOUND;
+	rsdt = acpi_get32(root, 16);
+	if (acpi_get8(root, 15) >= 2) {
+		root = map(&parser, rsdp.raw, 36);
+		if (root.size && acpi_get32(root, 20) >= 36 && sums_to_zero(root))
+			xsdt = acpi_get64(root, 24);
+		else
+			complain(info, "RSDP", "wrong checksum of the extended part");
+	}
+	if (parse_root(&parser, xsdt, "XSDT", 8) || parse_root(&parser, rsdt, "RSDT", 4))
+		return OK;
+	return ERR_NOT_FOUND;
+}
+
+struct acpi_override acpi_isa_irq(const struct acpi_info *info, u8 isa_irq)
+{
+	for (u8 i = 0; i < info->override_count; i++) {
+		if (info->overrides[i].isa_irq == isa_irq)
+			return info->overrides[i];
+	}
+	return (struct acpi_override){ .isa_irq = isa_irq, .gsi = isa_irq };
+}

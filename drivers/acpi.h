@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the firmware's ACPI tables say about the machine, checked and in plain structs. */
+#ifndef DRIVERS_ACPI_H
+#define DRIVERS_ACPI_H
+
+#include "core/lib/error.h"
+#include "core/lib/types.h"
+
+/* Section numbers are those of the ACPI specification 6.5, VT-d's of its revision 4.1. */
+
+#define ACPI_MAX_CPUS	    256
+#define ACPI_MAX_IOAPICS    16
+#define ACPI_MAX_OVERRIDES  32
+#define ACPI_MAX_MCFG	    8
+#define ACPI_MAX_DRHD	    16
+#define ACPI_MAX_RMRR	    16
+#define ACPI_MAX_SCOPES	    96
+#define ACPI_MAX_PATH	    8
+#define ACPI_MAX_COMPLAINTS 8
+
+/* Tables longer than this are refused (a DSDT of a large server has some 500 KiB). */
+#define ACPI_MAX_TABLE_BYTES MIB(2)
+
+/*
+ * How tables are reached: `map` gives `size` bytes at `pa`, readable until
+ * acpi_parse() returns, or NULL where that is no memory to read. `pa` need not
+ * be aligned.
+ */
+struct acpi_memory {
+	const void *(*map)(void *ctx, hpa_t pa, size_t size);
+	void *ctx;
+};
+
+/* A processor that may be started; MADT, 5.2.12.2 and 5.2.12.12. */
+struct acpi_cpu {
+	u32 apic_id;
+	u32 acpi_uid;
+};
+
+struct acpi_ioapic {
+	u8 id;
+	u32 gsi_base;
+	hpa_t base;
+};
+
+/* An ISA interrupt that is wired to another input or with other signals, 5.2.12.5. */
+struct acpi_override {
+	u8 isa_irq;
+	u32 gsi;
+	bool active_low;
+	bool level;
+};
+
+/* ECAM of some buses: function 0 of device 0 of `first_bus` is at `base`. */
+struct acpi_mcfg {
+	u16 segment;
+	u8 first_bus;
+	u8 last_bus;
+	hpa_t base; /* as in the table: of bus 0, even if first_bus is another */
+};
+
+enum acpi_scope_type { /* VT-d, 8.3.1 */
+	ACPI_SCOPE_ENDPOINT = 1,
+	ACPI_SCOPE_BRIDGE = 2,
+	ACPI_SCOPE_IOAPIC = 3,
+	ACPI_SCOPE_HPET = 4,
+	ACPI_SCOPE_NAMESPACE = 5,
+};
+
+/* A device by its path from a root bus, so that it holds whatever bus numbers are. */
+struct acpi_scope {
+	u8 type;	   /* enum acpi_scope_type */
+	u8 enumeration_id; /* of an I/O APIC: its id in the MADT */
+	u8 start_bus;
+	u8 path_length;
+	struct {
+		u8 device;
+		u8 function;
+	} path[ACPI_MAX_PATH];
+};
+
+/* A remapping unit; its scopes are scopes[first_scope] and the next ones. */
+struct acpi_drhd {
+	hpa_t base;
+	u16 segment;
+	bool include_all; /* serves what no other unit of the segment names */
+	u8 first_scope;
+	u8 scope_count;
+};
+
+/* Memory that firmware says a device must go on reaching, VT-d 8.4. */
+struct acpi_rmrr {
+	hpa_t base;
+	hpa_t last; /* inclusive */
+	u16 segment;
+	u8 first_scope;
+	u8 scope_count;
+};
+
+struct acpi_dmar {
+	bool present;
+	bool interrupt_remapping;
+	bool x2apic_opt_out;
+	u8 address_width; /* bits */
+	u8 drhd_count;
+	u8 rmrr_count;
+	u8 scope_count;
+	struct acpi_drhd drhd[ACPI_MAX_DRHD];
+	struct acpi_rmrr rmrr[ACPI_MAX_RMRR];
+	struct acpi_scope scopes[ACPI_MAX_SCOPES];
+};
+
+/* From the FADT, 5.2.9. A port of 0 is absent. */
+struct acpi_power {
+	bool hw_reduced;
+	u16 sci_interrupt;
+	u16 smi_command;
+	u8 acpi_enable; /* goes to smi_command; 0: already in ACPI mode */
+	u16 pm1a_control;
+	u16 pm1b_control;
+	u16 pm_timer;
+	bool pm_timer_32bit; /* else it has 24 bits */
+	u8 reset_space;	     /* 0 memory, 1 port, 2 configuration space; 0xff: no register */
+	u8 reset_value;
+	u64 reset_address;
+	bool s5_known; /* \_S5_ was found: s5_type_a and b are what SLP_TYP takes */
+	u8 s5_type_a;
+	u8 s5_type_b;
+};
+
+struct acpi_complaint {
+	char table[5];
+	const char *what;
+};
+
+struct acpi_info {
+	hpa_t local_apic;
+	bool has_8259; /* must be masked */
+	u16 cpu_count;
+	u8 ioapic_count;
+	u8 override_count;
+	u8 mcfg_count;
+	u8 complaint_count;
+	struct acpi_cpu cpus[ACPI_MAX_CPUS];
+	struct acpi_ioapic ioapics[ACPI_MAX_IOAPICS];
+	struct acpi_override overrides[ACPI_MAX_OVERRIDES];
+	struct acpi_mcfg mcfg[ACPI_MAX_MCFG];
+	struct acpi_dmar dmar;
+	struct acpi_power power;
+	struct acpi_complaint complaints[ACPI_MAX_COMPLAINTS];
+};
+
+/*
+ * Reads the tables that the RSDP at `rsdp` leads to. Any bytes may stand
+ * there: a table that is not sound is left out and named in `complaints`, an
+ * entry that is not sound is left out, what exceeds the arrays too. The work
+ * is bounded by the number of tables (64) and ACPI_MAX_TABLE_BYTES.
+ *
+ * OK; ERR_NOT_FOUND: no sound RSDP, or neither XSDT nor RSDT; `info` then
+ * holds the architectural defaults only.
+ */
+enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp,
+		    struct acpi_info *info) must_check;
+
+/* The input of the I/O APICs that `isa_irq` (0..15) arrives at, overrides applied. */
+struct acpi_override acpi_isa_irq(const struct acpi_info *info, u8 isa_irq);
+
+/* Reads the structures of the DMAR table in `table`, header included; for acpi_parse(). */
+const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_dmar *dmar);
+
+/*
+ * Switches the machine off (S5, 4.8.3.2), or resets it by the FADT's register,
+ * then by port CF9h, then by the keyboard controller. They come back only if
+ * nothing of that worked. All other CPUs have been stopped.
+ */
+void acpi_power_off(const struct acpi_power *power);
+void acpi_reset(const struct acpi_power *power);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads the DMAR table: remapping units and reserved memory with their device scopes. */
+#include "drivers/acpi.h"
+#include "drivers/acpi_bytes.h"
+
+/* VT-d specification 8.1 to 8.4. */
+enum {
+	DMAR_DRHD = 0,
+	DMAR_RMRR = 1,
+};
+
+/* Reads one scope into the next free element; false where it is not sound. */
+static bool parse_scope(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+{
+	struct acpi_scope *scope = &dmar->scopes[dmar->scope_count];
+	u32 path_length = (bytes.size - 6) / 2;
+
+	if (dmar->scope_count == ACPI_MAX_SCOPES || path_length == 0 || path_length > ACPI_MAX_PATH)
+		return false;
+	*scope = (struct acpi_scope){
+		.type = acpi_get8(bytes, 0),
+		.enumeration_id = acpi_get8(bytes, 4),
+		.start_bus = acpi_get8(bytes, 5),
+		.path_length = (u8)path_length,
+	};
+	for (u32 i = 0; i < path_length; i++) {
+		u8 device = acpi_get8(bytes, 6 + 2 * i);
+		u8 function = acpi_get8(bytes, 7 + 2 * i);
+
+		if (device > 31 || function > 7)
+			return false;
+		scope->path[i].device = device;
+		scope->path[i].function = function;
+	}
+	dmar->scope_count++;
+	return true;
+}
+
+/* All scopes of one structure. A bad one makes the whole structure untrustworthy. */
+static bool parse_scopes(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+{
+	u32 offset = 0;
+
+	while (offset < bytes.size) {
+		u8 size = acpi_get8(bytes, offset + 1);
+
+		if (size < 8 || size > bytes.size - offset)
+			return false;
+		if (!parse_scope(acpi_part(bytes, offset, size), dmar))
+			return false;
+		offset += size;
+	}
+	return true;
+}
+
+static const char *parse_drhd(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+{
+	struct acpi_drhd unit = {
+		.base = HPA(acpi_get64(bytes, 8)),
+		.segment = acpi_get16(bytes, 6),
+		.include_all = acpi_get8(bytes, 4) & BIT(0),
+		.first_scope = dmar->scope_count,
+	};
+
+	if (bytes.size < 16 || !unit.base.raw || !IS_ALIGNED(unit.base.raw, PAGE_SIZE) ||
+	    unit.base.raw >= BIT(52))
+		return "remapping unit has impossible registers";
+	if (dmar->drhd_count == ACPI_MAX_DRHD)
+		return "more remapping units than can be used";
+	if (!parse_scopes(acpi_part(bytes, 16, bytes.size), dmar)) {
+		dmar->scope_count = unit.first_scope;
+		return "remapping unit has an impossible device scope";
+	}
+	unit.scope_count = (u8)(dmar->scope_count - unit.first_scope);
+	dmar->drhd[dmar->drhd_count++] = unit;
+	return NULL;
+}
+
+static const char *parse_rmrr(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+{
+	struct acpi_rmrr region = {
+		.base = HPA(acpi_get64(bytes, 8)),
+		.last = HPA(acpi_get64(bytes, 16)),
+		.segment = acpi_get16(bytes, 6),
+		.first_scope = dmar->scope_count,
+	};
+
+	if (bytes.size < 24 || region.base.raw >= region.last.raw ||
+	    !IS_ALIGNED(region.base.raw, PAGE_SIZE) ||
+	    !IS_ALIGNED(region.last.raw + 1, PAGE_SIZE) || region.last.raw >= BIT(52))
+		return "reserved memory has an impossible range";
+	if (dmar->rmrr_count == ACPI_MAX_RMRR)
+		return "more reserved memory regions than can be used";
+	if (!parse_scopes(acpi_part(bytes, 24, bytes.size), dmar)) {
+		dmar->scope_count = region.first_scope;
+		return "reserved memory has an impossible device scope";
+	}
+	region.scope_count = (u8)(dmar->scope_count - region.first_scope);
+	dmar->rmrr[dmar->rmrr_count++] = region;
+	return NULL;
+}
+
+/*
+ * A unit that cannot be trusted must not be passed over: its devices would
+ * look as if the include-all unit served them. So the table counts as present
+ * only if all of it is sound.
+ */
+const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_dmar *dmar)
+{
+	struct acpi_bytes bytes = { table, size };
+	const char *wrong = NULL;
+	u32 offset = 48;
+
+	*dmar = (struct acpi_dmar){
+		.interrupt_remapping = acpi_get8(bytes, 37) & BIT(0),
+		.x2apic_opt_out = acpi_get8(bytes, 37) & BIT(1),
+		.address_width = (u8)MIN(acpi_get8(bytes, 36) + 1, 64),
+	};
+	while (!wrong && offset < size) {
+		u16 type = acpi_get16(bytes, offset);
+		u16 length = acpi_get16(bytes, offset + 2);
+
+		if (length < 4 || length > size - offset)
+			wrong = "structure has an impossible length";
+		else if (type == DMAR_DRHD)
+			wrong = parse_drhd(acpi_part(bytes, offset, length), dmar);
+		else if (type == DMAR_RMRR)
+			wrong = parse_rmrr(acpi_part(bytes, offset, length), dmar);
+		offset += length;
+	}
+	if (!wrong && !dmar->drhd_count)
+		wrong = "no remapping unit";
+	if (wrong)
+		*dmar = (struct acpi_dmar){ 0 };
+	dmar->present = !wrong;
+	return wrong;
+}

@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ACPI tables built by hand, sound and unsound, and what the parser makes of them. */
+// SOURCES: drivers/acpi.c drivers/acpi_dmar.c drivers/acpi_power.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/io.h"
+#include "drivers/acpi.h"
+
+#define RSDP_AT	       0x1000U
+#define XSDT_AT	       0x1100U
+#define FIRST_TABLE_AT 0x2000U
+
+/* Physical memory of the test, and how much of it has been built on. */
+static u8 memory_bytes[0x8000];
+static u32 next_table, table_count;
+static u8 table[4096];
+static u32 table_size;
+
+static struct acpi_info info;
+
+static const void *map(void *ctx, hpa_t pa, size_t size)
+{
+	void *copy;
+
+	(void)ctx;
+	if (pa.raw >= sizeof(memory_bytes) || size > sizeof(memory_bytes) - pa.raw)
+		return NULL;
+	/* A block of exactly this size: the sanitiser sees each read beyond it. */
+	copy = malloc(size);
+	memcpy(copy, &memory_bytes[pa.raw], size);
+	return copy;
+}
+
+/* Frees what map() gave: the parser promises not to keep it. */
+struct mapping {
+	void *at;
+	struct mapping *next;
+};
+
+static struct mapping *mappings;
+
+static const void *map_and_note(void *ctx, hpa_t pa, size_t size)
+{
+	struct mapping *mapping;
+	void *at = (void *)map(ctx, pa, size);
+
+	if (!at)
+		return NULL;
+	mapping = malloc(sizeof(*mapping));
+	*mapping = (struct mapping){ at, mappings };
+	mappings = mapping;
+	return at;
+}
+
+static const struct acpi_memory memory = { map_and_note, NULL };
+
+static void put(u32 offset, u64 value, unsigned width)
+{
+	for (unsigned i = 0; i < width; i++)
+		table[offset + i] = (u8)(value >> (8 * i));
+	table_size = offset + width > table_size ? offset + width : table_size;
+}
+
+static void begin_table(const char *signature, u32 size)
+{
+	memset(table, 0, sizeof(table));
+	memcpy(table, signature, 4);
+	table_size = size;
+}
+
+static u8 checksum(const u8 *bytes, u32 size)
+{
+	u8 sum = 0;
+
+	while (size--)
+		sum = (u8)(sum + *bytes++);
+	return (u8)-sum;
+}
+
+static void store_table(u32 at)
+{
+	put(4, table_size, 4);
+	table[9] = 0;
+	table[9] = checksum(table, table_size);
+	memcpy(&memory_bytes[at], table, table_size);
+}
+
+/* Stores the table, lists it in the XSDT and says where it is. */
+static u32 end_table(void)
+{
+	u32 at = next_table;
+
+	store_table(at);
+	next_table += (table_size + 63) & ~63U;
+	memcpy(&memory_bytes[XSDT_AT + 36 + 8 * table_count++], &at, 4);
+	return at;
+}
+
+static void build_roots(void)
+{
+	u8 *rsdp = &memory_bytes[RSDP_AT];
+	u8 xsdt[4] = { 0x00, 0x11, 0, 0 };
+
+	memcpy(table, &memory_bytes[XSDT_AT], sizeof(table));
+	memcpy(table, "XSDT", 4);
+	table_size = 36 + 8 * table_count;
+	store_table(XSDT_AT);
+
+	memcpy(rsdp, "RSD PTR ", 8);
+	rsdp[8] = 0;
+	rsdp[15] = 2;
+	rsdp[20] = 36;
+	memcpy(&rsdp[24], xsdt, 4);
+	rsdp[32] = 0;
+	rsdp[8] = checksum(rsdp, 20);
+	rsdp[32] = checksum(rsdp, 36);
+}
+
+static enum err parse(void)
+{
+	enum err err = acpi_parse(&memory, HPA(RSDP_AT), &info);
+
+	while (mappings) {
+		struct mapping *gone = mappings;
+
+		mappings = gone->next;
+		free(gone->at);
+		free(gone);
+	}
+	return err;
+}
+
+static enum err build_and_parse(void)
+{
+	build_roots();
+	return parse();
+}
+
+static int start(void **state)
+{
+	(void)state;
+	memset(memory_bytes, 0, sizeof(memory_bytes));
+	next_table = FIRST_TABLE_AT;
+	table_count = 0;
+	return 0;
+}
+
+static void add_local_apic(u32 *offset, u8 uid, u8 id, u32 flags)
+{
+	put(*offset, 0, 1);
+	put(*offset + 1, 8, 1);
+	put(*offset + 2, uid, 1);
+	put(*offset + 3, id, 1);
+	put(*offset + 4, flags, 4);
+	*offset += 8;
+}
+
+static void madt_lists_enabled_processors_once(void **state)
+{
+	u32 offset = 44;
+
+	(void)state;
+	begin_table("APIC", 44);
+	put(36, 0xfee00000, 4);
+	put(40, 1, 4);
+	add_local_apic(&offset, 0, 0, 1);
+	add_local_apic(&offset, 1, 2, 1);
+	add_local_apic(&offset, 2, 4, 0); /* disabled */
+	add_local_apic(&offset, 3, 2, 1); /* the same processor again */
+	add_local_apic(&offset, 4, 0xff, 1);
+	put(offset, 9, 1); /* x2APIC */
+	put(offset + 1, 16, 1);
+	put(offset + 4, 0x1234, 4);
+	put(offset + 8, 1, 4);
+	put(offset + 12, 77, 4);
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.cpu_count, 3);
+	assert_int_equal(info.cpus[1].apic_id, 2);
+	assert_int_equal(info.cpus[1].acpi_uid, 1);
+	assert_int_equal(info.cpus[2].apic_id, 0x1234);
+	assert_int_equal(info.cpus[2].acpi_uid, 77);
+	assert_true(info.has_8259);
+	assert_int_equal(info.complaint_count, 0);
+}
+
+static void madt_names_ioapics_and_overrides(void **state)
+{
+	struct acpi_override sci;
+
+	(void)state;
+	begin_table("APIC", 44);
+	put(44, 0x0c01, 2);
+	put(46, 3, 1);
+	put(48, 0xfec00000, 4);
+	put(52, 24, 4);
+	put(56, 0x0a02, 2); /* IRQ 9: level, active low, input 20 */
+	put(59, 9, 1);
+	put(60, 20, 4);
+	put(64, 0xf, 2);
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.ioapic_count, 1);
+	assert_int_equal(info.ioapics[0].base.raw, 0xfec00000);
+	assert_int_equal(info.ioapics[0].gsi_base, 24);
+	assert_int_equal(info.ioapics[0].id, 3);
+	sci = acpi_isa_irq(&info, 9);
+	assert_int_equal(sci.gsi, 20);
+	assert_true(sci.level && sci.active_low);
+	assert_int_equal(acpi_isa_irq(&info, 4).gsi, 4);
+	assert_false(acpi_isa_irq(&info, 4).level);
+}
+
+static void an_entry_of_length_zero_ends_the_madt(void **state)
+{
+	u32 offset = 44;
+
+	(void)state;
+	begin_table("APIC", 44);
+	add_local_apic(&offset, 0, 7, 1);
+	put(offset, 0, 4);
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.cpu_count, 1);
+	assert_int_equal(info.complaint_count, 1);
+	assert_string_equal(info.complaints[0].table, "APIC");
+}
+
+static void a_table_with_a_wrong_checksum_is_left_out(void **state)
+{
+	u32 offset = 44, at;
+
+	(void)state;
+	begin_table("APIC", 44);
+	add_local_apic(&offset, 0, 7, 1);
+	at = end_table();
+	memory_bytes[at + 40] ^= 1;
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.cpu_count, 0);
+	assert_string_equal(info.complaints[0].what, "wrong checksum");
+}
+
+static void a_table_that_ends_outside_memory_is_left_out(void **state)
+{
+	u32 at;
+
+	(void)state;
+	begin_table("APIC", 44);
+	at = end_table();
+	memory_bytes[at + 5] = 0xff;
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.complaint_count, 1);
+	memory_bytes[at + 7] = 0xff;
+	assert_int_equal(parse(), OK);
+	assert_string_equal(info.complaints[0].what, "impossible length");
+}
+
+static void without_a_sound_rsdp_there_are_only_defaults(void **state)
+{
+	(void)state;
+	build_roots();
+	memory_bytes[RSDP_AT + 3] ^= 1;
+	assert_int_equal(parse(), ERR_NOT_FOUND);
+	assert_int_equal(info.local_apic.raw, 0xfee00000);
+	assert_int_equal(info.power.reset_space, 0xff);
+	assert_int_equal(acpi_parse(&memory, HPA(0), &info), ERR_NOT_FOUND);
+	assert_int_equal(acpi_parse(&memory, HPA(~0ULL), &info), ERR_NOT_FOUND);
+}
+
+static void a_broken_xsdt_leaves_the_rsdt(void **state)
+{
+	u8 *rsdp = &memory_bytes[RSDP_AT];
+	u32 offset = 44, at;
+
+	(void)state;
+	begin_table("APIC", 44);
+	add_local_apic(&offset, 0, 7, 1);
+	at = end_table();
+	build_roots();
+	begin_table("RSDT", 36);
+	put(36, at, 4);
+	store_table(0x1800);
+	memory_bytes[XSDT_AT + 9] ^= 1;
+	rsdp[17] = 0x18;
+	rsdp[8] = rsdp[32] = 0;
+	rsdp[8] = checksum(rsdp, 20);
+	rsdp[32] = checksum(rsdp, 36);
+	assert_int_equal(parse(), OK);
+	assert_int_equal(info.cpu_count, 1);
+}
+
+static void mcfg_ranges_must_make_sense(void **state)
+{
+	(void)state;
+	begin_table("MCFG", 44);
+	put(44, 0xb0000000, 8);
+	put(54, 0, 1);
+	put(55, 255, 1);
+	put(60, 0xb0000000, 8); /* last bus before first bus */
+	put(70, 4, 1);
+	put(71, 3, 1);
+	put(75, 0, 1);
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.mcfg_count, 1);
+	assert_int_equal(info.mcfg[0].base.raw, 0xb0000000);
+	assert_int_equal(info.mcfg[0].last_bus, 255);
+	assert_int_equal(info.complaint_count, 1);
+}
+
+static u32 build_fadt(const u8 *aml, u32 aml_size)
+{
+	u32 dsdt;
+
+	begin_table("DSDT", 36);
+	memcpy(&table[36], aml, aml_size);
+	table_size = 36 + aml_size;
+	dsdt = next_table;
+	store_table(dsdt);
+	next_table += 256;
+
+	begin_table("FACP", 244);
+	put(40, dsdt, 4);
+	put(46, 9, 2);
+	put(48, 0xb2, 4);
+	put(52, 2, 1);
+	put(64, 0x604, 4);
+	put(76, 0x608, 4);
+	put(112, BIT(10) | BIT(8), 4);
+	put(116, 1, 1);
+	put(120, 0xcf9, 8);
+	put(128, 0x0f, 1);
+	return end_table();
+}
+
+static void fadt_gives_ports_and_the_reset_register(void **state)
+{
+	static const u8 aml[] = { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 5, 0x0a, 6 };
+
+	(void)state;
+	build_fadt(aml, sizeof(aml));
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.power.pm1a_control, 0x604);
+	assert_int_equal(info.power.pm1b_control, 0);
+	assert_int_equal(info.power.pm_timer, 0x608);
+	assert_true(info.power.pm_timer_32bit);
+	assert_int_equal(info.power.reset_space, 1);
+	assert_int_equal(info.power.reset_address, 0xcf9);
+	assert_int_equal(info.power.reset_value, 0x0f);
+	assert_true(info.power.s5_known);
+	assert_int_equal(info.power.s5_type_a, 5);
+	assert_int_equal(info.power.s5_type_b, 6);
+}
+
+static void s5_is_found_in_each_way_to_write_it(void **state)
+{
+	static const struct {
+		u8 aml[20];
+		u32 size;
+		u8 a, b;
+	} ways[] = {
+		{ { 0x08, '\\', '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0, 1, 0, 0 }, 13, 0, 1 },
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0x41, 0x00, 0x02, 0x0a, 7, 0x01 }, 12, 7, 1 },
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0x05, 0x01, 0x0b, 5, 3 }, 11, 5, 3 },
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0x09, 0x02, 0x0c, 4, 0, 0, 0, 0 }, 14, 4, 0 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		start(state);
+		build_fadt(ways[i].aml, ways[i].size);
+		assert_int_equal(build_and_parse(), OK);
+		assert_true(info.power.s5_known);
+		assert_int_equal(info.power.s5_type_a, ways[i].a);
+		assert_int_equal(info.power.s5_type_b, ways[i].b);
+	}
+}
+
+static void what_only_looks_like_s5_is_not_taken(void **state)
+{
+	static const struct {
+		u8 aml[16];
+		u32 size;
+	} looks[] = {
+		{ { 'x', '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 5, 0x0a, 5 }, 12 },
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 5 }, 10 }, /* cut off */
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x0a, 9, 0x0a, 5 }, 12 },
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x00, 0x0a, 5, 0x0a, 5 }, 12 },
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0x06, 0x04, 0x70, 5, 0x0a, 5 }, 12 },
+		{ { 0x08, '_', 'S', '5', '_' }, 5 },
+		{ { 0x08, '_', 'S', '5', '_', 0x12, 0xc6 }, 7 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(looks); i++) {
+		start(state);
+		build_fadt(looks[i].aml, looks[i].size);
+		assert_int_equal(build_and_parse(), OK);
+		assert_false(info.power.s5_known);
+	}
+}
+
+static void put_scope(u32 at, u8 type, u8 id, u8 bus, u8 device, u8 function)
+{
+	put(at, type, 1);
+	put(at + 1, 8, 1);
+	put(at + 2, 0, 2);
+	put(at + 4, id, 1);
+	put(at + 5, bus, 1);
+	put(at + 6, device, 1);
+	put(at + 7, function, 1);
+}
+
+static void build_dmar(void)
+{
+	begin_table("DMAR", 48);
+	put(36, 47, 1);
+	put(37, 1, 1);
+	put(48, 0, 2); /* DRHD */
+	put(50, 24, 2);
+	put(52, 1, 1);
+	put(56, 0xfed90000, 8);
+	put_scope(64, ACPI_SCOPE_IOAPIC, 2, 0xff, 0, 0);
+	put(72, 1, 2); /* RMRR */
+	put(74, 32, 2);
+	put(80, 0x7c000000, 8);
+	put(88, 0x7c0fffff, 8);
+	put_scope(96, ACPI_SCOPE_ENDPOINT, 0, 0, 2, 1);
+}
+
+static void dmar_gives_units_reserved_memory_and_scopes(void **state)
+{
+	(void)state;
+	build_dmar();
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_true(info.dmar.present && info.dmar.interrupt_remapping);
+	assert_int_equal(info.dmar.address_width, 48);
+	assert_int_equal(info.dmar.drhd_count, 1);
+	assert_int_equal(info.dmar.drhd[0].base.raw, 0xfed90000);
+	assert_true(info.dmar.drhd[0].include_all);
+	assert_int_equal(info.dmar.drhd[0].scope_count, 1);
+	assert_int_equal(info.dmar.scopes[0].type, ACPI_SCOPE_IOAPIC);
+	assert_int_equal(info.dmar.scopes[0].enumeration_id, 2);
+	assert_int_equal(info.dmar.scopes[0].start_bus, 0xff);
+	assert_int_equal(info.dmar.rmrr_count, 1);
+	assert_int_equal(info.dmar.rmrr[0].first_scope, 1);
+	assert_int_equal(info.dmar.rmrr[0].last.raw, 0x7c0fffff);
+	assert_int_equal(info.dmar.scopes[1].path[0].device, 2);
+	assert_int_equal(info.dmar.scopes[1].path[0].function, 1);
+}
+
+static void a_dmar_with_one_bad_part_is_not_used_at_all(void **state)
+{
+	static const struct {
+		u32 offset;
+		u8 value;
+	} faults[] = {
+		{ 50, 3 },    /* length of the unit: shorter than its own head */
+		{ 50, 255 },  /* ... longer than the table */
+		{ 56, 1 },    /* registers not on a page */
+		{ 65, 0 },    /* scope of length 0 */
+		{ 65, 6 },    /* scope without a path */
+		{ 65, 200 },  /* scope beyond its unit */
+		{ 70, 32 },   /* no such device */
+		{ 91, 0x01 }, /* reserved memory ends before it begins */
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++) {
+		start(state);
+		build_dmar();
+		table[faults[i].offset] = faults[i].value;
+		end_table();
+		assert_int_equal(build_and_parse(), OK);
+		assert_false(info.dmar.present);
+		assert_int_equal(info.dmar.drhd_count, 0);
+		assert_string_equal(info.complaints[0].table, "DMAR");
+	}
+}
+
+/* What the power functions wrote: port and value, in order. */
+static struct {
+	u16 port;
+	u32 value;
+} writes[8];
+static unsigned write_count;
+static u16 pm1_control;
+
+u32 host_port_in(u16 port, unsigned size)
+{
+	(void)size;
+	return port == 0x604 ? pm1_control : 0;
+}
+
+void host_port_out(u16 port, u32 value, unsigned size)
+{
+	(void)size;
+	if (port == 0xb2)
+		pm1_control |= 1;
+	if (write_count < ARRAY_SIZE(writes)) {
+		writes[write_count].port = port;
+		writes[write_count++].value = value;
+	}
+}
+
+static void power_off_enters_acpi_mode_and_writes_s5(void **state)
+{
+	struct acpi_power power = { .smi_command = 0xb2,
+				    .acpi_enable = 2,
+				    .pm1a_control = 0x604,
+				    .s5_known = true,
+				    .s5_type_a = 5 };
+
+	(void)state;
+	write_count = 0;
+	pm1_control = 0x0400;
+	acpi_power_off(&power);
+	assert_int_equal(write_count, 3);
+	assert_int_equal(writes[0].port, 0xb2);
+	assert_int_equal(writes[0].value, 2);
+	assert_int_equal(writes[1].value, 0x1401);
+	assert_int_equal(writes[2].port, 0x604);
+	assert_int_equal(writes[2].value, 0x3401);
+}
+
+static void reset_tries_the_named_register_first(void **state)
+{
+	struct acpi_power power = { .reset_space = 1, .reset_address = 0xcf9, .reset_value = 0x0f };
+
+	(void)state;
+	write_count = 0;
+	acpi_reset(&power);
+	assert_int_equal(writes[0].port, 0xcf9);
+	assert_int_equal(writes[0].value, 0x0f);
+	assert_int_equal(writes[write_count - 1].port, 0x64);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, start)
+	const struct CMUnitTest tests[] = {
+		TEST(madt_lists_enabled_processors_once),
+		TEST(madt_names_ioapics_and_overrides),
+		TEST(an_entry_of_length_zero_ends_the_madt),
+		TEST(a_table_with_a_wrong_checksum_is_left_out),
+		TEST(a_table_that_ends_outside_memory_is_left_out),
+		TEST(without_a_sound_rsdp_there_are_only_defaults),
+		TEST(a_broken_xsdt_leaves_the_rsdt),
+		TEST(mcfg_ranges_must_make_sense),
+		TEST(fadt_gives_ports_and_the_reset_register),
+		TEST(s5_is_found_in_each_way_to_write_it),
+		TEST(what_only_looks_like_s5_is_not_taken),
+		TEST(dmar_gives_units_reserved_memory_and_scopes),
+		TEST(a_dmar_with_one_bad_part_is_not_used_at_all),
+		TEST(power_off_enters_acpi_mode_and_writes_s5),
+		TEST(reset_tries_the_named_register_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
