@@ -14,6 +14,9 @@
 #define FLAGS_LOGIC  (FLAG_PF | FLAG_ZF | FLAG_SF)
 #define FLAGS_STATUS (FLAGS_LOGIC | FLAG_CF | FLAG_AF | FLAG_OF)
 
+/* Kept out of line, so that emu_next() saves no registers for a plain MOV. */
+#define off_hot_path __attribute__((noinline))
+
 /* struct emu.stage: what emu_next() finds done. */
 enum stage {
 	STAGE_START,
@@ -37,10 +40,10 @@ static inline u64 sign_extend(u64 value, u8 size)
 /* Writes a general register: 32 bits clear the upper half, 8 and 16 keep what they do not reach. */
 static inline void write_gpr(u64 *gpr, u64 value, u8 size)
 {
-	if (size == 8)
-		*gpr = value;
-	else if (size == 4)
+	if (size == 4)
 		*gpr = (u32)value;
+	else if (size == 8)
+		*gpr = value;
 	else if (size == 2)
 		*gpr = (*gpr & ~(u64)0xffff) | (u16)value;
 	else
@@ -96,11 +99,6 @@ static u64 bit_string_offset(const struct insn *insn, const struct emu_cpu *cpu)
 	return (u64)((bit >> 3) & -(s64)insn->op_size);
 }
 
-static inline bool is_bit_op(u8 op)
-{
-	return op >= INSN_BT && op <= INSN_BTC;
-}
-
 static inline u64 effective_address(const struct insn *insn, const struct emu_cpu *cpu)
 {
 	u64 address = insn->disp;
@@ -109,10 +107,12 @@ static inline u64 effective_address(const struct insn *insn, const struct emu_cp
 		address += cpu->gpr[insn->base];
 	if (insn->index != INSN_NO_REG)
 		address += cpu->gpr[insn->index] * insn->scale;
-	if (insn->flags & INSN_RIP_REL)
-		address += cpu->rip + insn->length;
-	if (is_bit_op(insn->op) && !(insn->flags & INSN_IMM))
-		address += bit_string_offset(insn, cpu);
+	if (insn->flags & (INSN_RIP_REL | INSN_BIT_STRING)) {
+		if (insn->flags & INSN_RIP_REL)
+			address += cpu->rip + insn->length;
+		if (insn->flags & INSN_BIT_STRING)
+			address += bit_string_offset(insn, cpu);
+	}
 	return address;
 }
 
@@ -122,8 +122,7 @@ void emu_begin(struct emu *emu, const struct insn *insn, const struct emu_cpu *c
 		emu->insn = *insn;
 	emu->access.gva = linear(cpu, insn->seg, effective_address(insn, cpu), insn->addr_size);
 	emu->access.size = insn->mem_size;
-	/* XCHG with memory is atomic with or without LOCK. */
-	emu->access.locked = insn->flags & INSN_LOCK || insn->op == INSN_XCHG;
+	emu->access.locked = insn->flags & INSN_LOCK;
 	emu->stage = STAGE_START;
 }
 
@@ -301,7 +300,7 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 }
 
 /* After the read. CMP, TEST and BT have no destination: they neither write nor go to a register. */
-static enum emu_step loaded(struct emu *emu, struct emu_cpu *cpu)
+static off_hot_path enum emu_step loaded(struct emu *emu, struct emu_cpu *cpu)
 {
 	const struct insn *insn = &emu->insn;
 	u64 result;
@@ -321,7 +320,7 @@ static enum emu_step loaded(struct emu *emu, struct emu_cpu *cpu)
 }
 
 /* After the write of an instruction that had read before. */
-static enum emu_step stored(struct emu *emu, struct emu_cpu *cpu)
+static off_hot_path enum emu_step stored(struct emu *emu, struct emu_cpu *cpu)
 {
 	const struct insn *insn = &emu->insn;
 
@@ -357,7 +356,7 @@ static enum emu_step retire_string(struct emu *emu, struct emu_cpu *cpu)
 	return EMU_DONE;
 }
 
-static enum emu_step next_string(struct emu *emu, struct emu_cpu *cpu)
+static off_hot_path enum emu_step next_string(struct emu *emu, struct emu_cpu *cpu)
 {
 	const struct insn *insn = &emu->insn;
 
@@ -386,6 +385,14 @@ static enum emu_step next_string(struct emu *emu, struct emu_cpu *cpu)
 	}
 }
 
+/* What a store instruction writes that does not read: MOV, MOVNTI, MOVBE. */
+static inline u64 store_value(const struct insn *insn, const struct emu_cpu *cpu)
+{
+	u64 value = second_operand(insn, cpu);
+
+	return insn->op == INSN_MOVBE ? swap_bytes(value, insn->op_size) : value;
+}
+
 enum emu_step emu_next(struct emu *emu, struct emu_cpu *cpu)
 {
 	const struct insn *insn = &emu->insn;
@@ -398,20 +405,16 @@ enum emu_step emu_next(struct emu *emu, struct emu_cpu *cpu)
 			emu->stage = STAGE_LOADED;
 			return EMU_READ;
 		}
-		/* Plain stores: MOV, MOVNTI, MOVBE. */
-		emu->access.value = second_operand(insn, cpu);
-		if (insn->op == INSN_MOVBE)
-			emu->access.value = swap_bytes(emu->access.value, insn->op_size);
+		emu->access.value = store_value(insn, cpu);
 		emu->stage = STAGE_STORED;
 		return EMU_WRITE;
 	}
-	if (insn->op == INSN_MOV) {
-		if (insn->flags & INSN_TO_REG)
-			write_reg(insn, cpu, emu->access.value);
+	if (!(insn->flags & INSN_READ)) {
 		advance_rip(insn, cpu);
 		return EMU_DONE;
 	}
-	if (!(insn->flags & INSN_READ)) {
+	if (insn->op == INSN_MOV) {
+		write_reg(insn, cpu, emu->access.value);
 		advance_rip(insn, cpu);
 		return EMU_DONE;
 	}

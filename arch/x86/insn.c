@@ -12,7 +12,7 @@
 #define OP(op)	       ((u32)(op))
 #define ENTRY_OP(e)    ((u8)(e))
 #define FLAG(f)	       ((u32)(f) << 8)
-#define ENTRY_FLAGS(e) ((u16)((e) >> 8 & 0x3ff))
+#define ENTRY_FLAGS(e) ((u16)((e) >> 8 & 0x7ff))
 
 #define A_PREFIX   (1u << 20) /* bits 7:0 are an enum prefix */
 #define A_MODRM	   (1u << 21)
@@ -26,10 +26,11 @@
 #define A_SRC16	   (1u << 30)
 #define A_SPECIAL  (1u << 31) /* further conditions, see check_special() */
 
-#define R  FLAG(INSN_READ)
-#define W  FLAG(INSN_WRITE)
-#define RW (R | W)
-#define TO FLAG(INSN_TO_REG)
+#define R	   FLAG(INSN_READ)
+#define W	   FLAG(INSN_WRITE)
+#define RW	   (R | W)
+#define TO	   FLAG(INSN_TO_REG)
+#define BIT_STRING FLAG(INSN_BIT_STRING)
 
 /* The operand forms, each named as the manual's operand columns. */
 #define M_REG(op, rw)		 (OP(op) | (rw) | A_MODRM)
@@ -92,7 +93,7 @@ static const u32 one_byte[256] = {
 	[0x82] = GROUP(GROUP_ALU) | A_BYTE | A_IMM8 | A_SPECIAL,
 	[0x83] = GROUP(GROUP_ALU) | A_IMM8,
 	BYTE_AND_FULL(0x84, M_REG(INSN_TEST, R)),
-	BYTE_AND_FULL(0x86, M_REG(INSN_XCHG, RMW)),
+	BYTE_AND_FULL(0x86, M_REG(INSN_XCHG, RMW | FLAG(INSN_LOCK))),
 	BYTE_AND_FULL(0x88, M_REG(INSN_MOV, W)),
 	BYTE_AND_FULL(0x8a, REG_M(INSN_MOV)),
 	BYTE_AND_FULL(0xa0, OP(INSN_MOV) | R | TO | A_MOFFS),
@@ -106,10 +107,10 @@ static const u32 one_byte[256] = {
 };
 
 static const u32 two_byte[256] = {
-	[0xa3] = M_REG(INSN_BT, R),
-	[0xab] = M_REG(INSN_BTS, RMW),
-	[0xb3] = M_REG(INSN_BTR, RMW),
-	[0xbb] = M_REG(INSN_BTC, RMW),
+	[0xa3] = M_REG(INSN_BT, R | BIT_STRING),
+	[0xab] = M_REG(INSN_BTS, RMW | BIT_STRING),
+	[0xb3] = M_REG(INSN_BTR, RMW | BIT_STRING),
+	[0xbb] = M_REG(INSN_BTC, RMW | BIT_STRING),
 	[0xba] = GROUP(GROUP_BIT),
 	BYTE_AND_FULL(0xb0, M_REG(INSN_CMPXCHG, RMW)),
 	[0xb6] = REG_M(INSN_MOVZX) | A_SRC8,
@@ -155,27 +156,27 @@ static const u32 groups[][8] = {
 	},
 };
 
-#define REX_W 8
-#define REX_R 4
-#define REX_X 2
-#define REX_B 1
+/* Kept out of line, so that what every MMIO exit needs stays short and in registers. */
+#define off_hot_path __attribute__((noinline))
 
-#define NO_SEG 0xff
-
-/* Where the decoder is, and what it has seen; lives in registers. */
-struct decoder {
-	const u8 *at;
-	const u8 *end;
-	enum err when_short; /* what running out of bytes means */
-	enum cpu_mode mode;
-	u32 entry;
-	u8 rex;	   /* 0, or 0x40 to 0x4f */
-	u8 seg;	   /* override or NO_SEG */
-	u8 repeat; /* 0, PREFIX_REP, PREFIX_REPNE: the last one counts */
-	bool operand_prefix;
-	bool address_prefix;
-	bool lock;
-};
+/*
+ * The prefixes seen so far, in one word: REX in the low byte (0, or 0x40 to
+ * 0x4f), then a bit for each kind.
+ */
+#define REX_W	    0x08u
+#define REX_R	    0x04u
+#define REX_X	    0x02u
+#define REX_B	    0x01u
+#define REX_ANY	    0xffu
+#define SEEN_66	    0x0100u
+#define SEEN_67	    0x0200u
+#define SEEN_LOCK   0x0400u
+#define SEEN_REPNE  0x0800u
+#define SEEN_REP    0x1000u
+#define SEEN_REPEAT (SEEN_REPNE | SEEN_REP)
+#define SEEN_SEG    0x2000u
+#define SEG_SHIFT   16 /* with SEEN_SEG: the override, an enum x86_seg */
+#define SEG_MASK    (7u << SEG_SHIFT)
 
 static inline u64 read_u16(const u8 *at)
 {
@@ -192,325 +193,348 @@ static inline u64 read_u64(const u8 *at)
 	return read_u32(at) | read_u32(at + 4) << 32;
 }
 
-static inline bool have(const struct decoder *d, size_t bytes)
+/* A sign-extended number of 1, 2 or 4 bytes. */
+static inline u64 read_signed(const u8 *at, u8 size)
 {
-	return (size_t)(d->end - d->at) >= bytes;
-}
-
-/* Reads a sign-extended number of 1, 2 or 4 bytes; the caller has checked have(). */
-static inline u64 take_signed(struct decoder *d, u8 size)
-{
-	const u8 *at = d->at;
-
-	d->at += size;
 	if (size == 1)
 		return (u64)(s64)(s8)at[0];
-	if (size == 2)
-		return (u64)(s64)(s16)read_u16(at);
-	return (u64)(s64)(s32)read_u32(at);
+	if (size == 4)
+		return (u64)(s64)(s32)read_u32(at);
+	return (u64)(s64)(s16)read_u16(at);
 }
 
-static inline void start(struct decoder *d, const u8 *bytes, size_t len, enum cpu_mode mode)
+/*
+ * The take_*() functions below consume bytes in [at, end) and return where the
+ * next part of the instruction begins, or NULL when `end` cuts it short. State
+ * goes by value, so that a plain MOV is decoded in registers.
+ */
+static inline bool have(const u8 *at, const u8 *end, size_t bytes)
 {
-	*d = (struct decoder){
-		.at = bytes,
-		.end = bytes + MIN(len, (size_t)INSN_MAX_BYTES),
-		.when_short = len < INSN_MAX_BYTES ? ERR_RANGE : ERR_UNSUPPORTED,
-		.mode = mode,
-		.seg = NO_SEG,
-	};
+	return (size_t)(end - at) >= bytes;
 }
 
-/* Notes one prefix byte. False if the byte is an instruction in this mode. */
-static inline bool take_prefix(struct decoder *d, u8 byte)
+/* No byte beyond the fifteenth is looked at. */
+static inline const u8 *decode_end(const u8 *bytes, size_t len)
 {
-	u8 kind = ENTRY_OP(d->entry);
+	return bytes + MIN(len, (size_t)INSN_MAX_BYTES);
+}
 
-	if (kind == PREFIX_REX) {
-		/* 40 to 4F are INC and DEC of a register outside 64-bit mode. */
-		d->rex = byte;
-		return d->mode == CPU_MODE_64;
-	}
+/* What it means that the bytes have run out: more would help, or the limit is reached. */
+static inline enum err cut_short(size_t len)
+{
+	return len < INSN_MAX_BYTES ? ERR_RANGE : ERR_UNSUPPORTED;
+}
 
+/* `seen` with one legacy prefix more. */
+static off_hot_path u32 note_legacy_prefix(u32 seen, enum prefix kind, enum cpu_mode mode)
+{
 	/* A REX that is not right before the opcode is ignored (APM vol. 3, 1.2.7). */
-	d->rex = 0;
+	seen &= ~REX_ANY;
 	switch (kind) {
 	case PREFIX_OPERAND:
-		d->operand_prefix = true;
-		break;
+		return seen | SEEN_66;
 	case PREFIX_ADDRESS:
-		d->address_prefix = true;
-		break;
+		return seen | SEEN_67;
 	case PREFIX_LOCK:
-		d->lock = true;
-		break;
-	case PREFIX_REPNE:
+		return seen | SEEN_LOCK;
+	case PREFIX_REPNE: /* the last one of the two counts */
+		return (seen & ~SEEN_REPEAT) | SEEN_REPNE;
 	case PREFIX_REP:
-		d->repeat = kind;
-		break;
+		return (seen & ~SEEN_REPEAT) | SEEN_REP;
 	default:
 		/* 64-bit mode ignores ES, CS, SS and DS; an FS or GS before them stands. */
-		if (d->mode != CPU_MODE_64 || kind >= PREFIX_SEG + X86_FS)
-			d->seg = kind - PREFIX_SEG;
+		if (mode == CPU_MODE_64 && kind < PREFIX_SEG + X86_FS)
+			return seen;
+		seen &= ~SEG_MASK;
+		return seen | SEEN_SEG | (u32)(kind - PREFIX_SEG) << SEG_SHIFT;
 	}
-	return true;
 }
 
-/* Consumes prefixes and opcode; d->entry tells what it is. */
-static inline enum err take_opcode(struct decoder *d)
+/*
+ * Consumes prefixes. `*entry` becomes that of the byte after them, which is not
+ * consumed, and `*seen` tells the prefixes. 40 to 4F outside 64-bit mode, INC
+ * and DEC of a register, end them with an `*entry` of 0.
+ */
+static inline const u8 *take_prefixes(const u8 *at, const u8 *end, enum cpu_mode mode, u32 *entry,
+				      u32 *seen)
 {
-	u8 byte;
-
-	for (;;) {
-		if (!have(d, 1))
-			return d->when_short;
-		byte = *d->at++;
-		d->entry = one_byte[byte];
-		if (!(d->entry & A_PREFIX))
-			break;
-		if (!take_prefix(d, byte))
-			return ERR_UNSUPPORTED;
-	}
-	if (byte == 0x0f) {
-		if (!have(d, 1))
-			return d->when_short;
-		byte = *d->at++;
-		d->entry = two_byte[byte];
-		if (byte == 0x38) {
-			if (!have(d, 1))
-				return d->when_short;
-			byte = *d->at++;
-			d->entry = (byte & 0xfe) == 0xf0 ? movbe[byte & 1] : 0;
+	for (; at < end; at++) {
+		*entry = one_byte[*at];
+		if (!(*entry & A_PREFIX))
+			return at;
+		if (ENTRY_OP(*entry) != PREFIX_REX) {
+			*seen = note_legacy_prefix(*seen, (enum prefix)ENTRY_OP(*entry), mode);
+			continue;
 		}
+		if (mode != CPU_MODE_64) {
+			*entry = 0;
+			return at;
+		}
+		*seen = (*seen & ~REX_ANY) | *at;
 	}
-	return d->entry ? OK : ERR_UNSUPPORTED;
+	return NULL;
+}
+
+/* Consumes the opcode after a 0F. */
+static inline const u8 *take_two_byte(const u8 *at, const u8 *end, u32 *entry)
+{
+	if (!have(at, end, 1))
+		return NULL;
+	*entry = two_byte[*at];
+	if (*at++ != 0x38)
+		return at;
+	if (!have(at, end, 1))
+		return NULL;
+	*entry = (*at & 0xfe) == 0xf0 ? movbe[*at & 1] : 0;
+	return at + 1;
 }
 
 /* Conditions of the few opcodes that mean something else in some modes or with some prefixes. */
-static enum err check_special(struct decoder *d, struct insn *out)
+static off_hot_path enum err check_special(u32 entry, u32 seen, enum cpu_mode mode,
+					   struct insn *out)
 {
-	if (d->entry & A_GROUP) /* 82: an alias of 80 that 64-bit mode dropped */
-		return d->mode == CPU_MODE_64 ? ERR_UNSUPPORTED : OK;
+	if (entry & A_GROUP) /* 82: an alias of 80 that 64-bit mode dropped */
+		return mode == CPU_MODE_64 ? ERR_UNSUPPORTED : OK;
 
 	switch (out->op) {
 	case INSN_MOVSX: /* 63: ARPL outside 64-bit mode */
-		if (d->mode != CPU_MODE_64)
+		if (mode != CPU_MODE_64)
 			return ERR_UNSUPPORTED;
 		out->mem_size = 4; /* with a prefix 66 as well */
 		return OK;
 	case INSN_MOVNTI: /* 66, F2, F3 0F C3 raise #UD; no 16-bit form in 16-bit code */
 		if (out->op_size == 2)
 			out->op_size = out->mem_size = 4;
-		return d->repeat || d->operand_prefix ? ERR_UNSUPPORTED : OK;
+		return seen & (SEEN_66 | SEEN_REPEAT) ? ERR_UNSUPPORTED : OK;
 	default: /* F2 0F 38 F0, F1: CRC32; F3 raises #UD */
-		return d->repeat ? ERR_UNSUPPORTED : OK;
+		return seen & SEEN_REPEAT ? ERR_UNSUPPORTED : OK;
 	}
 }
 
 /* The eight forms of 16-bit addressing (APM vol. 3, table A-33). */
-static enum err take_memory16(struct decoder *d, u8 modrm, struct insn *out)
+static off_hot_path const u8 *take_memory16(const u8 *at, const u8 *end, u8 modrm, struct insn *out)
 {
 	static const u8 bases[8] = { X86_RBX, X86_RBX, X86_RBP, X86_RBP,
 				     X86_RSI, X86_RDI, X86_RBP, X86_RBX };
 	static const u8 indexes[8] = { X86_RSI,	    X86_RDI,	 X86_RSI,     X86_RDI,
 				       INSN_NO_REG, INSN_NO_REG, INSN_NO_REG, INSN_NO_REG };
-	u8 mod = modrm >> 6;
 	u8 rm = modrm & 7;
-	u8 disp_size = mod;
+	u8 disp_size = modrm >> 6;
 
 	out->base = bases[rm];
 	out->index = indexes[rm];
 	out->scale = 1;
-	if (mod == 0 && rm == 6) {
+	if (disp_size == 0 && rm == 6) {
 		out->base = INSN_NO_REG;
 		disp_size = 2;
 	}
 	out->seg = out->base == X86_RBP ? X86_SS : X86_DS;
 	out->disp = 0;
-	if (disp_size) {
-		if (!have(d, disp_size))
-			return d->when_short;
-		out->disp = take_signed(d, disp_size);
-	}
-	return OK;
+	if (!have(at, end, disp_size))
+		return NULL;
+	if (disp_size)
+		out->disp = read_signed(at, disp_size);
+	return at + disp_size;
 }
 
-/* 32-bit and 64-bit addressing: ModRM, SIB, displacement (APM vol. 3, 1.4). */
-static inline enum err take_memory(struct decoder *d, u8 modrm, struct insn *out)
+/* 32-bit and 64-bit addressing: SIB and displacement (APM vol. 3, 1.4). */
+static inline const u8 *take_memory(const u8 *at, const u8 *end, u8 modrm, u32 seen,
+				    enum cpu_mode mode, struct insn *out)
 {
-	u8 mod = modrm >> 6;
 	u8 base = modrm & 7;
-	u8 disp_size = mod == 2 ? 4 : mod;
+	u8 disp_size = modrm >> 6 == 2 ? 4 : modrm >> 6;
 	bool sib = base == 4;
 
 	out->index = INSN_NO_REG;
 	out->scale = 1;
 	if (sib) {
-		u8 byte, index;
+		u8 index;
 
-		if (!have(d, 1))
-			return d->when_short;
-		byte = *d->at++;
-		index = (byte >> 3 & 7) | (d->rex & REX_X) << 2;
+		if (!have(at, end, 1))
+			return NULL;
+		index = (u8)((*at >> 3 & 7) | (seen & REX_X) << 2);
 		if (index != X86_RSP) /* REX.X makes it R12, which can be an index */
 			out->index = index;
-		/* The scale of an absent index has no effect. */
-		out->scale = (u8)(1 << (byte >> 6));
-		base = byte & 7;
+		out->scale = (u8)(1 << (*at >> 6));
+		base = *at++ & 7;
 	}
-	out->seg = base == X86_RSP || base == X86_RBP ? X86_SS : X86_DS;
-	if (mod == 0 && base == X86_RBP) { /* whatever REX.B says */
+	out->seg = (base | 1) == X86_RBP ? X86_SS : X86_DS; /* RSP or RBP */
+	if (base == X86_RBP && disp_size == 0) {	    /* no base, whatever REX.B says */
 		disp_size = 4;
 		base = INSN_NO_REG;
 		out->seg = X86_DS;
-		if (!sib && d->mode == CPU_MODE_64)
+		if (!sib && mode == CPU_MODE_64)
 			out->flags |= INSN_RIP_REL;
-	} else if (d->rex & REX_B) {
+	} else if (seen & REX_B) {
 		base |= 8;
 		out->seg = X86_DS;
 	}
 	out->base = base;
 	out->disp = 0;
-	if (disp_size) {
-		if (!have(d, disp_size))
-			return d->when_short;
-		out->disp = take_signed(d, disp_size);
-	}
-	return OK;
+	if (!have(at, end, disp_size))
+		return NULL;
+	if (disp_size)
+		out->disp = read_signed(at, disp_size);
+	return at + disp_size;
 }
 
-/* Everything that ModRM says: group member, register, memory operand. */
-static inline enum err take_modrm(struct decoder *d, struct insn *out)
+/* The register operand that ModRM names. */
+static inline void set_register(u8 modrm, u32 entry, u32 seen, struct insn *out)
 {
-	u8 modrm, reg;
+	u8 reg = modrm >> 3 & 7;
 
-	if (!have(d, 1))
-		return d->when_short;
-	modrm = *d->at++;
-	if (modrm >= 0xc0)
-		return ERR_UNSUPPORTED;
-
-	reg = modrm >> 3 & 7;
-	out->reg = INSN_NO_REG;
-	if (d->entry & A_GROUP) {
-		u32 member = groups[ENTRY_OP(d->entry)][reg];
-
-		if (!member)
-			return ERR_UNSUPPORTED;
-		d->entry = (d->entry & ~0xffu) | member;
-		out->op = ENTRY_OP(member);
-		out->flags = ENTRY_FLAGS(member);
-	} else if ((d->entry & A_BYTE) && !d->rex && reg >= 4) {
-		out->reg = reg - 4;
+	if (entry & A_BYTE && reg >= 4 && !(seen & REX_ANY)) {
+		reg -= 4;
 		out->flags |= INSN_HIGH_BYTE;
-	} else {
-		out->reg = reg | (d->rex & REX_R) << 1;
 	}
-	if (out->addr_size == 2)
-		return take_memory16(d, modrm, out);
-	return take_memory(d, modrm, out);
+	out->reg = (u8)(reg | (seen & REX_R) << 1);
 }
 
 /* Operands of the opcodes without ModRM: string instructions and A0 to A3. */
-static enum err take_implied(struct decoder *d, struct insn *out)
+static off_hot_path const u8 *take_implied(const u8 *at, const u8 *end, u32 entry, u32 seen,
+					   struct insn *out)
 {
 	u8 size = out->addr_size;
 
-	out->reg = X86_RAX;
+	out->reg = out->op == INSN_MOVS ? INSN_NO_REG : X86_RAX;
 	out->index = INSN_NO_REG;
 	out->scale = 1;
 	out->disp = 0;
 	out->seg = X86_DS;
-	if (d->entry & A_MOFFS) {
-		if (!have(d, size))
-			return d->when_short;
+	if (entry & A_MOFFS) {
+		if (!have(at, end, size))
+			return NULL;
 		out->base = INSN_NO_REG;
-		out->disp = size == 8	? read_u64(d->at)
-			    : size == 4 ? read_u32(d->at)
-					: read_u16(d->at);
-		d->at += size;
-		return OK;
+		out->disp = size == 8 ? read_u64(at) : size == 4 ? read_u32(at) : read_u16(at);
+		return at + size;
 	}
 
-	out->base = X86_RSI;
-	if (out->op == INSN_MOVS)
-		out->reg = INSN_NO_REG;
-	if (out->op == INSN_STOS) {
-		out->base = X86_RDI;
+	out->base = out->op == INSN_STOS ? X86_RDI : X86_RSI;
+	if (out->op == INSN_STOS)
 		out->seg = X86_ES;
-		d->seg = NO_SEG; /* the destination's segment cannot be overridden */
-	}
-	if (d->repeat)
-		out->flags |= d->repeat == PREFIX_REP ? INSN_REP : INSN_REPNE;
-	return OK;
+	if (seen & SEEN_REP)
+		out->flags |= INSN_REP;
+	if (seen & SEEN_REPNE)
+		out->flags |= INSN_REPNE;
+	return at;
 }
 
-static inline enum err take_immediate(struct decoder *d, struct insn *out)
+static inline u8 address_size(u32 seen, enum cpu_mode mode)
 {
-	u8 size = d->entry & A_IMM8 ? 1 : MIN(out->op_size, 4);
-
-	if (!have(d, size))
-		return d->when_short;
-	out->imm = take_signed(d, size);
-	out->flags |= INSN_IMM;
-	return OK;
+	if (seen & SEEN_67)
+		return mode == CPU_MODE_32 ? 2 : 4;
+	return (u8)(2 << mode);
 }
 
-static inline void set_sizes(const struct decoder *d, struct insn *out)
+static inline void set_sizes(u32 entry, u32 seen, enum cpu_mode mode, struct insn *out)
 {
-	u8 op_size = d->mode == CPU_MODE_16 ? 2 : 4;
-	u8 addr_size = (u8)(2 << d->mode);
+	static const u8 defaults[] = { [CPU_MODE_16] = 2, [CPU_MODE_32] = 4, [CPU_MODE_64] = 4 };
+	u8 op_size = defaults[mode];
 
-	if (d->operand_prefix)
-		op_size = d->mode == CPU_MODE_16 ? 4 : 2;
-	if (d->rex & REX_W)
+	if (seen & SEEN_66)
+		op_size ^= 2 | 4;
+	if (seen & REX_W)
 		op_size = 8;
-	if (d->entry & A_BYTE)
+	if (entry & A_BYTE)
 		op_size = 1;
-	if (d->address_prefix)
-		addr_size = d->mode == CPU_MODE_32 ? 2 : 4;
 	out->op_size = op_size;
 	out->mem_size = op_size;
-	if (d->entry & (A_SRC8 | A_SRC16))
-		out->mem_size = d->entry & A_SRC8 ? 1 : 2;
-	out->addr_size = addr_size;
+	if (entry & (A_SRC8 | A_SRC16))
+		out->mem_size = entry & A_SRC8 ? 1 : 2;
+	out->addr_size = address_size(seen, mode);
+}
+
+/* What is decided by the prefixes after all else is known. */
+static off_hot_path enum err apply_prefixes(u32 entry, u32 seen, struct insn *out)
+{
+	if (seen & SEEN_LOCK) {
+		if (!(entry & A_LOCKABLE))
+			return ERR_UNSUPPORTED;
+		out->flags |= INSN_LOCK;
+	}
+	/* STOS writes to ES whatever the override. */
+	if (seen & SEEN_SEG && out->op != INSN_STOS)
+		out->seg = (u8)((seen & SEG_MASK) >> SEG_SHIFT);
+	return OK;
+}
+
+/*
+ * ModRM and what follows it. `*entry` may name a group: the member's properties
+ * are added to it.
+ */
+static inline const u8 *take_operands(const u8 *at, const u8 *end, u32 *entry, u32 seen,
+				      enum cpu_mode mode, struct insn *out)
+{
+	u8 modrm = *at++;
+
+	if (*entry & A_GROUP) {
+		u32 member = groups[ENTRY_OP(*entry)][modrm >> 3 & 7];
+
+		*entry |= member;
+		out->op = ENTRY_OP(member);
+		out->flags = ENTRY_FLAGS(member);
+		out->reg = INSN_NO_REG;
+		if (!member) {
+			*entry = 0;
+			return at;
+		}
+	} else {
+		set_register(modrm, *entry, seen, out);
+	}
+	if (out->addr_size == 2)
+		at = take_memory16(at, end, modrm, out);
+	else
+		at = take_memory(at, end, modrm, seen, mode, out);
+	if (at && *entry & (A_IMM8 | A_IMMZ)) {
+		u8 size = *entry & A_IMM8 ? 1 : MIN(out->op_size, 4);
+
+		if (!have(at, end, size))
+			return NULL;
+		out->imm = read_signed(at, size);
+		out->flags |= INSN_IMM;
+		at += size;
+	}
+	return at;
 }
 
 enum err insn_decode(const u8 *bytes, size_t len, enum cpu_mode mode, struct insn *out)
 {
-	struct decoder d;
-	enum err e;
+	const u8 *end = decode_end(bytes, len);
+	u32 entry = 0, seen = 0;
+	const u8 *at = take_prefixes(bytes, end, mode, &entry, &seen);
 
-	start(&d, bytes, len, mode);
-	e = take_opcode(&d);
-	if (e)
-		return e;
-
-	out->op = ENTRY_OP(d.entry);
-	out->flags = ENTRY_FLAGS(d.entry);
-	set_sizes(&d, out);
-	if (d.entry & A_SPECIAL) {
-		e = check_special(&d, out);
-		if (e)
-			return e;
+	if (!at)
+		return cut_short(len);
+	if (*at++ == 0x0f) {
+		at = take_two_byte(at, end, &entry);
+		if (!at)
+			return cut_short(len);
 	}
-	e = d.entry & A_MODRM ? take_modrm(&d, out) : take_implied(&d, out);
-	if (e)
-		return e;
+	if (!entry)
+		return ERR_UNSUPPORTED;
+
+	out->op = ENTRY_OP(entry);
+	out->flags = ENTRY_FLAGS(entry);
 	out->imm = 0;
-	if (d.entry & (A_IMM8 | A_IMMZ)) {
-		e = take_immediate(&d, out);
-		if (e)
-			return e;
-	}
-	if (d.lock) {
-		if (!(d.entry & A_LOCKABLE))
+	set_sizes(entry, seen, mode, out);
+	if (entry & A_SPECIAL && check_special(entry, seen, mode, out))
+		return ERR_UNSUPPORTED;
+	if (entry & A_MODRM) {
+		if (!have(at, end, 1))
+			return cut_short(len);
+		if (*at >= 0xc0) /* a register form */
 			return ERR_UNSUPPORTED;
-		out->flags |= INSN_LOCK;
+		at = take_operands(at, end, &entry, seen, mode, out);
+		if (!entry)
+			return ERR_UNSUPPORTED;
+	} else {
+		at = take_implied(at, end, entry, seen, out);
 	}
-	if (d.seg != NO_SEG)
-		out->seg = d.seg;
-	out->length = (u8)(d.at - bytes);
+	if (!at)
+		return cut_short(len);
+	out->length = (u8)(at - bytes);
+	if (seen & (SEEN_LOCK | SEEN_SEG))
+		return apply_prefixes(entry, seen, out);
 	return OK;
 }
 
@@ -525,120 +549,103 @@ enum system_tail {
 struct system_opcode {
 	u8 bytes[3];
 	u8 count;
-	u8 tail; /* enum system_tail */
-	u8 reg;	 /* ModRM.reg, for the two tails that look at it */
+	bool plain; /* these bytes without any prefix are the whole instruction */
+	u8 tail;    /* enum system_tail */
+	u8 reg;	    /* ModRM.reg, for the two tails that look at it */
 };
 
-#define BYTES1(a) \
+#define PLAIN(n, ...) \
 	{ \
-		.bytes = { a }, .count = 1 \
+		.bytes = { __VA_ARGS__ }, .count = (n), .plain = true \
 	}
-#define BYTES2(a, b) \
-	{ \
-		.bytes = { a, b }, .count = 2 \
-	}
-#define BYTES3(a, b, c) \
-	{ \
-		.bytes = { a, b, c }, .count = 3 \
-	}
-#define BYTES2_TAIL(a, b, t, r) \
+#define WITH_TAIL(a, b, t, r) \
 	{ \
 		.bytes = { a, b }, .count = 2, .tail = (t), .reg = (r) \
 	}
 
 static const struct system_opcode system_opcodes[INSN_SYS_COUNT] = {
-	[INSN_SYS_CPUID] = BYTES2(0x0f, 0xa2),
-	[INSN_SYS_RDMSR] = BYTES2(0x0f, 0x32),
-	[INSN_SYS_WRMSR] = BYTES2(0x0f, 0x30),
-	[INSN_SYS_HLT] = BYTES1(0xf4),
-	[INSN_SYS_VMMCALL] = BYTES3(0x0f, 0x01, 0xd9),
-	[INSN_SYS_VMCALL] = BYTES3(0x0f, 0x01, 0xc1),
-	[INSN_SYS_XSETBV] = BYTES3(0x0f, 0x01, 0xd1),
-	[INSN_SYS_RDTSC] = BYTES2(0x0f, 0x31),
-	[INSN_SYS_RDTSCP] = BYTES3(0x0f, 0x01, 0xf9),
-	[INSN_SYS_RDPMC] = BYTES2(0x0f, 0x33),
-	[INSN_SYS_INVD] = BYTES2(0x0f, 0x08),
-	[INSN_SYS_WBINVD] = BYTES2(0x0f, 0x09),
-	[INSN_SYS_PAUSE] = BYTES1(0x90), /* with F3, see below */
-	[INSN_SYS_MONITOR] = BYTES3(0x0f, 0x01, 0xc8),
-	[INSN_SYS_MWAIT] = BYTES3(0x0f, 0x01, 0xc9),
-	[INSN_SYS_CLTS] = BYTES2(0x0f, 0x06),
-	[INSN_SYS_INVLPG] = BYTES2_TAIL(0x0f, 0x01, TAIL_MEMORY, 7),
-	[INSN_SYS_INVLPGA] = BYTES3(0x0f, 0x01, 0xdf),
-	[INSN_SYS_LMSW] = BYTES2_TAIL(0x0f, 0x01, TAIL_MODRM, 6),
-	[INSN_SYS_SMSW] = BYTES2_TAIL(0x0f, 0x01, TAIL_MODRM, 4),
-	[INSN_SYS_MOV_FROM_CR] = BYTES2_TAIL(0x0f, 0x20, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_TO_CR] = BYTES2_TAIL(0x0f, 0x22, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_FROM_DR] = BYTES2_TAIL(0x0f, 0x21, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_TO_DR] = BYTES2_TAIL(0x0f, 0x23, TAIL_REGISTER, 0),
+	[INSN_SYS_CPUID] = PLAIN(2, 0x0f, 0xa2),
+	[INSN_SYS_RDMSR] = PLAIN(2, 0x0f, 0x32),
+	[INSN_SYS_WRMSR] = PLAIN(2, 0x0f, 0x30),
+	[INSN_SYS_HLT] = PLAIN(1, 0xf4),
+	[INSN_SYS_VMMCALL] = PLAIN(3, 0x0f, 0x01, 0xd9),
+	[INSN_SYS_VMCALL] = PLAIN(3, 0x0f, 0x01, 0xc1),
+	[INSN_SYS_XSETBV] = PLAIN(3, 0x0f, 0x01, 0xd1),
+	[INSN_SYS_RDTSC] = PLAIN(2, 0x0f, 0x31),
+	[INSN_SYS_RDTSCP] = PLAIN(3, 0x0f, 0x01, 0xf9),
+	[INSN_SYS_RDPMC] = PLAIN(2, 0x0f, 0x33),
+	[INSN_SYS_INVD] = PLAIN(2, 0x0f, 0x08),
+	[INSN_SYS_WBINVD] = PLAIN(2, 0x0f, 0x09),
+	[INSN_SYS_PAUSE] = { .bytes = { 0x90 }, .count = 1 }, /* with F3, see below */
+	[INSN_SYS_MONITOR] = PLAIN(3, 0x0f, 0x01, 0xc8),
+	[INSN_SYS_MWAIT] = PLAIN(3, 0x0f, 0x01, 0xc9),
+	[INSN_SYS_CLTS] = PLAIN(2, 0x0f, 0x06),
+	[INSN_SYS_INVLPG] = WITH_TAIL(0x0f, 0x01, TAIL_MEMORY, 7),
+	[INSN_SYS_INVLPGA] = PLAIN(3, 0x0f, 0x01, 0xdf),
+	[INSN_SYS_LMSW] = WITH_TAIL(0x0f, 0x01, TAIL_MODRM, 6),
+	[INSN_SYS_SMSW] = WITH_TAIL(0x0f, 0x01, TAIL_MODRM, 4),
+	[INSN_SYS_MOV_FROM_CR] = WITH_TAIL(0x0f, 0x20, TAIL_REGISTER, 0),
+	[INSN_SYS_MOV_TO_CR] = WITH_TAIL(0x0f, 0x22, TAIL_REGISTER, 0),
+	[INSN_SYS_MOV_FROM_DR] = WITH_TAIL(0x0f, 0x21, TAIL_REGISTER, 0),
+	[INSN_SYS_MOV_TO_DR] = WITH_TAIL(0x0f, 0x23, TAIL_REGISTER, 0),
 };
 
-/* Skips prefixes; d->at is then on the opcode, if there is one left. */
-static inline enum err skip_prefixes(struct decoder *d)
+/*
+ * Matches the opcode and consumes it and what follows it. A mismatch sets
+ * `*matches` to false.
+ */
+static const u8 *take_system(const u8 *at, const u8 *end, u32 seen, enum cpu_mode mode,
+			     const struct system_opcode *want, bool *matches)
 {
-	for (;;) {
-		if (!have(d, 1))
-			return d->when_short;
-		d->entry = one_byte[*d->at];
-		if (!(d->entry & A_PREFIX))
-			return OK;
-		if (!take_prefix(d, *d->at))
-			return ERR_UNSUPPORTED;
-		d->at++;
-	}
-}
-
-/* Matches the opcode and consumes it and what follows it. */
-static enum err take_system(struct decoder *d, const struct system_opcode *want)
-{
-	struct insn scratch = { .addr_size = (u8)(2 << d->mode) };
+	struct insn scratch;
 	u8 modrm;
 
 	for (u8 i = 0; i < want->count; i++) {
-		if (!have(d, 1))
-			return d->when_short;
-		if (*d->at++ != want->bytes[i])
-			return ERR_UNSUPPORTED;
+		if (!have(at, end, 1))
+			return NULL;
+		if (*at++ != want->bytes[i]) {
+			*matches = false;
+			return at;
+		}
 	}
 	if (want->tail == TAIL_NONE)
-		return OK;
+		return at;
 
-	if (!have(d, 1))
-		return d->when_short;
-	modrm = *d->at++;
+	if (!have(at, end, 1))
+		return NULL;
+	modrm = *at++;
 	if (want->tail == TAIL_REGISTER)
-		return OK;
-	if ((modrm >> 3 & 7) != want->reg)
-		return ERR_UNSUPPORTED;
-	if (modrm >= 0xc0)
-		return want->tail == TAIL_MODRM ? OK : ERR_UNSUPPORTED;
-	if (d->address_prefix)
-		scratch.addr_size = d->mode == CPU_MODE_32 ? 2 : 4;
-	if (scratch.addr_size == 2)
-		return take_memory16(d, modrm, &scratch);
-	return take_memory(d, modrm, &scratch);
+		return at;
+	*matches = (modrm >> 3 & 7) == want->reg && (modrm < 0xc0 || want->tail == TAIL_MODRM);
+	if (!*matches || modrm >= 0xc0)
+		return at;
+	if (address_size(seen, mode) == 2)
+		return take_memory16(at, end, modrm, &scratch);
+	scratch.flags = 0;
+	return take_memory(at, end, modrm, seen, mode, &scratch);
 }
 
-static enum err system_length(const u8 *bytes, size_t len, enum cpu_mode mode,
-			      enum insn_system expected, u8 *length)
+static off_hot_path enum err system_length(const u8 *bytes, size_t len, enum cpu_mode mode,
+					   enum insn_system expected, u8 *length)
 {
-	const struct system_opcode *want = &system_opcodes[expected];
-	struct decoder d;
-	enum err e;
+	const u8 *end = decode_end(bytes, len);
+	u32 entry = 0, seen = 0;
+	const u8 *at = take_prefixes(bytes, end, mode, &entry, &seen);
+	bool matches = true;
 
-	start(&d, bytes, len, mode);
-	e = skip_prefixes(&d);
-	if (!e)
-		e = take_system(&d, want);
-	if (e)
-		return e;
+	if (at)
+		at = take_system(at, end, seen, mode, &system_opcodes[expected], &matches);
+	if (!at)
+		return cut_short(len);
 	/* Only MOV CRn has a meaning for LOCK: 8 is added to the register's number. */
-	if (d.lock && expected != INSN_SYS_MOV_FROM_CR && expected != INSN_SYS_MOV_TO_CR)
+	if (seen & SEEN_LOCK && expected != INSN_SYS_MOV_FROM_CR && expected != INSN_SYS_MOV_TO_CR)
 		return ERR_UNSUPPORTED;
 	/* Without F3, 90 is NOP, and with REX.B it is XCHG. */
-	if (expected == INSN_SYS_PAUSE && (d.repeat != PREFIX_REP || (d.rex & REX_B)))
+	if (expected == INSN_SYS_PAUSE && (!(seen & SEEN_REP) || seen & REX_B))
 		return ERR_UNSUPPORTED;
-	*length = (u8)(d.at - bytes);
+	if (!matches)
+		return ERR_UNSUPPORTED;
+	*length = (u8)(at - bytes);
 	return OK;
 }
 
@@ -647,10 +654,11 @@ enum err insn_length_system(const u8 *bytes, size_t len, enum cpu_mode mode,
 {
 	const struct system_opcode *want = &system_opcodes[expected];
 
-	/* The plain case, without prefixes: two bytes that match. */
-	if (want->count == 2 && want->tail == TAIL_NONE && len >= 2 && bytes[0] == want->bytes[0] &&
-	    bytes[1] == want->bytes[1]) {
-		*length = 2;
+	/* The plain case: no prefixes, and the opcode is all there is. */
+	if (len >= 3 && want->plain && bytes[0] == want->bytes[0] &&
+	    (want->count < 2 || bytes[1] == want->bytes[1]) &&
+	    (want->count < 3 || bytes[2] == want->bytes[2])) {
+		*length = want->count;
 		return OK;
 	}
 	return system_length(bytes, len, mode, expected, length);
@@ -659,26 +667,23 @@ enum err insn_length_system(const u8 *bytes, size_t len, enum cpu_mode mode,
 enum err insn_decode_mov_cr(const u8 *bytes, size_t len, enum cpu_mode mode,
 			    struct insn_mov_cr *out)
 {
-	struct decoder d;
-	enum err e;
-	u8 modrm;
+	const u8 *end = decode_end(bytes, len);
+	u32 entry = 0, seen = 0;
+	const u8 *at = take_prefixes(bytes, end, mode, &entry, &seen);
 
-	start(&d, bytes, len, mode);
-	e = skip_prefixes(&d);
-	if (e)
-		return e;
-	if (*d.at++ != 0x0f)
+	if (!at)
+		return cut_short(len);
+	if (at[0] != 0x0f)
 		return ERR_UNSUPPORTED;
-	if (!have(&d, 1))
-		return d.when_short;
-	if ((*d.at & 0xfd) != 0x20)
+	if (!have(at, end, 2))
+		return cut_short(len);
+	if (at[1] != 0x20 && at[1] != 0x22)
 		return ERR_UNSUPPORTED;
-	out->to_cr = *d.at++ == 0x22;
-	if (!have(&d, 1))
-		return d.when_short;
-	modrm = *d.at++;
-	out->cr = (modrm >> 3 & 7) | (d.rex & REX_R || d.lock ? 8 : 0);
-	out->gpr = (modrm & 7) | (d.rex & REX_B ? 8 : 0);
-	out->length = (u8)(d.at - bytes);
+	if (!have(at, end, 3))
+		return cut_short(len);
+	out->to_cr = at[1] == 0x22;
+	out->cr = (at[2] >> 3 & 7) | (seen & (REX_R | SEEN_LOCK) ? 8 : 0);
+	out->gpr = (at[2] & 7) | (seen & REX_B ? 8 : 0);
+	out->length = (u8)(at + 3 - bytes);
 	return OK;
 }

@@ -93,16 +93,17 @@ enum insn_op {
 };
 
 /* struct insn.flags */
-#define INSN_READ      0x0001 /* reads its memory operand */
-#define INSN_WRITE     0x0002 /* writes its memory operand */
-#define INSN_TO_REG    0x0004 /* direction: memory is the source, `reg` the destination */
-#define INSN_IMM       0x0008 /* the second operand is `imm`, not `reg` */
-#define INSN_STRING    0x0010 /* MOVS, STOS, LODS */
-#define INSN_HIGH_BYTE 0x0020 /* `reg` 0 to 3 means AH, CH, DH, BH */
-#define INSN_RIP_REL   0x0040 /* the address counts from the next instruction */
-#define INSN_LOCK      0x0080 /* LOCK prefix, on an instruction that allows it */
-#define INSN_REP       0x0100 /* F3 on a string instruction */
-#define INSN_REPNE     0x0200 /* F2 on a string instruction: repeats just as F3 does */
+#define INSN_READ	0x0001 /* reads its memory operand */
+#define INSN_WRITE	0x0002 /* writes its memory operand */
+#define INSN_TO_REG	0x0004 /* direction: memory is the source, `reg` the destination */
+#define INSN_IMM	0x0008 /* the second operand is `imm`, not `reg` */
+#define INSN_STRING	0x0010 /* MOVS, STOS, LODS */
+#define INSN_HIGH_BYTE	0x0020 /* `reg` 0 to 3 means AH, CH, DH, BH */
+#define INSN_RIP_REL	0x0040 /* the address counts from the next instruction */
+#define INSN_LOCK	0x0080 /* atomic: LOCK prefix where it is allowed, and every XCHG */
+#define INSN_REP	0x0100 /* F3 on a string instruction */
+#define INSN_REPNE	0x0200 /* F2 on a string instruction: repeats just as F3 does */
+#define INSN_BIT_STRING 0x0400 /* BT, BTS, BTR, BTC with the bit offset in `reg` */
 
 /*
  * One decoded instruction. Its memory operand is at
@@ -110,8 +111,8 @@ enum insn_op {
  *   seg base + (base + index * scale + disp, cut to addr_size)
  *
  * For MOVS that is the source; the destination is always ES:rDI. For STOS it is
- * ES:rDI. A bit instruction with a register offset (INSN_BT to INSN_BTC without
- * INSN_IMM) adds the signed offset in `reg` on top, in units of op_size.
+ * ES:rDI. INSN_BIT_STRING adds the signed bit offset in `reg` on top, in units
+ * of op_size.
  */
 struct insn {
 	u64 imm;      /* sign-extended to 64 bits; 0 without INSN_IMM */

@@ -308,7 +308,7 @@ static const char *compare_others(csh handle, const cs_insn *ci, const struct in
 	MUST(reg_seen);
 	MUST(imm_seen);
 	/* Capstone keeps one of LOCK and REP, so the prefixes are read here. */
-	MUST(!!(in->flags & INSN_LOCK) == p->lock);
+	MUST(!!(in->flags & INSN_LOCK) == (p->lock || in->op == INSN_XCHG));
 	MUST(!!(in->flags & INSN_REP) == (string && p->repeat == 0xf3));
 	MUST(!!(in->flags & INSN_REPNE) == (string && p->repeat == 0xf2));
 	return NULL;
