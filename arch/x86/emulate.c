@@ -83,7 +83,7 @@ static inline gva_t linear(const struct emu_cpu *cpu, u8 seg, u64 offset, u8 add
 	if (cpu->mode != CPU_MODE_64)
 		return GVA((u32)(offset + cpu->seg_base[seg]));
 	/* The bases of ES, CS, SS and DS count as 0 (APM vol. 2, 4.5.3). */
-	if (seg >= X86_FS)
+	if (seg == X86_FS || seg == X86_GS)
 		offset += cpu->seg_base[seg];
 	return GVA(offset);
 }

@@ -127,7 +127,7 @@ static const u32 movbe[2] = {
 	M_REG(INSN_MOVBE, W) | A_SPECIAL,
 };
 
-#define BIT_GROUP(op, rw) [4 + (op)-INSN_BT] = OP(op) | (rw) | A_IMM8
+#define BIT_MEMBER(op) (4 + (op)-INSN_BT)
 
 static const u32 groups[][8] = {
 	[GROUP_ALU] = {
@@ -149,10 +149,10 @@ static const u32 groups[][8] = {
 	},
 	[GROUP_INCDEC] = { OP(INSN_INC) | RMW, OP(INSN_DEC) | RMW },
 	[GROUP_BIT] = {
-		BIT_GROUP(INSN_BT, R),
-		BIT_GROUP(INSN_BTS, RMW),
-		BIT_GROUP(INSN_BTR, RMW),
-		BIT_GROUP(INSN_BTC, RMW),
+		[BIT_MEMBER(INSN_BT)] = OP(INSN_BT) | R | A_IMM8,
+		[BIT_MEMBER(INSN_BTS)] = OP(INSN_BTS) | RMW | A_IMM8,
+		[BIT_MEMBER(INSN_BTR)] = OP(INSN_BTR) | RMW | A_IMM8,
+		[BIT_MEMBER(INSN_BTC)] = OP(INSN_BTC) | RMW | A_IMM8,
 	},
 };
 
