@@ -46,11 +46,11 @@ image: $(BUILD)/facet.img
 
 run: setup-run
 	$(Q)$(MAKE) image
-	$(Q)tools/run.sh $(BUILD)/facet.img
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tools/run.py $(BUILD)/facet.img
 
 demo: setup-run
 	$(Q)$(MAKE) image
-	$(Q)PYTHON=$(PYTHON) BUILD=$(BUILD) $(PYTHON) tools/demo.py
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tools/demo.py
 
 .PHONY: clean
 clean:
@@ -268,7 +268,7 @@ check:
 
 bench: setup-run
 	$(Q)$(MAKE) image
-	$(Q)BUILD=$(BUILD) $(PYTHON) tests/bench/bench.py
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py
 
 .PHONY: lint format
 lint: setup-lint

@@ -185,10 +185,13 @@ static uint32_t name_hash(const char *name)
 	return hash;
 }
 
+/* Dark, so that white text stands out, and never black. */
 static uint32_t background(const char *name)
 {
-	/* Dark, so that white text stands out, and never black. */
-	return (name_hash(name) & 0x7f7f7f) | 0x202020;
+	static const uint32_t colours[] = { 0x4a235a, 0x1b4f72, 0x196f3d, 0x6c3483,
+					    0x7b241c, 0x0e6655, 0x283747, 0x8a5a12 };
+
+	return colours[name_hash(name) % (sizeof(colours) / sizeof(colours[0]))];
 }
 
 static uint32_t bar_colour(const char *name)

@@ -1,0 +1,365 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs Facet in an emulator and talks to its console.
+
+A Machine is one QEMU with the firmware, a disk image and the devices of a test bench. Its
+serial line is read all the time into `console`, and kept in console.log; `expect` waits for
+a line, and fails soon and with the end of the log when it cannot come any more.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import suppress
+
+import pattern
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BUILD") or os.path.join(ROOT, "build")
+PROMPT = "facet> "
+
+# Software emulation of a machine inside a machine is slow, and slower on a busy host.
+BOOT_S = 60
+GUEST_S = 90
+ANSWER_S = 20
+
+# None of these lines can be followed by what a test waits for.
+HOPELESS = re.compile(r"^facet: (panic|fatal)\b.*", re.MULTILINE)
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|[\x07\x0f]")
+
+
+class ConsoleError(AssertionError):
+    """What was waited for did not come."""
+
+
+def firmware():
+    """OVMF's code and a template of its variables."""
+    for code, variables in (
+        ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
+        ("OVMF_CODE.fd", "OVMF_VARS.fd"),
+    ):
+        code, variables = f"/usr/share/OVMF/{code}", f"/usr/share/OVMF/{variables}"
+        if os.path.exists(code) and os.path.exists(variables):
+            return code, variables
+    raise FileNotFoundError("OVMF: is the package ovmf installed?")
+
+
+def nested_kvm():
+    """True where the host lends SVM to a machine that runs under KVM."""
+    with suppress(OSError):
+        with open("/sys/module/kvm_amd/parameters/nested", encoding="ascii") as file:
+            nested = file.read().strip() in ("1", "Y")
+        with open("/dev/kvm", "r+b"):
+            return nested and os.environ.get("FACET_ACCEL", "kvm") == "kvm"
+    return False
+
+
+IOMMUS = {
+    "vtd": "intel-iommu,intremap=on,aw-bits=48",
+    "amd": "amd-iommu",
+    None: None,
+}
+
+GPU = "virtio-gpu-pci,id=gpu,iommu_platform=on,disable-legacy=on,max_outputs=4"
+
+
+def arguments(image, variables, memory=2048, cpus=2, cpu=None, iommu="vtd", gpu=GPU, extra=()):
+    """QEMU's command line without the serial line and the monitor."""
+    code, _ = firmware()
+    if nested_kvm():
+        accel, machine, model = "kvm", "q35,kernel-irqchip=split", "host,+svm"
+    else:
+        accel, machine, model = "tcg", "q35", "EPYC,+svm,+npt,-smap,-rdtscp"
+    argv = ["qemu-system-x86_64", "-accel", accel, "-machine", machine]
+    argv += ["-cpu", cpu or model, "-m", str(memory), "-smp", str(cpus)]
+    argv += ["-nodefaults", "-display", "none"]
+    argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]
+    argv += ["-drive", f"if=pflash,format=raw,file={variables}"]
+    if IOMMUS[iommu]:
+        argv += ["-device", IOMMUS[iommu]]
+    if gpu:
+        argv += ["-device", gpu]
+    argv += ["-drive", f"format=raw,file={image},snapshot=on"]
+    argv += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+    return argv + list(extra)
+
+
+class Machine:
+    """One emulated computer. Use it in a `with` statement: it ends with the block."""
+
+    def __init__(self, image, folder=None, limit_s=600, echo=None, **options):
+        self.folder = folder or tempfile.mkdtemp(prefix="facet-")
+        self.own_folder = folder is None
+        os.makedirs(self.folder, exist_ok=True)
+        self.console = ""
+        self.at = 0  # `expect` looks from here on
+        self.changed = threading.Condition()
+        self.ended = False
+        self.echo = echo
+
+        variables = os.path.join(self.folder, "vars.fd")
+        shutil.copyfile(firmware()[1], variables)
+        # A socket's path is short by law: not in a deep test folder.
+        self.qmp_folder = tempfile.mkdtemp(prefix="facet-qmp-")
+        qmp = os.path.join(self.qmp_folder, "qmp")
+        argv = arguments(image, variables, **options)
+        argv += ["-serial", "stdio", "-qmp", f"unix:{qmp},server=on,wait=off"]
+        self.errors = open(os.path.join(self.folder, "qemu.log"), "wb")
+        self.log = open(os.path.join(self.folder, "console.log"), "wb")
+        self.qemu = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            start_new_session=True,
+        )
+        self.started = time.monotonic()
+        self.watchdog = threading.Timer(limit_s, self.qemu.kill)
+        self.watchdog.daemon = True
+        self.watchdog.start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        self.qmp_path, self.qmp_file, self.qmp_socket = qmp, None, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends the emulator at once. A test's own QEMU is never left running."""
+        self.watchdog.cancel()
+        self.qemu.kill()
+        self.qemu.wait()
+        self.reader.join(5)
+        for file in (self.qmp_file, self.qmp_socket, self.log, self.errors):
+            with suppress(OSError, AttributeError):
+                file.close()
+        for pipe in (self.qemu.stdin, self.qemu.stdout):
+            with suppress(OSError):
+                pipe.close()
+        shutil.rmtree(self.qmp_folder, ignore_errors=True)
+        if self.own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- the serial line ----
+
+    def _read(self):
+        pending = ""
+        while True:
+            data = os.read(self.qemu.stdout.fileno(), 65536)
+            with self.changed:
+                if not data:
+                    self.ended = True
+                    self.changed.notify_all()
+                    return
+                self.log.write(data)
+                self.log.flush()
+                pending += data.decode("utf-8", errors="replace")
+                # An escape sequence may be cut in two.
+                cut = pending.rfind("\x1b", max(0, len(pending) - 16))
+                whole = len(pending)
+                if cut >= 0 and not ESCAPES.match(pending, cut):
+                    whole = cut
+                text = ESCAPES.sub("", pending[:whole]).replace("\r", "\n")
+                text = re.sub(r"\n\n+", "\n", text)
+                pending = pending[whole:]
+                self.console += text
+                if self.echo:
+                    self.echo(text)
+                self.changed.notify_all()
+
+    def tail(self, lines=25):
+        return "\n".join(self.console.splitlines()[-lines:])
+
+    def _give_up(self, why):
+        raise ConsoleError(f"{why}\n---- end of the console ----\n{self.tail()}")
+
+    def expect(self, regex, timeout=ANSWER_S, since=None):
+        """Waits for a match after the last one (or after `since`); returns the match.
+
+        `^` and `$` stand for line ends. A match of more than one line is not cut by
+        other lines in between: match single lines.
+        """
+        compiled = re.compile(regex, re.MULTILINE)
+        start = self.at if since is None else since
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                match = compiled.search(self.console, start)
+                if match:
+                    self.at = match.end()
+                    return match
+                hopeless = HOPELESS.search(self.console, start)
+                if hopeless:
+                    self._give_up(f"no {regex!r}, but: {hopeless.group()}")
+                if self.ended:
+                    self._give_up(f"the machine ended without {regex!r}")
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    self._give_up(f"no {regex!r} in {timeout} s")
+                self.changed.wait(left)
+
+    def mark(self):
+        """The end of what was printed so far, for `since` and `text`."""
+        with self.changed:
+            return len(self.console)
+
+    def text(self, since=0):
+        with self.changed:
+            return self.console[since:]
+
+    def send(self, text):
+        self.qemu.stdin.write(text.encode())
+        self.qemu.stdin.flush()
+
+    def prompt(self, timeout=BOOT_S):
+        """Waits for the operator's prompt."""
+        return self.expect(re.escape(PROMPT), timeout)
+
+    def command(self, line, until=None, timeout=ANSWER_S):
+        """Types a command; waits for `until` or, without it, for the next prompt.
+
+        Returns the match of `until`, or what was printed up to the prompt.
+        """
+        start = self.mark()
+        self.send(line + "\r")
+        # The echo first: the prompt that already stands there is no answer.
+        echo = self.expect(re.escape(line) + r" *\n", timeout, since=start)
+        if until:
+            return self.expect(until, timeout)
+        end = self.expect(r"^" + re.escape(PROMPT), timeout)
+        return self.console[echo.end() : end.start()]
+
+    def stats(self):
+        """All counters of Facet."""
+        match = self.command("stats json", until=r"^(?:facet: )?(\{.*\}) *$")
+        return json.loads(match.group(1))
+
+    def frames(self, guest, since=0):
+        """The frame numbers that a Linux guest says it drew."""
+        line = rf"^(?:{guest}\| )?guest {guest}: frame (\d+)"
+        return [int(n) for n in re.findall(line, self.text(since), re.MULTILINE)]
+
+    def expect_frame(self, guest, at_least=1, timeout=GUEST_S):
+        """Waits until a guest says that it drew at least so many frames."""
+        deadline = time.monotonic() + timeout
+        while True:
+            drawn = self.frames(guest)
+            if drawn and drawn[-1] >= at_least:
+                return drawn[-1]
+            left = deadline - time.monotonic()
+            if left <= 0:
+                self._give_up(f"{guest} did not draw {at_least} frames in {timeout} s")
+            self.expect(rf"guest {guest}: frame \d+", left, since=self.mark())
+
+    def wait(self, timeout=ANSWER_S):
+        """Waits for the machine to switch itself off; returns QEMU's exit status."""
+        try:
+            return self.qemu.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._give_up(f"the machine is still on after {timeout} s")
+
+    def is_on(self):
+        return self.qemu.poll() is None
+
+    # ---- the monitor ----
+
+    def qmp(self, command, **args):
+        if self.qmp_file is None:
+            self.qmp_socket = socket.socket(socket.AF_UNIX)
+            self.qmp_socket.settimeout(60)
+            self.qmp_socket.connect(self.qmp_path)
+            self.qmp_file = self.qmp_socket.makefile("rw", encoding="utf-8")
+            self.qmp_file.readline()
+            self.qmp("qmp_capabilities")
+        self.qmp_file.write(json.dumps({"execute": command, "arguments": args}) + "\n")
+        self.qmp_file.flush()
+        while True:
+            answer = json.loads(self.qmp_file.readline())
+            if "error" in answer:
+                raise RuntimeError(f"QMP {command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+
+    def screendump(self, head=0, name=None):
+        """The picture on one output of the GPU."""
+        path = os.path.join(self.folder, name or f"scanout-{head}.png")
+        self.qmp("screendump", filename=path, format="png", device="gpu", head=head)
+        return pattern.read_png(path)
+
+    def stamp(self, head=0):
+        """Who drew the picture on an output, and which frame; None if nobody did.
+
+        A picture may be taken while it changes; then it is taken again.
+        """
+        for _ in range(5):
+            with suppress(pattern.NoPattern):
+                return pattern.decode(self.screendump(head))
+            time.sleep(0.2)
+        return None
+
+
+# ---- disk images ----
+
+GUEST_FILES = ("vmlinuz", "guest.cpio.gz")
+
+HOST = """[host]
+console = com1
+baud = 115200
+log = info
+when-idle = {idle}
+
+[gpu 0]
+slice = 2ms
+"""
+
+
+def guest_conf(name, cmdline="", quiet=True, **keys):
+    """One [guest] section. Keys with a dot are written with `__`: gpu__weight=300."""
+    given = {
+        "kernel": "vmlinuz",
+        "initrd": "guest.cpio.gz",
+        "cmdline": f"console=ttyS0 {'quiet ' if quiet else ''}facet.name={name} {cmdline}".strip(),
+        "memory": "256M",
+        "cpus": "1",
+        "gpu": "0",
+        "gpu__weight": "100",
+        "gpu__memory": "64M",
+        "autostart": "yes",
+    }
+    given.update({key: str(value) for key, value in keys.items()})
+    lines = [f"{key.replace('__', '.')} = {value}" for key, value in given.items() if value]
+    return f"\n[guest {name}]\n" + "\n".join(lines) + "\n"
+
+
+def conf(*guests, idle="wait"):
+    return HOST.format(idle=idle) + "".join(guests)
+
+
+def make_image(folder, text, files=GUEST_FILES):
+    """A disk image with this facet.conf (None: without one) and these files.
+
+    A file is a name in build/guest, a path, or NAME=PATH.
+    """
+    os.makedirs(folder, exist_ok=True)
+    image = os.path.join(folder, "disk.img")
+    conf_path = "-"
+    if text is not None:
+        conf_path = os.path.join(folder, "facet.conf")
+        with open(conf_path, "w", encoding="ascii") as file:
+            file.write(text)
+    paths = [f if "/" in f else os.path.join(BUILD, "guest", f) for f in files]
+    subprocess.run(
+        [os.path.join(ROOT, "tools/mkimage.sh"), image]
+        + [os.path.join(BUILD, "BOOTX64.EFI"), conf_path, *paths],
+        check=True,
+    )
+    return image

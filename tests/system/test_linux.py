@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stock Linux as a guest: it starts, ends, starts again, and uses its processors."""
+
+import re
+import time
+
+import facet
+import pytest
+
+
+def alone(cmdline="", **keys):
+    return facet.conf(facet.guest_conf("alpha", cmdline, **keys))
+
+
+@pytest.fixture(scope="module")
+def idle(start_shared):
+    """A guest that has come to its init and does nothing."""
+    machine = start_shared(alone("facet.test=idle", quiet=False, gpu=""))
+    machine.prompt()
+    machine.expect(r"^alpha\| .*guest alpha: idle", facet.GUEST_S, since=0)
+    return machine
+
+
+def test_reaches_init(idle):
+    assert re.search(r"^alpha\| .*guest alpha: init reached", idle.console, re.MULTILINE)
+
+
+def test_the_kernel_does_not_complain_of_its_machine(idle):
+    """ACPI, PCI, APIC, timers: no error or firmware bug of those in the kernel's log."""
+    complaints = re.findall(
+        r"^alpha\| .*(?:ACPI (?:BIOS )?Error|Firmware Bug|firmware bug|ACPI Exception"
+        r"|PCI: .*conflict|can't claim|MP-BIOS bug|unchecked MSR|Call Trace|soft lockup"
+        r"|Unable to handle|clocksource: .*unstable|nobody cared).*",
+        idle.console,
+        re.MULTILINE,
+    )
+    assert not complaints
+
+
+def test_time_needs_no_calibration(idle):
+    assert re.search(r"^alpha\| .*(kvm-clock|tsc: Detected)", idle.console, re.MULTILINE)
+    assert "calibration failed" not in idle.console
+
+
+def test_an_idle_guest_costs_nothing(idle):
+    def busy_ns(stats):
+        return next(g["cpu_ns"] for g in stats["guests"] if g["name"] == "alpha")
+
+    before, start = busy_ns(idle.stats()), time.monotonic()
+    time.sleep(3)
+    used = (busy_ns(idle.stats()) - before) / 1e9 / (time.monotonic() - start)
+    assert used < 0.10
+
+
+def test_pause_and_resume(idle):
+    idle.command("pause alpha")
+    assert re.search(r"alpha\b.*paused", idle.command("guests"))
+    idle.command("resume alpha")
+    assert re.search(r"alpha\b.*running", idle.command("guests"))
+
+
+def test_stop_start_and_restart(idle):
+    idle.command("stop alpha")
+    assert re.search(r"alpha\b.*stopped", idle.command("guests"))
+    for word in ("start", "restart"):
+        start = idle.mark()
+        idle.command(f"{word} alpha")
+        idle.expect(r"^alpha\| .*init reached", facet.GUEST_S, since=start)
+
+
+def test_a_guest_switches_itself_off(start):
+    machine = start(alone("facet.test=poweroff", gpu=""))
+    machine.expect(r"^alpha\| .*powering off", facet.BOOT_S + facet.GUEST_S)
+    machine.expect(r"^facet: .*alpha.*(stopped|off)", 30)
+    machine.command("guests", until=r"alpha\b.*stopped")
+
+
+def test_the_machine_ends_with_its_last_guest_if_told(start):
+    machine = start(
+        facet.conf(facet.guest_conf("alpha", "facet.test=poweroff", gpu=""), idle="poweroff")
+    )
+    machine.wait(facet.BOOT_S + facet.GUEST_S)
+    assert "powering off" in machine.text()
+
+
+def test_a_guest_restarts_itself_alone(start):
+    machine = start(
+        facet.conf(
+            facet.guest_conf("alpha", "facet.test=reboot", gpu=""),
+            facet.guest_conf("beta", "facet.test=idle", gpu=""),
+        )
+    )
+    machine.expect(r"^alpha\| .*init reached", facet.BOOT_S + facet.GUEST_S, since=0)
+    machine.expect(r"^alpha\| .*rebooting", 30)
+    machine.expect(r"^alpha\| .*init reached", facet.GUEST_S)
+    machine.expect(r"^beta\| .*guest beta: idle", facet.GUEST_S, since=0)
+    assert len(re.findall(r"^beta\| .*init reached", machine.text(), re.MULTILINE)) == 1
+
+
+def test_four_virtual_processors_on_two(start):
+    machine = start(alone("facet.test=parallel", cpus=4, gpu=""), cpus=2)
+    machine.expect(r"^alpha\| .*init reached.* 4 cpus", facet.BOOT_S + facet.GUEST_S, since=0)
+    machine.expect(r"^alpha\| .*parallel: 4 processes, 1 different sums", 120)
+
+
+def test_two_spinning_guests_get_their_share_and_the_prompt_answers(start):
+    machine = start(
+        facet.conf(
+            *(facet.guest_conf(n, "facet.test=spin", gpu="") for n in ("alpha", "beta", "gamma"))
+        ),
+        cpus=2,
+    )
+    for name in ("alpha", "beta", "gamma"):
+        machine.expect(rf"^{name}\| .*spinning", facet.BOOT_S + 2 * facet.GUEST_S, since=0)
+
+    def used(stats):
+        return {g["name"]: g["cpu_ns"] for g in stats["guests"]}
+
+    before = used(machine.stats())
+    time.sleep(6)
+    after = used(machine.stats())
+    got = [after[n] - before[n] for n in before]
+    assert max(got) < 1.25 * min(got)
+
+
+def test_attach_gives_the_guests_own_console(start):
+    machine = start(alone("facet.test=shell", gpu=""))
+    machine.expect(r"^alpha\| .*guest alpha: shell", facet.BOOT_S + facet.GUEST_S)
+    machine.send("attach alpha\r")
+    time.sleep(1)
+    machine.send("\recho $((6*7))-alpha\r")
+    machine.expect(r"^(?:alpha\| )?42-alpha", 30)
+    machine.send("\x1d")
+    machine.prompt(30)
+    assert "alpha" in machine.command("guests")
+
+
+def test_a_flood_on_one_console_delays_nobody_else(start):
+    machine = start(
+        facet.conf(
+            facet.guest_conf("alpha", "facet.test=flood", gpu=""),
+            facet.guest_conf("beta", "facet.test=idle", gpu=""),
+        )
+    )
+    machine.expect(r"^alpha\| .*flood 0123", facet.BOOT_S + facet.GUEST_S)
+    machine.expect(r"^beta\| .*guest beta: idle", facet.GUEST_S, since=0)
+    start_s = time.monotonic()
+    machine.command("guests", until=r"beta\b.*running")
+    assert time.monotonic() - start_s < 5
+
+
+def test_a_guest_that_crashes_takes_nobody_with_it(start):
+    machine = start(
+        facet.conf(
+            facet.guest_conf("alpha", "facet.test=crash panic=1", gpu=""),
+            facet.guest_conf("beta", "facet.test=idle", gpu=""),
+        )
+    )
+    machine.expect(r"^alpha\| .*guest alpha: crashing", facet.BOOT_S + facet.GUEST_S, since=0)
+    machine.expect(r"^beta\| .*guest beta: idle", facet.GUEST_S, since=0)
+    machine.command("guests", until=r"beta\b.*running")
