@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sorts SVM's exits: the neutral ones go up, the rest is dealt with here. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/host.h"
+#include "arch/x86/svm/svm.h"
+
+#define EXCEPTION_AC 17
+
+/* CR4 bits that a guest may set where its CPUID offers them (policy: guest/cpuid.c). */
+#define CR4_GUEST_ALLOWED                                                                    \
+	(BIT(0) | BIT(1) | BIT(2) | BIT(3) | CR4_PSE | CR4_PAE | BIT(6) | CR4_PGE | BIT(8) | \
+	 CR4_OSFXSR | CR4_OSXMMEXCPT | BIT(11) | BIT(16) | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
+
+static void stop(struct vm_exit *exit, const char *reason, u64 detail)
+{
+	exit->kind = VM_EXIT_STOP;
+	exit->stop.reason = reason;
+	exit->stop.detail = detail;
+}
+
+/*
+ * Length of the instruction that exited: told by the processor, or found by
+ * looking at the bytes. False: the guest changed them meanwhile; it goes back
+ * to execute what is there now.
+ */
+static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+	u8 bytes[INSN_MAX_BYTES];
+	u32 count;
+
+	if (svm_features.next_rip && vmcb->next_rip) {
+		vcpu->length = (u8)(vmcb->next_rip - vmcb->rip);
+		return true;
+	}
+	count = svm_fetch(vcpu, bytes);
+	return count && !insn_length_system(bytes, count, svm_cpu_mode(vmcb), expected,
+					    &vcpu->length);
+}
+
+static void retire(struct arch_vcpu *vcpu)
+{
+	svm_set_rip(vcpu, vmcb_of(vcpu)->rip + vcpu->length);
+}
+
+static void inject_ud(struct arch_vcpu *vcpu)
+{
+	svm_inject_exception(vcpu, X86_UD, false, 0);
+}
+
+static void inject_gp(struct arch_vcpu *vcpu)
+{
+	svm_inject_exception(vcpu, X86_GP, true, 0);
+}
+
+static void exit_cpuid(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	if (!find_length(vcpu, INSN_SYS_CPUID))
+		return;
+	exit->kind = VM_EXIT_CPUID;
+	exit->cpuid.leaf = (u32)vcpu->gpr[GPR_RAX];
+	exit->cpuid.subleaf = (u32)vcpu->gpr[GPR_RCX];
+}
+
+static void exit_msr(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	bool write = vmcb_of(vcpu)->exit_info1 & 1;
+
+	if (!find_length(vcpu, write ? INSN_SYS_WRMSR : INSN_SYS_RDMSR))
+		return;
+	exit->kind = VM_EXIT_MSR;
+	exit->msr.index = (u32)vcpu->gpr[GPR_RCX];
+	exit->msr.write = write;
+	exit->msr.value = (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
+}
+
+static void exit_hlt(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	if (find_length(vcpu, INSN_SYS_HLT))
+		exit->kind = VM_EXIT_HLT;
+}
+
+static void exit_hypercall(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	if (!find_length(vcpu, INSN_SYS_VMMCALL))
+		return;
+	if (vmcb_of(vcpu)->cpl) {
+		inject_gp(vcpu);
+		return;
+	}
+	exit->kind = VM_EXIT_HYPERCALL;
+	exit->hypercall.number = vcpu->gpr[GPR_RAX];
+	exit->hypercall.arg[0] = vcpu->gpr[GPR_RBX];
+	exit->hypercall.arg[1] = vcpu->gpr[GPR_RCX];
+	exit->hypercall.arg[2] = vcpu->gpr[GPR_RDX];
+	exit->hypercall.arg[3] = vcpu->gpr[GPR_RSI];
+}
+
+/* XCR0 may hold what the processor has, in the combinations of SDM vol. 1, 13.3. */
+static bool xcr0_valid(u64 value)
+{
+	struct cpuid_regs regs = cpuid(0xd, 0);
+	u64 supported = ((u64)regs.edx << 32 | regs.eax) & 7; /* x87, SSE, AVX */
+
+	if (!(value & 1) || value & ~supported)
+		return false;
+	return !(value & 4) || value & 2;
+}
+
+static void exit_xsetbv(struct arch_vcpu *vcpu)
+{
+	u64 value = (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
+
+	if (!find_length(vcpu, INSN_SYS_XSETBV))
+		return;
+	if (vmcb_of(vcpu)->cpl || (u32)vcpu->gpr[GPR_RCX] || !xcr0_valid(value)) {
+		inject_gp(vcpu);
+		return;
+	}
+	vcpu->xcr0 = value;
+	xsetbv(0, value);
+	retire(vcpu);
+}
+
+static void exit_cr4_write(struct arch_vcpu *vcpu)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+	struct insn_mov_cr insn;
+	u8 bytes[INSN_MAX_BYTES];
+	u32 count = svm_fetch(vcpu, bytes);
+	u64 value;
+
+	if (!count || insn_decode_mov_cr(bytes, count, svm_cpu_mode(vmcb), &insn) || !insn.to_cr ||
+	    insn.cr != 4)
+		return;
+	value = vcpu->gpr[insn.gpr];
+	if (value & ~CR4_GUEST_ALLOWED || (vmcb->efer & EFER_LMA && !(value & CR4_PAE))) {
+		inject_gp(vcpu);
+		return;
+	}
+	/* Translations depend on these (APM vol. 2, 5.5.2): start with a clean ASID. */
+	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
+		vcpu->flush_nested = true;
+	vmcb->cr4 = value;
+	vcpu->length = insn.length;
+	retire(vcpu);
+}
+
+static void exit_invd(struct arch_vcpu *vcpu)
+{
+	/* Dropping caches without writing back would lose others' data: nothing is done. */
+	if (find_length(vcpu, INSN_SYS_INVD))
+		retire(vcpu);
+}
+
+static void exit_exception(struct arch_vcpu *vcpu, u32 vector)
+{
+	/*
+	 * Intercepted only because a guest could otherwise keep the processor
+	 * delivering them for ever (CVE-2015-5307, CVE-2015-8104).
+	 */
+	svm_inject_exception(vcpu, (u8)vector, vector == EXCEPTION_AC, 0);
+}
+
+/* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
+static void keep_event(struct vmcb *vmcb)
+{
+	u64 event = vmcb->exit_int_info;
+
+	if (event & SVM_EVENT_VALID && SVM_EVENT_TYPE(event) != SVM_EVENT_SOFTWARE)
+		vmcb->event_inj = event & (0xffffffff00000000ULL | 0x80000fffULL);
+	else
+		vmcb->event_inj = 0;
+}
+
+void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+	u32 code = (u32)vmcb->exit_code;
+
+	keep_event(vmcb);
+	exit->kind = VM_EXIT_INTERRUPT;
+	switch (code) {
+	case SVM_EXIT_INTR:
+	case SVM_EXIT_NMI:
+	case SVM_EXIT_SMI:
+	case SVM_EXIT_INIT:
+		break;
+	case SVM_EXIT_NPF:
+		svm_mmio(vcpu, exit);
+		break;
+	case SVM_EXIT_IOIO:
+		svm_pio(vcpu, exit);
+		break;
+	case SVM_EXIT_MSR:
+		exit_msr(vcpu, exit);
+		break;
+	case SVM_EXIT_CPUID:
+		exit_cpuid(vcpu, exit);
+		break;
+	case SVM_EXIT_HLT:
+		exit_hlt(vcpu, exit);
+		break;
+	case SVM_EXIT_VINTR:
+		vmcb->v_intr &= ~SVM_V_IRQ;
+		vmcb->intercept1 &= (u32)~SVM_I1_VINTR;
+		exit->kind = VM_EXIT_IRQ_WINDOW;
+		break;
+	case SVM_EXIT_VMMCALL:
+		exit_hypercall(vcpu, exit);
+		break;
+	case SVM_EXIT_CR4_WRITE:
+		exit_cr4_write(vcpu);
+		break;
+	case SVM_EXIT_XSETBV:
+		exit_xsetbv(vcpu);
+		break;
+	case SVM_EXIT_IRET:
+		svm_of(vcpu)->nmi_blocked = false;
+		vmcb->intercept1 &= (u32)~SVM_I1_IRET;
+		break;
+	case SVM_EXIT_INVD:
+		exit_invd(vcpu);
+		break;
+	case SVM_EXIT_RDPMC:
+		inject_gp(vcpu);
+		break;
+	case SVM_EXIT_SHUTDOWN:
+		exit->kind = VM_EXIT_SHUTDOWN;
+		break;
+	case SVM_EXIT_EXCEPTION + X86_DB:
+	case SVM_EXIT_EXCEPTION + EXCEPTION_AC:
+		exit_exception(vcpu, code - SVM_EXIT_EXCEPTION);
+		break;
+	case SVM_EXIT_INVLPGA:
+		inject_ud(vcpu);
+		break;
+	default:
+		if (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_MWAIT + 1)
+			inject_ud(vcpu); /* SVM, RDTSCP, MONITOR: not offered to guests */
+		else
+			stop(exit, "state that the processor refuses to run", code);
+	}
+}
+
+bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	switch (exit->kind) {
+	case VM_EXIT_MMIO:
+		return svm_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
+	case VM_EXIT_PIO:
+		return svm_pio_complete(vcpu, exit);
+	case VM_EXIT_CPUID:
+		vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
+		vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;
+		vcpu->gpr[GPR_RCX] = exit->cpuid.ecx;
+		vcpu->gpr[GPR_RDX] = exit->cpuid.edx;
+		break;
+	case VM_EXIT_MSR:
+		if (!exit->msr.write) {
+			vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
+			vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
+		}
+		break;
+	case VM_EXIT_HYPERCALL:
+		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
+		break;
+	case VM_EXIT_HLT:
+		break;
+	default:
+		return false;
+	}
+	retire(vcpu);
+	return false;
+}

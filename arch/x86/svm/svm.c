@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+/* SVM: switching it on, a vCPU's VMCB, entry, events, ASIDs (APM vol. 2, 15). */
+#include "arch/x86/svm/svm.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/host.h"
+#include "arch/x86/trap.h"
+#include "core/lib/string.h"
+
+#define CPUID_SVM	   0x8000000au
+#define CPUID_SVM_NEXT_RIP BIT(3)
+#define IOPM_PAGES	   3
+#define MSRPM_PAGES	   2
+#define VM_CR_SVMDIS	   BIT(4)
+#define VM_CR_R_INIT	   BIT(1)
+#define DEBUGCTL_NONE	   0
+#define PAT_RESET	   0x0007040600070406ULL
+#define EFER_GUEST_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
+
+struct svm_features svm_features;
+
+/* Filled by the boot CPU; the same for every vCPU. */
+static hpa_t iopm, msrpm;
+
+/* Each CPU's own. */
+static struct {
+	hpa_t host_vmcb;
+	u64 asid_generation;
+	u32 next_asid;
+	u32 id;
+} cpus[TRAP_CPUS_MAX];
+static u32 cpus_started;
+
+/* Number of this CPU among `cpus`, kept in the APIC-independent GS record. */
+static u32 this_cpu(void)
+{
+	u32 id;
+
+	__asm__("movl %%gs:0, %0" : "=r"(id));
+	return id;
+}
+
+/* MSRs that VMLOAD and VMSAVE switch: the guest's own, no exits. */
+static const u32 direct_msrs[] = {
+	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	   MSR_LSTAR,
+	MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,	  MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+};
+
+/* APM vol. 2, 15.11: two bits an MSR, three ranges of 2 KiB. */
+static void allow_msr(u8 *map, u32 index)
+{
+	u32 base = index < 0x2000 ? 0 : index < 0xc0002000u ? 0x800 : 0x1000;
+	u32 bit = (index & 0x1fff) * 2;
+
+	map[base + bit / 8] &= (u8)~(3u << (bit % 8));
+}
+
+static enum err make_maps(void)
+{
+	iopm = host_frames_alloc(IOPM_PAGES);
+	msrpm = host_frames_alloc(MSRPM_PAGES);
+	if (!iopm.raw || !msrpm.raw)
+		return ERR_NO_MEMORY;
+	memset(host_frame_ptr(iopm), 0xff, IOPM_PAGES * PAGE_SIZE);
+	memset(host_frame_ptr(msrpm), 0xff, MSRPM_PAGES * PAGE_SIZE);
+	for (u32 i = 0; i < ARRAY_SIZE(direct_msrs); i++)
+		allow_msr(host_frame_ptr(msrpm), direct_msrs[i]);
+	return OK;
+}
+
+static enum err svm_cpu_enable(void)
+{
+	u32 id = this_cpu();
+	hpa_t save = host_frame_alloc();
+	u64 host_vmcb;
+
+	if (!iopm.raw && make_maps())
+		return ERR_NO_MEMORY;
+	cpus[id].host_vmcb = host_frame_alloc();
+	if (!save.raw || !cpus[id].host_vmcb.raw)
+		return ERR_NO_MEMORY;
+	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
+		host_log(0, "SVM is switched off by firmware (VM_CR.SVMDIS)");
+		return ERR_UNSUPPORTED;
+	}
+	svm_features.next_rip = cpuid(CPUID_SVM, 0).edx & CPUID_SVM_NEXT_RIP;
+	svm_features.asid_count = cpuid(CPUID_SVM, 0).ebx;
+	cpus[id].asid_generation = 1;
+	cpus[id].next_asid = 1;
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, save.raw);
+	host_vmcb = cpus[id].host_vmcb.raw;
+	__asm__ volatile("vmsave %%rax" ::"a"(host_vmcb) : "memory");
+	fpu_init_cpu();
+	__atomic_fetch_add(&cpus_started, 1, __ATOMIC_RELAXED);
+	return OK;
+}
+
+static void set_intercepts(struct vmcb *vmcb)
+{
+	vmcb->intercept_cr_write = BIT(4);
+	vmcb->intercept_exceptions = BIT(X86_DB) | BIT(17);
+	vmcb->intercept1 = SVM_I1_INTR | SVM_I1_NMI | SVM_I1_SMI | SVM_I1_INIT | SVM_I1_RDPMC |
+			   SVM_I1_CPUID | SVM_I1_INVD | SVM_I1_HLT | SVM_I1_INVLPGA | SVM_I1_IOIO |
+			   SVM_I1_MSR | (u32)SVM_I1_SHUTDOWN;
+	vmcb->intercept2 = SVM_I2_VMRUN | SVM_I2_VMMCALL | SVM_I2_VMLOAD | SVM_I2_VMSAVE |
+			   SVM_I2_STGI | SVM_I2_CLGI | SVM_I2_SKINIT | SVM_I2_RDTSCP |
+			   SVM_I2_MONITOR | SVM_I2_MWAIT | SVM_I2_XSETBV;
+	vmcb->v_intr = SVM_V_INTR_MASKING;
+	vmcb->iopm_base = iopm.raw;
+	vmcb->msrpm_base = msrpm.raw;
+}
+
+static struct vmcb_segment segment(u16 selector, u16 attributes, u32 limit, u64 base)
+{
+	return (struct vmcb_segment){ selector, attributes, limit, base };
+}
+
+/* APM vol. 2, table 14-1. */
+static void svm_vcpu_reset(struct arch_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+
+	memset(vmcb, 0, sizeof(*vmcb));
+	set_intercepts(vmcb);
+	vmcb->nested_control = 1;
+	vmcb->nested_cr3 = vcpu->nested_root.raw;
+	vmcb->tsc_offset = vcpu->tsc_offset;
+	vmcb->cs = segment(0xf000, 0x9b, 0xffff, 0xffff0000);
+	vmcb->ds = vmcb->es = vmcb->fs = vmcb->gs = vmcb->ss = segment(0, 0x93, 0xffff, 0);
+	vmcb->gdtr = vmcb->idtr = segment(0, 0, 0xffff, 0);
+	vmcb->ldtr = segment(0, 0x82, 0xffff, 0);
+	vmcb->tr = segment(0, 0x8b, 0xffff, 0);
+	vmcb->efer = EFER_SVME;
+	vmcb->cr0 = CR0_CD | CR0_NW | CR0_ET;
+	vmcb->rflags = RFLAGS_FIXED;
+	vmcb->rip = 0xfff0;
+	vmcb->dr6 = 0xffff0ff0;
+	vmcb->dr7 = 0x400;
+	vmcb->pat = PAT_RESET;
+	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
+	memset(vcpu->dr, 0, sizeof(vcpu->dr));
+	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
+	vcpu->emulating = false;
+	vcpu->xcr0 = 1;
+	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
+	svm->nmi_blocked = false;
+	svm->asid_generation = 0;
+}
+
+static void svm_vcpu_destroy(struct arch_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+
+	host_frame_free(svm->vmcb_pa);
+	host_frame_free(vcpu->fpu_frame);
+	host_frame_free(HPA(vcpu->vendor_frame.raw));
+}
+
+static enum err svm_vcpu_create(struct arch_vcpu *vcpu)
+{
+	hpa_t own = host_frame_alloc();
+	hpa_t vmcb = host_frame_alloc();
+	hpa_t fpu = host_frame_alloc();
+	struct svm_vcpu *svm;
+
+	if (!own.raw || !vmcb.raw || !fpu.raw) {
+		if (own.raw)
+			host_frame_free(own);
+		if (vmcb.raw)
+			host_frame_free(vmcb);
+		if (fpu.raw)
+			host_frame_free(fpu);
+		return ERR_NO_MEMORY;
+	}
+	svm = host_frame_ptr(own);
+	svm->vmcb = host_frame_ptr(vmcb);
+	svm->vmcb_pa = vmcb;
+	vcpu->vendor = svm;
+	vcpu->vendor_frame = own;
+	vcpu->fpu_frame = fpu;
+	svm_vcpu_reset(vcpu);
+	return OK;
+}
+
+static void svm_startup(struct arch_vcpu *vcpu, u8 vector)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	vmcb->cs = segment((u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12);
+	vmcb->rip = 0;
+}
+
+static struct x86_segment to_neutral(struct vmcb_segment s)
+{
+	return (struct x86_segment){ s.selector, s.attributes, s.limit, s.base };
+}
+
+static struct vmcb_segment from_neutral(struct x86_segment s)
+{
+	return segment(s.selector, s.attributes, s.limit, s.base);
+}
+
+static void svm_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
+{
+	const struct vmcb *vmcb = vmcb_of(vcpu);
+
+	memcpy(state->gpr, vcpu->gpr, sizeof(state->gpr));
+	state->rip = vmcb->rip;
+	state->rflags = vmcb->rflags;
+	state->cr0 = vmcb->cr0;
+	state->cr2 = vmcb->cr2;
+	state->cr3 = vmcb->cr3;
+	state->cr4 = vmcb->cr4;
+	state->efer = vmcb->efer & ~EFER_SVME;
+	state->es = to_neutral(vmcb->es);
+	state->cs = to_neutral(vmcb->cs);
+	state->ss = to_neutral(vmcb->ss);
+	state->ds = to_neutral(vmcb->ds);
+	state->fs = to_neutral(vmcb->fs);
+	state->gs = to_neutral(vmcb->gs);
+	state->ldtr = to_neutral(vmcb->ldtr);
+	state->tr = to_neutral(vmcb->tr);
+	state->gdtr = to_neutral(vmcb->gdtr);
+	state->idtr = to_neutral(vmcb->idtr);
+}
+
+static void svm_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	memcpy(vcpu->gpr, state->gpr, sizeof(vcpu->gpr));
+	vmcb->rip = state->rip;
+	vmcb->rflags = state->rflags | RFLAGS_FIXED;
+	vmcb->cr0 = state->cr0;
+	vmcb->cr2 = state->cr2;
+	vmcb->cr3 = state->cr3;
+	vmcb->cr4 = state->cr4;
+	vmcb->efer = state->efer | EFER_SVME;
+	vmcb->es = from_neutral(state->es);
+	vmcb->cs = from_neutral(state->cs);
+	vmcb->ss = from_neutral(state->ss);
+	vmcb->ds = from_neutral(state->ds);
+	vmcb->fs = from_neutral(state->fs);
+	vmcb->gs = from_neutral(state->gs);
+	vmcb->ldtr = from_neutral(state->ldtr);
+	vmcb->tr = from_neutral(state->tr);
+	vmcb->gdtr = from_neutral(state->gdtr);
+	vmcb->idtr = from_neutral(state->idtr);
+	vmcb->cpl = (u8)(state->ss.attributes >> 5 & 3);
+}
+
+static void svm_load(struct arch_vcpu *vcpu)
+{
+	for (u32 i = 0; i < 4; i++) /* DR0 to DR3 */
+		fpu_write_debug(i, vcpu->dr[i]);
+	fpu_load(host_frame_ptr(vcpu->fpu_frame), vcpu->xcr0);
+	vmcb_of(vcpu)->tsc_offset = vcpu->tsc_offset;
+}
+
+static void svm_unload(struct arch_vcpu *vcpu)
+{
+	for (u32 i = 0; i < 4; i++)
+		vcpu->dr[i] = fpu_read_debug(i);
+	fpu_save(host_frame_ptr(vcpu->fpu_frame));
+}
+
+/*
+ * A fresh ASID has no translations: taking one is this CPU's flush. When all
+ * have been used, one flush of everything starts a new generation.
+ */
+static void choose_asid(struct arch_vcpu *vcpu, u32 cpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
+
+	vmcb->tlb_control = SVM_TLB_KEEP;
+	if (svm->asid_cpu == cpu && svm->asid_generation == cpus[cpu].asid_generation &&
+	    !vcpu->flush_nested)
+		return;
+	if (cpus[cpu].next_asid >= svm_features.asid_count) {
+		cpus[cpu].asid_generation++;
+		cpus[cpu].next_asid = 1;
+		vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+	}
+	vmcb->asid = cpus[cpu].next_asid++;
+	svm->asid_generation = cpus[cpu].asid_generation;
+	svm->asid_cpu = cpu;
+	vcpu->flush_nested = false;
+}
+
+static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+	u32 cpu = this_cpu();
+
+	choose_asid(vcpu, cpu);
+	svm->vmcb->rax = vcpu->gpr[GPR_RAX];
+	svm->vmcb->rsp = vcpu->gpr[GPR_RSP];
+	svm_enter(svm->vmcb_pa.raw, vcpu->gpr, cpus[cpu].host_vmcb.raw);
+	vcpu->gpr[GPR_RAX] = svm->vmcb->rax;
+	vcpu->gpr[GPR_RSP] = svm->vmcb->rsp;
+	svm_exit(vcpu, exit);
+}
+
+static bool svm_can_inject(const struct arch_vcpu *vcpu)
+{
+	const struct vmcb *vmcb = vmcb_of(vcpu);
+
+	return vmcb->rflags & RFLAGS_IF && !(vmcb->interrupt_shadow & 1) &&
+	       !(vmcb->event_inj & SVM_EVENT_VALID);
+}
+
+static void svm_inject_interrupt(struct arch_vcpu *vcpu, u8 vector)
+{
+	vmcb_of(vcpu)->event_inj = SVM_EVENT_VALID | SVM_EVENT_INTR | vector;
+}
+
+static bool svm_inject_nmi(struct arch_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = svm_of(vcpu);
+
+	if (svm->nmi_blocked || svm->vmcb->event_inj & SVM_EVENT_VALID)
+		return false;
+	svm->vmcb->event_inj = SVM_EVENT_VALID | SVM_EVENT_NMI | 2;
+	svm->vmcb->intercept1 |= SVM_I1_IRET;
+	svm->nmi_blocked = true;
+	return true;
+}
+
+void svm_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code)
+{
+	u64 event = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | vector;
+
+	if (has_code)
+		event |= SVM_EVENT_CODE_VALID | (u64)code << 32;
+	vmcb_of(vcpu)->event_inj = event;
+}
+
+static void svm_request_irq_window(struct arch_vcpu *vcpu)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	vmcb->v_intr |= SVM_V_IRQ | SVM_V_IGNORE_TPR;
+	vmcb->intercept1 |= SVM_I1_VINTR;
+}
+
+/* The VMCB field that holds an MSR, or NULL. */
+static u64 *msr_field(struct vmcb *vmcb, u32 index)
+{
+	switch (index) {
+	case MSR_FS_BASE:
+		return &vmcb->fs.base;
+	case MSR_GS_BASE:
+		return &vmcb->gs.base;
+	case MSR_KERNEL_GS_BASE:
+		return &vmcb->kernel_gs_base;
+	case MSR_STAR:
+		return &vmcb->star;
+	case MSR_LSTAR:
+		return &vmcb->lstar;
+	case MSR_CSTAR:
+		return &vmcb->cstar;
+	case MSR_SFMASK:
+		return &vmcb->sfmask;
+	case MSR_SYSENTER_CS:
+		return &vmcb->sysenter_cs;
+	case MSR_SYSENTER_ESP:
+		return &vmcb->sysenter_esp;
+	case MSR_SYSENTER_EIP:
+		return &vmcb->sysenter_eip;
+	case MSR_PAT:
+		return &vmcb->pat;
+	default:
+		return NULL;
+	}
+}
+
+enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+	const u64 *field = msr_field(vmcb, index);
+
+	if (index == MSR_EFER)
+		*value = vmcb->efer & ~EFER_SVME;
+	else if (field)
+		*value = *field;
+	else
+		return ERR_NOT_FOUND;
+	return OK;
+}
+
+/* SDM vol. 3, 4.1.1: LME may not change while paging is on; LMA is the processor's. */
+static enum err write_efer(struct arch_vcpu *vcpu, u64 value)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	if (value & ~EFER_GUEST_ALLOWED)
+		return ERR_DENIED;
+	if (vmcb->cr0 & CR0_PG && (value ^ vmcb->efer) & EFER_LME)
+		return ERR_DENIED;
+	if ((value ^ vmcb->efer) & EFER_NXE)
+		vcpu->flush_nested = true;
+	vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
+	return OK;
+}
+
+/* Every byte of the PAT is one of the six types (SDM vol. 3, 12.12.4). */
+static bool pat_valid(u64 value)
+{
+	for (u32 i = 0; i < 8; i++) {
+		u8 type = (u8)(value >> i * 8);
+
+		if (type > 7 || type == 2 || type == 3)
+			return false;
+	}
+	return true;
+}
+
+enum err svm_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
+{
+	u64 *field = msr_field(vmcb_of(vcpu), index);
+
+	if (index == MSR_EFER)
+		return write_efer(vcpu, value);
+	if (!field)
+		return ERR_NOT_FOUND;
+	if (index == MSR_PAT && !pat_valid(value))
+		return ERR_DENIED;
+	*field = value;
+	return OK;
+}
+
+const struct virt_ops svm_ops = {
+	.name = "SVM",
+	.nested = VIRT_NESTED_NPT,
+	.cpu_enable = svm_cpu_enable,
+	.vcpu_create = svm_vcpu_create,
+	.vcpu_destroy = svm_vcpu_destroy,
+	.vcpu_reset = svm_vcpu_reset,
+	.get_state = svm_get_state,
+	.set_state = svm_set_state,
+	.load = svm_load,
+	.unload = svm_unload,
+	.run = svm_run,
+	.complete = svm_complete,
+	.can_inject = svm_can_inject,
+	.inject_interrupt = svm_inject_interrupt,
+	.inject_nmi = svm_inject_nmi,
+	.inject_exception = svm_inject_exception,
+	.request_irq_window = svm_request_irq_window,
+	.startup = svm_startup,
+	.read_msr = svm_read_msr,
+	.write_msr = svm_write_msr,
+};

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam between the vendors' virtualization and everything above: one
+ * neutral exit record and about a dozen operations, chosen once from CPUID.
+ * Nothing above this header sees a VMCB, a VMCS or a vendor's exit code.
+ */
+#ifndef ARCH_X86_VIRT_H
+#define ARCH_X86_VIRT_H
+
+#include "arch/x86/emulate.h"
+#include "core/lib/error.h"
+#include "core/lib/types.h"
+
+/* Index into vm_regs.gpr: the processor's own numbering. */
+enum gpr {
+	GPR_RAX,
+	GPR_RCX,
+	GPR_RDX,
+	GPR_RBX,
+	GPR_RSP,
+	GPR_RBP,
+	GPR_RSI,
+	GPR_RDI,
+	GPR_R8,
+	GPR_R9,
+	GPR_R10,
+	GPR_R11,
+	GPR_R12,
+	GPR_R13,
+	GPR_R14,
+	GPR_R15,
+	GPR_COUNT,
+};
+
+/* Why a guest came back. */
+enum vm_exit_kind {
+	VM_EXIT_INTERRUPT,  /* a host interrupt, already taken; or nothing to do */
+	VM_EXIT_IRQ_WINDOW, /* the guest can now take an interrupt */
+	VM_EXIT_MMIO,	    /* access to a guest-physical address with no direct mapping */
+	VM_EXIT_PIO,	    /* IN or OUT; string forms come one element at a time */
+	VM_EXIT_CPUID,
+	VM_EXIT_MSR,
+	VM_EXIT_HLT,
+	VM_EXIT_HYPERCALL, /* VMCALL or VMMCALL, RIP already past it */
+	VM_EXIT_SHUTDOWN,  /* triple fault */
+	VM_EXIT_STOP,	   /* the guest did what Facet cannot carry out; `stop` says what */
+	VM_EXIT_KIND_COUNT,
+};
+
+/*
+ * For MMIO, PIO and MSR reads the handler stores `value`; CPUID handlers
+ * store the four registers. virt_ops.complete() then retires the instruction.
+ */
+struct vm_exit {
+	enum vm_exit_kind kind;
+	union {
+		struct {
+			gpa_t gpa;
+			u64 value; /* zero-extended */
+			u8 size;   /* 1, 2, 4 or 8; never crosses a page */
+			bool write;
+		} mmio;
+		struct {
+			u32 value;
+			u16 port;
+			u8 size; /* 1, 2 or 4 */
+			bool write;
+		} pio;
+		struct {
+			u32 leaf, subleaf;	/* in */
+			u32 eax, ebx, ecx, edx; /* out */
+		} cpuid;
+		struct {
+			u64 value;
+			u32 index;
+			bool write;
+		} msr;
+		struct {
+			u64 number;
+			u64 arg[4]; /* RBX, RCX, RDX, RSI as KVM's convention has them */
+			u64 result; /* out: to RAX */
+		} hypercall;
+		struct {
+			const char *reason; /* static text */
+			u64 detail;	    /* a number that belongs to it */
+		} stop;
+	};
+};
+
+/* An exception to hand to the guest. */
+enum x86_exception {
+	X86_DB = 1,
+	X86_BP = 3,
+	X86_UD = 6,
+	X86_NM = 7,
+	X86_DF = 8,
+	X86_GP = 13,
+	X86_PF = 14,
+	X86_MC = 18,
+};
+
+struct x86_segment {
+	u16 selector;
+	u16 attributes; /* bits 0-7: access byte; 8-11: AVL, L, D/B, G */
+	u32 limit;	/* in bytes */
+	u64 base;
+};
+
+/* The state that a loader sets before the first entry, and tests read back. */
+struct x86_state {
+	u64 gpr[GPR_COUNT];
+	u64 rip, rflags;
+	u64 cr0, cr2, cr3, cr4, efer;
+	struct x86_segment es, cs, ss, ds, fs, gs, ldtr, tr;
+	struct x86_segment gdtr, idtr; /* base and limit only */
+};
+
+enum virt_nested {
+	VIRT_NESTED_NPT,
+	VIRT_NESTED_EPT,
+};
+
+/*
+ * The vendor-neutral part of a virtual CPU; core/ embeds it in its vCPU.
+ * Owner: the CPU that runs the vCPU; nobody touches it while it runs.
+ */
+struct arch_vcpu {
+	u64 gpr[GPR_COUNT]; /* must be first: entry code stores here. RSP lives in the VMCB/VMCS */
+	void *vendor;	    /* the back end's own record */
+	hpa_t vendor_frame; /* the frame that holds it */
+	hpa_t nested_root;  /* root of the VM's EPT or NPT */
+	u64 tsc_offset;	    /* added to the host's TSC */
+	u64 xcr0;
+	u64 dr[4];	    /* debug addresses while another vCPU has the processor */
+	hpa_t fpu_frame;    /* XSAVE area */
+	struct emu emu;	    /* an instruction that is carried out in steps */
+	bool emulating;	    /* `emu` is in the middle of an instruction */
+	u8 length;	    /* of the instruction that exited, for complete() */
+	bool flush_nested;  /* the nested tables lost rights since the last entry */
+};
+
+struct virt_ops {
+	const char *name; /* "SVM" or "VMX" */
+	enum virt_nested nested; /* format of the tables at arch_vcpu.nested_root */
+
+	/* Switch virtualization on at this CPU. ERR_UNSUPPORTED has been logged. */
+	must_check enum err (*cpu_enable)(void);
+
+	/* Allocate what a vCPU needs. ERR_NO_MEMORY leaves nothing behind. */
+	must_check enum err (*vcpu_create)(struct arch_vcpu *vcpu);
+	void (*vcpu_destroy)(struct arch_vcpu *vcpu);
+
+	/* The state after INIT (SDM 3A table 9-1, APM 2 table 14-1). */
+	void (*vcpu_reset)(struct arch_vcpu *vcpu);
+	void (*get_state)(const struct arch_vcpu *vcpu, struct x86_state *state);
+	void (*set_state)(struct arch_vcpu *vcpu, const struct x86_state *state);
+
+	/*
+	 * The vCPU begins or ends a stay on this CPU: state that the world
+	 * switch leaves in the processor (FPU, XCR0, debug addresses).
+	 */
+	void (*load)(struct arch_vcpu *vcpu);
+	void (*unload)(struct arch_vcpu *vcpu);
+
+	/* Enter the guest; comes back with the reason. IF = 0 before and after. */
+	void (*run)(struct arch_vcpu *vcpu, struct vm_exit *exit);
+
+	/*
+	 * The exit has been handled: store results, step over the instruction.
+	 * True: `exit` now holds a further access of the same instruction,
+	 * which the caller handles in the same way.
+	 */
+	bool (*complete)(struct arch_vcpu *vcpu, struct vm_exit *exit);
+
+	/* Can an external interrupt be injected at the next entry? */
+	bool (*can_inject)(const struct arch_vcpu *vcpu);
+	void (*inject_interrupt)(struct arch_vcpu *vcpu, u8 vector);
+	/* False: NMIs are blocked or an event is pending; try again at the next exit. */
+	bool (*inject_nmi)(struct arch_vcpu *vcpu);
+	void (*inject_exception)(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
+	/* Ask for VM_EXIT_IRQ_WINDOW as soon as an interrupt can be taken. */
+	void (*request_irq_window)(struct arch_vcpu *vcpu);
+
+	/* A start-up IPI: real mode at vector << 12. */
+	void (*startup)(struct arch_vcpu *vcpu, u8 vector);
+	/* Base of FS or GS and the like, as MSRs that the vendor keeps in its block. */
+	must_check enum err (*read_msr)(struct arch_vcpu *vcpu, u32 index, u64 *value);
+	must_check enum err (*write_msr)(struct arch_vcpu *vcpu, u32 index, u64 value);
+};
+
+/*
+ * The vendor's operations by CPUID, or NULL when this processor cannot run
+ * guests; then one line has been logged that names what is missing.
+ */
+const struct virt_ops *virt_select(void);
+
+#endif

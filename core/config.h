@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The user's configuration: facet.conf, parsed and checked. */
+#ifndef CORE_CONFIG_H
+#define CORE_CONFIG_H
+
+#include "core/lib/types.h"
+
+#define CONFIG_MAX_GUESTS  8
+#define CONFIG_MAX_GPUS	   4
+#define CONFIG_NAME_MAX	   16	/* characters of a guest's name */
+#define CONFIG_PATH_MAX	   127	/* characters of a file name */
+#define CONFIG_CMDLINE_MAX 1023 /* characters of a kernel command line */
+#define CONFIG_ERRORS_KEPT 32
+
+enum config_idle {
+	CONFIG_IDLE_WAIT,
+	CONFIG_IDLE_POWEROFF,
+};
+
+enum config_iommu {
+	CONFIG_IOMMU_AUTO, /* required for hardware that masters the bus */
+	CONFIG_IOMMU_NONE, /* the user accepts to go without */
+};
+
+enum config_kind {
+	CONFIG_KIND_LINUX, /* bzImage */
+	CONFIG_KIND_BARE,  /* flat 64-bit image, loaded at 1 MiB */
+};
+
+struct config_host {
+	u16 console_port; /* I/O port of the 16550A */
+	u32 baud;	  /* divides 115200 */
+	u32 log_level;	  /* enum log_level */
+	enum config_idle when_idle;
+	enum config_iommu iommu;
+};
+
+struct config_gpu {
+	bool present; /* a section of this number stands in the file */
+	bool has_pci;
+	u16 pci; /* requester ID: bus << 8 | device << 3 | function */
+	u64 slice_ns;
+	u32 line; /* of the section, for messages */
+};
+
+#define CONFIG_NO_GPU (~0U)
+
+struct config_guest {
+	char name[CONFIG_NAME_MAX + 1];
+	enum config_kind kind;
+	char kernel[CONFIG_PATH_MAX + 1];
+	char initrd[CONFIG_PATH_MAX + 1]; /* empty: none */
+	char cmdline[CONFIG_CMDLINE_MAX + 1];
+	u64 memory; /* bytes, a multiple of 2 MiB */
+	u32 cpus;
+	u32 cpu_weight; /* 1 to 10000 */
+	u32 gpu;	/* number or CONFIG_NO_GPU */
+	u32 gpu_weight; /* 1 to 10000 */
+	u64 gpu_memory; /* bytes */
+	bool autostart;
+	u32 line; /* of the section */
+};
+
+struct config {
+	struct config_host host;
+	u32 gpu_count; /* highest number in the file + 1 */
+	struct config_gpu gpus[CONFIG_MAX_GPUS];
+	u32 guest_count;
+	struct config_guest guests[CONFIG_MAX_GUESTS];
+};
+
+/* What is wrong with the file, one text for each error in the order of lines. */
+struct config_errors {
+	u32 count; /* may exceed CONFIG_ERRORS_KEPT: the rest is only counted */
+	char text[CONFIG_ERRORS_KEPT][192];
+};
+
+/*
+ * Parse `size` bytes of text; `file` is the name for messages. Fills both
+ * structs whatever the text is; the configuration may be used only when
+ * errors->count is 0 (its [host] values are always usable: defaults where the
+ * file has none or wrong ones). No allocation, no locks; bounded by `size`.
+ */
+void config_parse(const char *file, const char *text, size_t size, struct config *config,
+		  struct config_errors *errors);
+
+#endif

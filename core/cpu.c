@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Numbers and records of the physical processors. */
+#include "core/cpu.h"
+
+#include "arch/x86/cpu.h"
+#include "core/percpu.h"
+
+static struct percpu records[CPU_MAX];
+/* Written by the boot CPU at start. */
+static u32 count = 1;
+
+u32 cpu_id(void)
+{
+	u32 id;
+
+	__asm__("movl %%gs:0, %0" : "=r"(id));
+	return id;
+}
+
+u32 cpu_count(void)
+{
+	return count;
+}
+
+struct percpu *percpu_of(u32 cpu)
+{
+	return &records[cpu];
+}
+
+struct percpu *percpu_self(void)
+{
+	return &records[cpu_id()];
+}
+
+void percpu_init(u32 cpu, u32 apic)
+{
+	records[cpu].id = cpu;
+	records[cpu].apic_id = apic;
+	records[cpu].armed_ns = ~0ULL;
+	wrmsr(MSR_GS_BASE, (u64)&records[cpu]);
+}
+
+void percpu_set_count(u32 cpus)
+{
+	count = cpus;
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The door to guest memory: copies through this CPU's windows. */
+#include "core/gmem.h"
+
+#include "core/frame.h"
+#include "core/lib/string.h"
+#include "core/vmap.h"
+
+#define WINDOW_GUEST 0
+
+enum err gmem_create(struct gmem *mem, u64 size, u16 owner)
+{
+	u64 count = size >> GMEM_CHUNK_SHIFT;
+	u32 pages = (u32)((count * sizeof(hpa_t) + PAGE_MASK) >> PAGE_SHIFT);
+
+	if (!count || !IS_ALIGNED(size, GMEM_CHUNK_SIZE))
+		return ERR_INVALID;
+	mem->chunk_frames = frame_alloc_contiguous(pages);
+	if (!mem->chunk_frames.raw)
+		return ERR_NO_MEMORY;
+	mem->chunks = frame_ptr(mem->chunk_frames);
+	mem->chunk_array_pages = pages;
+	mem->owner = owner;
+	mem->size = size;
+	for (u64 i = 0; i < count; i++) {
+		mem->chunks[i] = frame_alloc_chunk(owner);
+		if (!mem->chunks[i].raw) {
+			gmem_destroy(mem);
+			return ERR_NO_MEMORY;
+		}
+	}
+	return OK;
+}
+
+void gmem_destroy(struct gmem *mem)
+{
+	if (!mem->chunks)
+		return;
+	for (u64 i = 0; i < mem->size >> GMEM_CHUNK_SHIFT; i++)
+		if (mem->chunks[i].raw)
+			frame_free_chunk(mem->chunks[i]);
+	frame_free_contiguous(mem->chunk_frames, mem->chunk_array_pages);
+	*mem = (struct gmem){ 0 };
+}
+
+void gmem_clear_chunk(const struct gmem *mem, u32 index)
+{
+	hpa_t hpa = mem->chunks[index];
+
+	for (u64 offset = 0; offset < GMEM_CHUNK_SIZE; offset += PAGE_SIZE)
+		memset(vmap_window(WINDOW_GUEST, HPA(hpa.raw + offset)), 0, PAGE_SIZE);
+}
+
+/*
+ * Offset into RAM without the hole; the size of the VM where there is no RAM.
+ * RAM beyond the hole's start continues at 4 GiB.
+ */
+static u64 ram_offset(const struct gmem *mem, u64 gpa)
+{
+	if (gpa < GMEM_HOLE_START)
+		return MIN(gpa, mem->size);
+	if (gpa < GMEM_HOLE_END)
+		return mem->size;
+	return MIN(gpa - GMEM_HOLE_END + GMEM_HOLE_START, mem->size);
+}
+
+/* Host address of one byte; false when it is not RAM. */
+static bool find(const struct gmem *mem, u64 gpa, hpa_t *hpa)
+{
+	u64 offset = ram_offset(mem, gpa);
+
+	if (offset >= mem->size)
+		return false;
+	*hpa = HPA(mem->chunks[offset >> GMEM_CHUNK_SHIFT].raw + (offset & (GMEM_CHUNK_SIZE - 1)));
+	return true;
+}
+
+enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
+{
+	u8 *out = dst;
+	u64 at = gpa.raw;
+	hpa_t hpa;
+
+	while (size) {
+		size_t part = MIN(size, PAGE_SIZE - (at & PAGE_MASK));
+
+		if (!find(mem, at, &hpa))
+			return ERR_FAULT;
+		if (part == 8) /* page-table entries and descriptors' fields: the common case */
+			*(u64 *)(void *)out = *(const volatile u64 *)vmap_window(WINDOW_GUEST, hpa);
+		else
+			memcpy(out, vmap_window(WINDOW_GUEST, hpa), part);
+		out += part;
+		at += part;
+		size -= part;
+	}
+	return OK;
+}
+
+enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
+{
+	const u8 *in = src;
+	u64 at = gpa.raw;
+	hpa_t hpa;
+
+	while (size) {
+		size_t part = MIN(size, PAGE_SIZE - (at & PAGE_MASK));
+
+		if (!find(mem, at, &hpa))
+			return ERR_FAULT;
+		memcpy(vmap_window(WINDOW_GUEST, hpa), in, part);
+		in += part;
+		at += part;
+		size -= part;
+	}
+	return OK;
+}
+
+enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out)
+{
+	if ((gpa.raw & (GMEM_CHUNK_SIZE - 1)) + size > GMEM_CHUNK_SIZE || size > GMEM_CHUNK_SIZE)
+		return ERR_FAULT;
+	return find(mem, gpa.raw, out) ? OK : ERR_FAULT;
+}
+
+bool gmem_is_ram(const struct gmem *mem, gpa_t gpa, u64 size)
+{
+	u64 low_end = MIN(mem->size, GMEM_HOLE_START);
+	u64 high_end = mem->size > GMEM_HOLE_START ? mem->size - GMEM_HOLE_START + GMEM_HOLE_END
+						   : GMEM_HOLE_END;
+
+	if (gpa.raw <= low_end && size <= low_end - gpa.raw)
+		return true;
+	return gpa.raw >= GMEM_HOLE_END && gpa.raw <= high_end && size <= high_end - gpa.raw;
+}

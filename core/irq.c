@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Interrupt vectors of the host and work that is deferred out of interrupt context. */
+#include "core/irq.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/host.h"
+#include "arch/x86/trap.h"
+#include "core/log.h"
+#include "core/percpu.h"
+#include "core/softirq.h"
+#include "core/time_init.h"
+
+#define VECTOR_DEVICES 0x30
+#define DEVICE_VECTORS 64
+
+/* Written at start only. */
+static struct {
+	irq_handler handler;
+	void *ctx;
+} devices[DEVICE_VECTORS];
+static u32 device_count;
+static void (*softirq_handlers[SOFTIRQ_COUNT])(u32 cpu);
+
+enum err irq_register(irq_handler handler, void *ctx, u8 *vector)
+{
+	if (device_count == DEVICE_VECTORS)
+		return ERR_FULL;
+	devices[device_count].ctx = ctx;
+	devices[device_count].handler = handler;
+	*vector = (u8)(VECTOR_DEVICES + device_count++);
+	return OK;
+}
+
+void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data)
+{
+	*address = APIC_PHYSICAL_BASE | (u64)percpu_of(cpu)->apic_id << 12;
+	*data = vector;
+}
+
+void softirq_register(u32 bit, void (*handler)(u32 cpu))
+{
+	softirq_handlers[__builtin_ctz(bit)] = handler;
+}
+
+void softirq_raise(u32 cpu, u32 bit)
+{
+	u32 before = __atomic_fetch_or(&percpu_of(cpu)->softirqs, bit, __ATOMIC_SEQ_CST);
+
+	if (!(before & bit) && cpu != cpu_id())
+		apic_send(percpu_of(cpu)->apic_id, VECTOR_KICK);
+}
+
+bool softirq_pending(void)
+{
+	return __atomic_load_n(&percpu_self()->softirqs, __ATOMIC_ACQUIRE);
+}
+
+void softirq_run(void)
+{
+	u32 bits = __atomic_exchange_n(&percpu_self()->softirqs, 0, __ATOMIC_SEQ_CST);
+
+	for (u32 i = 0; bits && i < SOFTIRQ_COUNT; i++)
+		if (bits & BIT(i) && softirq_handlers[i])
+			softirq_handlers[i](cpu_id());
+}
+
+void host_interrupt(u8 vector)
+{
+	percpu_self()->interrupts++;
+	if (vector == VECTOR_SPURIOUS)
+		return;
+	if (vector == VECTOR_STOP)
+		cpu_stop();
+	if (vector == VECTOR_TIMER)
+		timer_interrupt();
+	else if (vector >= VECTOR_DEVICES && vector < VECTOR_DEVICES + device_count)
+		devices[vector - VECTOR_DEVICES].handler(devices[vector - VECTOR_DEVICES].ctx);
+	apic_eoi();
+}

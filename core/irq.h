@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interrupt vectors of the host: allocation and dispatch. */
+#ifndef CORE_IRQ_H
+#define CORE_IRQ_H
+
+#include "core/lib/error.h"
+#include "core/lib/types.h"
+
+typedef void (*irq_handler)(void *ctx);
+
+/*
+ * Reserve a vector for a device. The handler runs with IF = 0 on the CPU that
+ * the device's message addresses. ERR_FULL: none left. At start only.
+ */
+must_check enum err irq_register(irq_handler handler, void *ctx, u8 *vector);
+
+/* The message that raises `vector` on CPU number `cpu`, without remapping. */
+void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data);
+
+/*
+ * Ask CPU `cpu` to run the softirq `bit` soon, outside interrupt context: it
+ * leaves its guest or wakes. Any CPU, any lock.
+ */
+enum cpu_softirq {
+	SOFTIRQ_GPU = BIT(0),
+	SOFTIRQ_RESCHEDULE = BIT(1),
+	SOFTIRQ_TIMER = BIT(2),
+	SOFTIRQ_CONSOLE = BIT(3),
+	SOFTIRQ_COUNT = 4,
+};
+
+void softirq_raise(u32 cpu, u32 bit);
+/* Registers what `bit` runs; at start only. */
+void softirq_register(u32 bit, void (*handler)(u32 cpu));
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kernel keeps for each physical processor. */
+#ifndef CORE_PERCPU_H
+#define CORE_PERCPU_H
+
+#include "arch/x86/spinlock.h"
+#include "core/cpu.h"
+#include "core/lib/types.h"
+#include "core/timer.h"
+#include "core/vmap_init.h"
+
+struct vcpu;
+
+#define TIMERS_PER_CPU 128
+
+/* GS points here. Fields belong to their CPU unless they say otherwise. */
+struct percpu {
+	u32 id; /* must be first: cpu_id() reads it through GS */
+	u32 apic_id;
+	u32 softirqs;	    /* atomic; set by any CPU */
+	u32 online;	    /* atomic */
+	bool sleeping;	    /* atomic; in HLT or about to be */
+	struct vcpu *running;
+	u64 slice_end_ns;
+	u64 idle_ns;
+	u64 interrupts;
+	struct spinlock timer_lock;
+	struct timer *timers[TIMERS_PER_CPU + 1]; /* heap by deadline, 1-based */
+	u32 timer_count;
+	u64 armed_ns; /* deadline that the hardware timer is set to, ~0: none */
+	struct vmap_stacks stacks;
+};
+
+struct percpu *percpu_of(u32 cpu);
+struct percpu *percpu_self(void);
+
+/* Point GS at the record of CPU number `cpu`. */
+void percpu_init(u32 cpu, u32 apic);
+void percpu_set_count(u32 count);
+
+#endif

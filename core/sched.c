@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The CPU scheduler: one run queue by virtual run time. */
+#include "core/sched.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/trap.h"
+#include "core/frame.h"
+#include "core/irq.h"
+#include "core/log.h"
+#include "core/percpu.h"
+#include "core/softirq.h"
+#include "core/timer.h"
+#include "core/vcpu_run.h"
+
+#define WEIGHT_UNIT 100
+
+static struct spinlock lock; /* guards all below and each vCPU's state, cpu and queue fields */
+static struct list_node queue = { &queue, &queue };
+static u64 queue_clock; /* vruntime of the vCPU that was picked last */
+static struct timer slice_timers[CPU_MAX];
+
+static void queue_insert(struct vcpu *vcpu)
+{
+	struct list_node *at = queue.prev;
+
+	while (at != &queue && container_of(at, struct vcpu, queue_node)->vruntime > vcpu->vruntime)
+		at = at->prev;
+	list_add_after(at, &vcpu->queue_node);
+}
+
+/* A sleeping processor that could take a new vCPU; CPU_MAX: all are busy. */
+static u32 find_sleeper(void)
+{
+	for (u32 i = 0; i < cpu_count(); i++)
+		if (__atomic_load_n(&percpu_of(i)->sleeping, __ATOMIC_SEQ_CST))
+			return i;
+	return CPU_MAX;
+}
+
+/* The processor whose vCPU has had most beyond `vruntime` by more than a slice. */
+static u32 find_preemptible(u64 vruntime)
+{
+	u32 found = CPU_MAX;
+	u64 most = vruntime + SCHED_SLICE_NS;
+
+	for (u32 i = 0; i < cpu_count(); i++) {
+		struct vcpu *running = percpu_of(i)->running;
+
+		if (running && running->vruntime > most) {
+			most = running->vruntime;
+			found = i;
+		}
+	}
+	return found;
+}
+
+static void make_ready(struct vcpu *vcpu)
+{
+	u32 target;
+	u64 floor = queue_clock > SCHED_SLICE_NS ? queue_clock - SCHED_SLICE_NS : 0;
+
+	vcpu->vruntime = MAX(vcpu->vruntime, floor);
+	vcpu->state = VCPU_READY;
+	vcpu->ready_since_ns = now_ns();
+	queue_insert(vcpu);
+	target = find_sleeper();
+	if (target == CPU_MAX)
+		target = find_preemptible(vcpu->vruntime);
+	if (target != CPU_MAX)
+		softirq_raise(target, SOFTIRQ_RESCHEDULE);
+}
+
+static void reschedule(u32 cpu)
+{
+	percpu_of(cpu)->slice_end_ns = 0;
+}
+
+static void slice_over(struct timer *timer)
+{
+	reschedule(timer->cpu);
+}
+
+bool vcpu_slice_over(void)
+{
+	return !percpu_self()->slice_end_ns;
+}
+
+void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
+{
+	spin_lock(&lock);
+	vcpu->requests = 0;
+	if (wait_for_init)
+		vcpu->state = VCPU_WAIT_INIT;
+	else
+		make_ready(vcpu);
+	spin_unlock(&lock);
+}
+
+void vcpu_request(struct vcpu *vcpu, u32 request)
+{
+	u32 before = __atomic_fetch_or(&vcpu->requests, request, __ATOMIC_SEQ_CST);
+
+	if (before & request && !(request & VCPU_REQ_FLUSH))
+		return;
+	/*
+	 * A vCPU that calls this for itself sees the bit before it enters again.
+	 * State changes to HALTED check the bits under the lock, so none is lost.
+	 */
+	if (percpu_self()->running == vcpu)
+		return;
+	spin_lock(&lock);
+	if (vcpu->state == VCPU_HALTED ||
+	    (vcpu->state == VCPU_WAIT_INIT && request & (VCPU_REQ_INIT | VCPU_REQ_SIPI)))
+		make_ready(vcpu);
+	else if (vcpu->state == VCPU_RUNNING)
+		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
+	spin_unlock(&lock);
+}
+
+static void kick_and_wait(struct vcpu *vcpu)
+{
+	for (;;) {
+		bool running;
+
+		spin_lock(&lock);
+		running = vcpu->state == VCPU_RUNNING;
+		if (running)
+			apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
+		spin_unlock(&lock);
+		if (!running)
+			return;
+		for (int i = 0; i < 1000; i++)
+			cpu_relax();
+	}
+}
+
+void vcpu_stop(struct vcpu *vcpu)
+{
+	spin_lock(&lock);
+	__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
+	if (vcpu->state == VCPU_READY) {
+		list_remove(&vcpu->queue_node);
+		vcpu->state = VCPU_HALTED;
+	}
+	spin_unlock(&lock);
+	kick_and_wait(vcpu);
+	spin_lock(&lock);
+	if (vcpu->state == VCPU_READY)
+		list_remove(&vcpu->queue_node);
+	vcpu->state = VCPU_OFF;
+	vcpu->parked = false;
+	spin_unlock(&lock);
+}
+
+void vm_freeze(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *vcpu = vm->vcpus[i];
+
+		spin_lock(&lock);
+		__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
+		if (vcpu->state == VCPU_READY)
+			list_remove(&vcpu->queue_node);
+		vcpu->thaw_ready = vcpu->state == VCPU_READY || vcpu->state == VCPU_RUNNING;
+		if (vcpu->state == VCPU_READY)
+			vcpu->state = VCPU_HALTED;
+		spin_unlock(&lock);
+		kick_and_wait(vcpu);
+	}
+}
+
+void vm_thaw(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++) {
+		struct vcpu *vcpu = vm->vcpus[i];
+
+		spin_lock(&lock);
+		vcpu->parked = false;
+		if (vcpu->state == VCPU_HALTED && (vcpu->thaw_ready || vcpu->requests))
+			make_ready(vcpu);
+		spin_unlock(&lock);
+	}
+}
+
+/* The vCPU that has had least, now RUNNING here; NULL: none is ready. */
+static struct vcpu *pick(void)
+{
+	struct vcpu *vcpu = NULL;
+	u64 now = now_ns();
+
+	spin_lock(&lock);
+	for (struct list_node *at = queue.next; at != &queue; at = at->next) {
+		vcpu = container_of(at, struct vcpu, queue_node);
+		break;
+	}
+	if (vcpu) {
+		list_remove(&vcpu->queue_node);
+		vcpu->state = VCPU_RUNNING;
+		vcpu->moved = vcpu->cpu != cpu_id();
+		vcpu->cpu = cpu_id();
+		vcpu->run_start_ns = now;
+		vcpu->ready_ns += now - vcpu->ready_since_ns;
+		queue_clock = MAX(queue_clock, vcpu->vruntime);
+		percpu_self()->running = vcpu;
+		percpu_self()->slice_end_ns = now + SCHED_SLICE_NS;
+	}
+	spin_unlock(&lock);
+	return vcpu;
+}
+
+static void put(struct vcpu *vcpu, enum vcpu_leave leave)
+{
+	u64 now = now_ns();
+	u64 ran = now - vcpu->run_start_ns;
+
+	spin_lock(&lock);
+	percpu_self()->running = NULL;
+	vcpu->run_ns += ran;
+	vcpu->vruntime += ran * WEIGHT_UNIT / vcpu->weight;
+	if (vcpu->parked) {
+		vcpu->thaw_ready = leave == VCPU_LEAVE_PREEMPTED;
+		vcpu->state = leave == VCPU_LEAVE_WAIT_INIT ? VCPU_WAIT_INIT : VCPU_HALTED;
+	} else if (leave == VCPU_LEAVE_WAIT_INIT &&
+		   !(vcpu->requests & (VCPU_REQ_INIT | VCPU_REQ_SIPI))) {
+		vcpu->state = VCPU_WAIT_INIT;
+	} else if (leave == VCPU_LEAVE_HALTED && !vcpu->requests) {
+		vcpu->state = VCPU_HALTED;
+	} else {
+		vcpu->state = VCPU_READY;
+		vcpu->ready_since_ns = now;
+		queue_insert(vcpu);
+	}
+	spin_unlock(&lock);
+}
+
+static bool anything_ready(void)
+{
+	return __atomic_load_n(&queue.next, __ATOMIC_SEQ_CST) != &queue;
+}
+
+static void idle(struct percpu *cpu)
+{
+	u64 begin = now_ns();
+
+	__atomic_store_n(&cpu->sleeping, true, __ATOMIC_SEQ_CST);
+	/* Whoever queues a vCPU or a softirq after these looks finds us sleeping and interrupts. */
+	if (!anything_ready() && !softirq_pending())
+		cpu_sleep();
+	__atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
+	cpu->idle_ns += now_ns() - begin;
+}
+
+_Noreturn void sched_loop(bool (*housekeeping)(void))
+{
+	struct percpu *cpu = percpu_self();
+	struct timer *slice = &slice_timers[cpu->id];
+
+	slice->fire = slice_over;
+	softirq_register(SOFTIRQ_RESCHEDULE, reschedule);
+	for (;;) {
+		struct vcpu *vcpu;
+		bool busy = false;
+
+		interrupts_take_pending();
+		softirq_run();
+		if (housekeeping)
+			busy = housekeeping();
+		vcpu = pick();
+		if (vcpu) {
+			timer_set(slice, cpu->slice_end_ns);
+			put(vcpu, vcpu_run(vcpu));
+			timer_cancel(slice);
+		} else if (!busy) {
+			idle(cpu);
+		}
+	}
+}
+
+struct vcpu *vcpu_create(struct vm *vm, u32 index)
+{
+	u32 pages = (sizeof(struct vcpu) + PAGE_MASK) >> PAGE_SHIFT;
+	hpa_t frame = frame_alloc_contiguous(pages);
+	struct vcpu *vcpu;
+
+	if (!frame.raw)
+		return NULL;
+	vcpu = frame_ptr(frame);
+	vcpu->vm = vm;
+	vcpu->index = index;
+	vcpu->weight = vm->config->cpu_weight;
+	list_init(&vcpu->work);
+	vcpu->arch.nested_root = vm->nested.root;
+	if (virt->vcpu_create(&vcpu->arch)) {
+		frame_free_contiguous(frame, pages);
+		return NULL;
+	}
+	return vcpu;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+	virt->vcpu_destroy(&vcpu->arch);
+	frame_free_contiguous(frame_of(vcpu), (sizeof(struct vcpu) + PAGE_MASK) >> PAGE_SHIFT);
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Starts the other processors by INIT and start-up IPIs (SDM vol. 3, 9.4.4). */
+#include "core/smp.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/trap.h"
+#include "core/frame_init.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+#include "core/percpu.h"
+#include "core/vmap.h"
+#include "core/vmap_init.h"
+
+#define ANSWER_LIMIT_NS 200000000ULL
+#define INIT_WAIT_NS	10000000ULL
+#define STARTUP_WAIT_NS 200000ULL
+
+extern const u8 smp_trampoline[], smp_trampoline_data[], smp_trampoline_end[];
+
+/* The words at the trampoline's end, as entry.S has them. */
+struct trampoline_data {
+	u64 low_cr3;
+	u64 cr3;
+	u64 stack;
+	u64 entry;
+	u64 argument;
+};
+
+static void (*cpu_entry)(void);
+
+static void wait_ns(u64 ns)
+{
+	u64 end = now_ns() + ns;
+
+	while (now_ns() < end)
+		cpu_relax();
+}
+
+/* First C function of a started CPU, on its own stack. */
+static _Noreturn void started(u64 number)
+{
+	struct percpu *cpu = percpu_of((u32)number);
+
+	trap_init_cpu((u32)number, cpu->stacks.ist_tops);
+	percpu_init((u32)number, cpu->apic_id);
+	cpu_entry();
+	cpu_stop();
+}
+
+static void write_trampoline(hpa_t page, u32 number)
+{
+	struct trampoline_data data = {
+		.low_cr3 = vmap_root(),
+		.cr3 = vmap_root(),
+		.stack = percpu_of(number)->stacks.main_top,
+		.entry = (u64)started,
+		.argument = number,
+	};
+	u8 *code = vmap_window(0, page);
+
+	memcpy(code, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));
+	memcpy(code + (smp_trampoline_data - smp_trampoline), &data, sizeof(data));
+}
+
+static bool wait_online(u32 number, u64 limit_ns)
+{
+	u64 end = now_ns() + limit_ns;
+
+	while (!__atomic_load_n(&percpu_of(number)->online, __ATOMIC_ACQUIRE)) {
+		if (now_ns() > end)
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+static bool start_one(hpa_t page, u32 number, u32 apic)
+{
+	percpu_of(number)->apic_id = apic;
+	percpu_of(number)->id = number;
+	if (vmap_make_stacks(number, &percpu_of(number)->stacks)) {
+		log_warn("processor with APIC id %u left out: no memory for its stacks", apic);
+		return false;
+	}
+	write_trampoline(page, number);
+	apic_send_init(apic);
+	wait_ns(INIT_WAIT_NS);
+	apic_send_startup(apic, (u8)(page.raw >> PAGE_SHIFT));
+	if (wait_online(number, STARTUP_WAIT_NS))
+		return true;
+	apic_send_startup(apic, (u8)(page.raw >> PAGE_SHIFT));
+	if (wait_online(number, ANSWER_LIMIT_NS))
+		return true;
+	/* It may wake up late and must not run into the next one's words. */
+	apic_send_init(apic);
+	log_warn("processor with APIC id %u does not answer: left out", apic);
+	return false;
+}
+
+void smp_start(const u32 *apic_ids, u32 count, void (*entry)(void))
+{
+	hpa_t page = frame_low_page();
+	u32 next = 1;
+
+	cpu_entry = entry;
+	if (!page.raw || vmap_map_trampoline(page)) {
+		log_warn("no memory below 640 KiB: only one processor is used");
+		return;
+	}
+	for (u32 i = 0; i < count && next < CPU_MAX; i++)
+		if (apic_ids[i] != apic_id() && start_one(page, next, apic_ids[i]))
+			next++;
+	vmap_unmap_trampoline(page);
+	percpu_set_count(next);
+}
+
+void smp_mark_online(void)
+{
+	__atomic_store_n(&percpu_self()->online, 1, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The clock (TSC) and one-shot timers in a heap for each CPU. */
+#include "core/timer.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/io.h"
+#include "core/log.h"
+#include "core/percpu.h"
+#include "core/time_init.h"
+
+/* 8254 channel 2, gated through port 61h: present on every PC. */
+#define PIT_HZ		1193182UL
+#define PIT_CHANNEL2	0x42
+#define PIT_COMMAND	0x43
+#define PIT_ONESHOT2	0xb0 /* channel 2, both bytes, mode 0: counts down once */
+#define PIT_LATCH2	0x80
+#define PORT_61		0x61
+#define PORT_61_GATE	0x01
+#define PORT_61_SPEAKER 0x02
+#define PIT_START	0xffffu
+#define PIT_SPAN	24000u /* 20 ms */
+#define SAMPLES		12
+
+#define NS_PER_SECOND 1000000000UL
+#define SCALE_SHIFT   32
+
+/* Written once by time_init(). */
+static u64 tsc_hz = 1000000000UL;
+static u64 start_tsc;
+static u64 ns_per_tsc = 1ULL << SCALE_SHIFT; /* scaled */
+static u64 tsc_per_ns = 1ULL << SCALE_SHIFT;
+static u64 apic_per_ns;
+static u64 boot_seconds;
+
+static u64 scale(u64 value, u64 factor)
+{
+	return (u64)((unsigned __int128)value * factor >> SCALE_SHIFT);
+}
+
+u64 now_ns(void)
+{
+	return scale(rdtsc() - start_tsc, ns_per_tsc);
+}
+
+u64 time_tsc_hz(void)
+{
+	return tsc_hz;
+}
+
+u64 time_tsc_to_ns(u64 tsc_delta)
+{
+	return scale(tsc_delta, ns_per_tsc);
+}
+
+u64 time_ns_to_tsc(u64 ns)
+{
+	return start_tsc + scale(ns, tsc_per_ns);
+}
+
+u64 time_tsc_now_to_ns(u64 tsc)
+{
+	return tsc <= start_tsc ? 0 : scale(tsc - start_tsc, ns_per_tsc);
+}
+
+u64 wallclock_boot_seconds(void)
+{
+	return boot_seconds;
+}
+
+/* (a << SCALE_SHIFT) / b by long division: there is no 128-bit division here. */
+static u64 ratio(u64 a, u64 b)
+{
+	u64 result = a / b;
+	u64 rest = a % b;
+
+	for (int i = 0; i < SCALE_SHIFT; i++) {
+		rest <<= 1;
+		result = result << 1 | (rest >= b);
+		if (rest >= b)
+			rest -= b;
+	}
+	return result;
+}
+
+/* The three counters, read at nearly the same moment. */
+struct sample {
+	u64 tsc;
+	u32 pit, apic;
+};
+
+/*
+ * The reading that took least of several: a processor that is itself
+ * scheduled (an emulator's, a cloud's) may lose milliseconds in the others.
+ */
+static struct sample take_sample(void)
+{
+	struct sample best = { 0 };
+	u64 least = ~0ULL;
+
+	for (int i = 0; i < SAMPLES; i++) {
+		u64 before = rdtsc();
+		u32 pit, apic;
+		u64 after;
+
+		outb(PIT_COMMAND, PIT_LATCH2);
+		pit = inb(PIT_CHANNEL2);
+		pit |= (u32)inb(PIT_CHANNEL2) << 8;
+		apic = apic_timer_remaining();
+		after = rdtsc();
+		if (after - before < least) {
+			least = after - before;
+			best = (struct sample){ before + least / 2, pit, apic };
+		}
+	}
+	return best;
+}
+
+void time_init(u64 unix_seconds)
+{
+	struct sample first, last;
+	u64 pit, apic_hz;
+	u8 gate = (inb(PORT_61) & ~PORT_61_SPEAKER) | PORT_61_GATE;
+
+	outb(PORT_61, gate);
+	outb(PIT_COMMAND, PIT_ONESHOT2);
+	outb(PIT_CHANNEL2, (u8)PIT_START);
+	apic_timer_start_free();
+	outb(PIT_CHANNEL2, PIT_START >> 8); /* counting starts here */
+	first = take_sample();
+	do
+		last = take_sample();
+	while (first.pit - last.pit < PIT_SPAN);
+	outb(PORT_61, gate & ~PORT_61_GATE);
+
+	pit = first.pit - last.pit;
+	tsc_hz = (last.tsc - first.tsc) * PIT_HZ / pit;
+	apic_hz = (u64)(first.apic - last.apic) * PIT_HZ / pit;
+	ns_per_tsc = ratio(NS_PER_SECOND, tsc_hz);
+	tsc_per_ns = ratio(tsc_hz, NS_PER_SECOND);
+	apic_per_ns = ratio(apic_hz, NS_PER_SECOND);
+	start_tsc = rdtsc();
+	boot_seconds = unix_seconds;
+	log_debug("time: TSC %lu kHz, APIC timer %lu kHz", tsc_hz / 1000, apic_hz / 1000);
+}
+
+/* ---- the heap; the CPU's timer_lock is held ---- */
+
+static void place(struct percpu *cpu, u32 index, struct timer *timer)
+{
+	cpu->timers[index] = timer;
+	timer->heap_index = index;
+}
+
+static void sift_up(struct percpu *cpu, u32 index)
+{
+	struct timer *timer = cpu->timers[index];
+
+	while (index > 1 && cpu->timers[index / 2]->deadline_ns > timer->deadline_ns) {
+		place(cpu, index, cpu->timers[index / 2]);
+		index /= 2;
+	}
+	place(cpu, index, timer);
+}
+
+static void sift_down(struct percpu *cpu, u32 index)
+{
+	struct timer *timer = cpu->timers[index];
+
+	for (;;) {
+		u32 child = index * 2;
+
+		if (child > cpu->timer_count)
+			break;
+		if (child < cpu->timer_count &&
+		    cpu->timers[child + 1]->deadline_ns < cpu->timers[child]->deadline_ns)
+			child++;
+		if (cpu->timers[child]->deadline_ns >= timer->deadline_ns)
+			break;
+		place(cpu, index, cpu->timers[child]);
+		index = child;
+	}
+	place(cpu, index, timer);
+}
+
+static void heap_remove(struct percpu *cpu, struct timer *timer)
+{
+	u32 index = timer->heap_index;
+	struct timer *last = cpu->timers[cpu->timer_count--];
+
+	timer->heap_index = 0;
+	if (last == timer)
+		return;
+	place(cpu, index, last);
+	sift_up(cpu, index);
+	sift_down(cpu, last->heap_index);
+}
+
+/* Set the hardware for the earliest deadline; on this CPU. */
+static void arm_hardware(struct percpu *cpu)
+{
+	u64 deadline = cpu->timer_count ? cpu->timers[1]->deadline_ns : ~0ULL;
+	u64 now, ticks;
+
+	if (deadline == cpu->armed_ns)
+		return;
+	cpu->armed_ns = deadline;
+	if (deadline == ~0ULL) {
+		apic_timer_arm(0);
+		return;
+	}
+	now = now_ns();
+	ticks = deadline > now ? scale(deadline - now, apic_per_ns) + 1 : 1;
+	apic_timer_arm((u32)MIN(ticks, 0xffffffffULL));
+}
+
+void timer_cancel(struct timer *timer)
+{
+	struct percpu *cpu;
+
+	for (;;) {
+		u32 home = __atomic_load_n(&timer->cpu, __ATOMIC_ACQUIRE);
+
+		cpu = percpu_of(home);
+		spin_lock(&cpu->timer_lock);
+		if (timer->cpu == home)
+			break;
+		spin_unlock(&cpu->timer_lock);
+	}
+	if (timer->heap_index)
+		heap_remove(cpu, timer);
+	spin_unlock(&cpu->timer_lock);
+}
+
+void timer_set(struct timer *timer, u64 deadline_ns)
+{
+	struct percpu *cpu = percpu_self();
+
+	timer_cancel(timer);
+	spin_lock(&cpu->timer_lock);
+	invariant(cpu->timer_count < TIMERS_PER_CPU);
+	__atomic_store_n(&timer->cpu, cpu->id, __ATOMIC_RELEASE);
+	timer->deadline_ns = deadline_ns;
+	place(cpu, ++cpu->timer_count, timer);
+	sift_up(cpu, cpu->timer_count);
+	arm_hardware(cpu);
+	spin_unlock(&cpu->timer_lock);
+}
+
+void timer_interrupt(void)
+{
+	struct percpu *cpu = percpu_self();
+	u32 budget = TIMERS_PER_CPU; /* a timer that re-arms itself in the past must not hold us */
+
+	cpu->armed_ns = ~0ULL - 1; /* the hardware has fired: arm again whatever comes */
+	while (budget--) {
+		struct timer *due = NULL;
+
+		spin_lock(&cpu->timer_lock);
+		if (cpu->timer_count && cpu->timers[1]->deadline_ns <= now_ns()) {
+			due = cpu->timers[1];
+			heap_remove(cpu, due);
+		}
+		spin_unlock(&cpu->timer_lock);
+		if (!due)
+			break;
+		due->fire(due);
+	}
+	spin_lock(&cpu->timer_lock);
+	arm_hardware(cpu);
+	spin_unlock(&cpu->timer_lock);
+}

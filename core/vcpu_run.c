@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Runs a vCPU: requests, guest-caused work, interrupts, entry, and what came back. */
+#include "core/vcpu_run.h"
+
+#include "arch/x86/cpu.h"
+#include "core/log.h"
+#include "core/percpu.h"
+#include "core/softirq.h"
+
+/* What handling an exit says about going on. */
+enum next {
+	NEXT_ENTER,
+	NEXT_HALT,
+};
+
+static u64 all_ones(u8 size)
+{
+	return size == 8 ? ~0ULL : BIT(size * 8) - 1;
+}
+
+/* One access to the VM's device model; false: a guest error. */
+static bool access_region(struct vcpu *vcpu, const struct region_table *table, u64 address,
+			  struct access *access)
+{
+	struct vm *vm = vcpu->vm;
+	enum access_result result = ACCESS_NOT_MINE;
+	const struct region *region;
+
+	spin_lock(&vm->device_lock);
+	region = region_find(table, address, access->size);
+	if (region) {
+		access->offset = address - region->base;
+		result = region->handler(vcpu, region->ctx, access);
+	}
+	spin_unlock(&vm->device_lock);
+	if (result == ACCESS_NOT_MINE)
+		access->value = all_ones(access->size);
+	return result != ACCESS_GUEST_ERROR;
+}
+
+static enum next handle_mmio(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	do {
+		struct access access = {
+			.value = exit->mmio.value,
+			.size = exit->mmio.size,
+			.write = exit->mmio.write,
+		};
+
+		if (!access_region(vcpu, &vcpu->vm->mmio, exit->mmio.gpa.raw, &access)) {
+			vm_end(vcpu->vm, VM_END_CRASH, "refused access to guest address 0x%lx",
+			       exit->mmio.gpa.raw);
+			return NEXT_HALT;
+		}
+		exit->mmio.value = access.value;
+	} while (virt->complete(&vcpu->arch, exit));
+	return NEXT_ENTER;
+}
+
+static enum next handle_pio(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	do {
+		struct access access = {
+			.value = exit->pio.value,
+			.size = exit->pio.size,
+			.write = exit->pio.write,
+		};
+
+		if (!access_region(vcpu, &vcpu->vm->ports, exit->pio.port, &access)) {
+			virt->inject_exception(&vcpu->arch, X86_GP, true, 0);
+			return NEXT_ENTER;
+		}
+		exit->pio.value = (u32)access.value;
+	} while (virt->complete(&vcpu->arch, exit));
+	return NEXT_ENTER;
+}
+
+static enum next handle_cpuid(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vcpu->vm->ops->cpuid(vcpu, exit);
+	(void)virt->complete(&vcpu->arch, exit);
+	return NEXT_ENTER;
+}
+
+static enum next handle_msr(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	if (vcpu->vm->ops->msr(vcpu, exit))
+		(void)virt->complete(&vcpu->arch, exit);
+	else
+		virt->inject_exception(&vcpu->arch, X86_GP, true, 0);
+	return NEXT_ENTER;
+}
+
+static enum next handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vcpu->vm->ops->hypercall(vcpu, exit);
+	(void)virt->complete(&vcpu->arch, exit);
+	return NEXT_ENTER;
+}
+
+static enum next handle_hlt(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)virt->complete(&vcpu->arch, exit);
+	if (__atomic_exchange_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST))
+		return NEXT_ENTER;
+	if (vcpu->nmi_pending || vcpu->vm->ops->pending_interrupt(vcpu) >= 0)
+		return NEXT_ENTER;
+	return NEXT_HALT;
+}
+
+static enum next handle_shutdown(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)exit;
+	vm_end(vcpu->vm, VM_END_CRASH, "triple fault on vCPU %u", vcpu->index);
+	return NEXT_HALT;
+}
+
+static enum next handle_stop(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vm_end(vcpu->vm, VM_END_CRASH, "%s (0x%lx) on vCPU %u", exit->stop.reason,
+	       exit->stop.detail, vcpu->index);
+	return NEXT_HALT;
+}
+
+static enum next handle_nothing(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	(void)vcpu;
+	(void)exit;
+	return NEXT_ENTER;
+}
+
+static enum next (*const handlers[VM_EXIT_KIND_COUNT])(struct vcpu *, struct vm_exit *) = {
+	[VM_EXIT_INTERRUPT] = handle_nothing,  [VM_EXIT_IRQ_WINDOW] = handle_nothing,
+	[VM_EXIT_MMIO] = handle_mmio,	       [VM_EXIT_PIO] = handle_pio,
+	[VM_EXIT_CPUID] = handle_cpuid,	       [VM_EXIT_MSR] = handle_msr,
+	[VM_EXIT_HLT] = handle_hlt,	       [VM_EXIT_HYPERCALL] = handle_hypercall,
+	[VM_EXIT_SHUTDOWN] = handle_shutdown,  [VM_EXIT_STOP] = handle_stop,
+};
+
+/* True: the vCPU waits for a start-up IPI now. */
+static bool take_requests(struct vcpu *vcpu)
+{
+	u32 requests = __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
+
+	if (requests & VCPU_REQ_FLUSH)
+		vcpu->arch.flush_nested = true;
+	if (requests & VCPU_REQ_NMI)
+		vcpu->nmi_pending = true;
+	if (requests & VCPU_REQ_INIT) {
+		virt->vcpu_reset(&vcpu->arch);
+		vcpu->vm->ops->vcpu_init(vcpu);
+		vcpu->nmi_pending = false;
+		vcpu->waits_for_sipi = true;
+	}
+	if (requests & VCPU_REQ_SIPI && vcpu->waits_for_sipi) {
+		virt->startup(&vcpu->arch, vcpu->sipi_vector);
+		vcpu->waits_for_sipi = false;
+	}
+	return vcpu->waits_for_sipi;
+}
+
+/* One bounded step of work that this guest caused; false: there is none. */
+static bool do_work(struct vcpu *vcpu)
+{
+	struct vcpu_work *work = NULL;
+
+	if (list_is_empty(&vcpu->work))
+		return false;
+	spin_lock(&vcpu->work_lock);
+	if (!list_is_empty(&vcpu->work)) {
+		work = container_of(vcpu->work.next, struct vcpu_work, node);
+		list_remove(&work->node);
+		work->queued = false;
+	}
+	spin_unlock(&vcpu->work_lock);
+	if (work && work->step(vcpu, work))
+		vcpu_queue_work(vcpu, work);
+	return true;
+}
+
+static void deliver_events(struct vcpu *vcpu)
+{
+	int vector;
+
+	if (vcpu->nmi_pending && virt->inject_nmi(&vcpu->arch))
+		vcpu->nmi_pending = false;
+	vector = vcpu->vm->ops->pending_interrupt(vcpu);
+	if (vector < 0)
+		return;
+	if (!virt->can_inject(&vcpu->arch)) {
+		virt->request_irq_window(&vcpu->arch);
+		return;
+	}
+	virt->inject_interrupt(&vcpu->arch, (u8)vector);
+	vcpu->vm->ops->accept_interrupt(vcpu, (u8)vector);
+}
+
+/*
+ * Enter the guest. The flag goes up before requests are looked at for the last
+ * time: whoever sets one afterwards sees the flag and interrupts us.
+ */
+static enum next enter(struct vcpu *vcpu)
+{
+	struct vm_exit exit;
+
+	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST)) {
+		__atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
+		return NEXT_ENTER;
+	}
+	virt->run(&vcpu->arch, &exit);
+	__atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
+	vcpu->exits[exit.kind]++;
+	return handlers[exit.kind](vcpu, &exit);
+}
+
+static bool must_leave(const struct vcpu *vcpu)
+{
+	return vcpu_slice_over() || softirq_pending() ||
+	       __atomic_load_n(&vcpu->parked, __ATOMIC_ACQUIRE);
+}
+
+static enum vcpu_leave run_until_leave(struct vcpu *vcpu)
+{
+	for (;;) {
+		interrupts_take_pending();
+		if (must_leave(vcpu))
+			return VCPU_LEAVE_PREEMPTED;
+		if (__atomic_load_n(&vcpu->requests, __ATOMIC_ACQUIRE) || vcpu->waits_for_sipi)
+			if (take_requests(vcpu))
+				return VCPU_LEAVE_WAIT_INIT;
+		if (do_work(vcpu))
+			continue;
+		deliver_events(vcpu);
+		if (enter(vcpu) == NEXT_HALT) {
+			if (list_is_empty(&vcpu->work))
+				return VCPU_LEAVE_HALTED;
+		}
+	}
+}
+
+enum vcpu_leave vcpu_run(struct vcpu *vcpu)
+{
+	enum vcpu_leave leave;
+
+	virt->load(&vcpu->arch);
+	vcpu->vm->ops->scheduled_in(vcpu);
+	leave = run_until_leave(vcpu);
+	virt->unload(&vcpu->arch);
+	return leave;
+}
