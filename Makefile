@@ -35,7 +35,7 @@ help:
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo '  make check-system  Facet in an emulator, BENCH=$(BENCH); TESTS="-k name" to choose'
 	@echo '  make bench         instructions for each kind of exit, against their bounds'
-	@echo '  make lint          layering, style, static analysis'
+	@echo '  make lint          layering, style, static analysis; LINT="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
 	@echo
@@ -272,7 +272,7 @@ bench: setup-run
 
 .PHONY: lint format
 lint: setup-lint
-	$(Q)CC=$(CC) BUILD=$(BUILD) MAKE=$(MAKE) tools/lint.sh
+	$(Q)HYPERVISOR_FLAGS='$(CFLAGS_HYPERVISOR)' BOOT_FLAGS='$(CFLAGS_BOOT)' tools/lint.sh $(CHECKS)
 
 format: setup-lint
 	$(Q)find $(ROOMS) boot tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
