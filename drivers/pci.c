@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PCI configuration access by ECAM or ports, enumeration, capabilities, MSI-X. */
+#include "drivers/pci.h"
+
+#include "arch/x86/io.h"
+#include "core/lib/string.h"
+
+#define CONFIG_ADDRESS_PORT 0xcf8
+#define CONFIG_DATA_PORT    0xcfc
+#define CONFIG_ENABLE	    BIT(31)
+#define ECAM_BUS_BYTES	    MIB(1)
+
+#define HEADER_MULTIFUNCTION 0x80
+#define CLASS_HOST_BRIDGE    0x0600
+
+#define BAR_IO		 BIT(0)
+#define BAR_TYPE_64	 BIT(2) /* of the two type bits: 10b is 64 bits wide */
+#define BAR_PREFETCHABLE BIT(3)
+#define BAR_IO_FLAGS	 3ULL
+#define BAR_MEM_FLAGS	 15ULL
+
+/* MSI-X capability and table, PCI 3.0 6.8.2. */
+#define MSIX_CONTROL	  2
+#define MSIX_TABLE	  4
+#define MSIX_ENABLE	  BIT(15)
+#define MSIX_MASK_ALL	  BIT(14)
+#define MSIX_ENTRY_BYTES  16U
+#define MSIX_ENTRY_MASKED BIT(0)
+
+/* Where one access goes: an address in ECAM, or NULL for the ports. */
+static u8 *ecam_address(struct pci *pci, u16 bdf, u32 offset)
+{
+	u8 bus = PCI_BUS(bdf);
+
+	if (!pci->ecam[bus])
+		return NULL;
+	return pci->ecam[bus] + ((u32)(bdf & 0xff) << 12) + offset;
+}
+
+static bool is_access(u32 offset, unsigned width)
+{
+	if (width != 1 && width != 2 && width != 4)
+		return false;
+	return offset < PCIE_CONFIG_BYTES && IS_ALIGNED(offset, width);
+}
+
+static u32 all_ones(unsigned width)
+{
+	return width >= 4 ? ~0U : (1U << (8 * width)) - 1;
+}
+
+static void select_register(u16 bdf, u32 offset)
+{
+	outl(CONFIG_ADDRESS_PORT, (u32)(CONFIG_ENABLE | (u32)bdf << 8 | (offset & ~3U)));
+}
+
+static u32 port_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
+{
+	u16 port = (u16)(CONFIG_DATA_PORT + (offset & 3));
+	u32 value;
+
+	spin_lock(&pci->ports);
+	select_register(bdf, offset);
+	if (width == 1)
+		value = inb(port);
+	else if (width == 2)
+		value = inw(port);
+	else
+		value = inl(port);
+	spin_unlock(&pci->ports);
+	return value;
+}
+
+static void port_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
+{
+	u16 port = (u16)(CONFIG_DATA_PORT + (offset & 3));
+
+	spin_lock(&pci->ports);
+	select_register(bdf, offset);
+	if (width == 1)
+		outb(port, (u8)value);
+	else if (width == 2)
+		outw(port, (u16)value);
+	else
+		outl(port, value);
+	spin_unlock(&pci->ports);
+}
+
+u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
+{
+	u8 *address;
+
+	if (!is_access(offset, width))
+		return all_ones(width);
+	address = ecam_address(pci, bdf, offset);
+	if (!address)
+		return offset < PCI_CONFIG_BYTES ? port_read(pci, bdf, offset, width)
+						 : all_ones(width);
+	if (width == 1)
+		return mmio_read8(address);
+	return width == 2 ? mmio_read16(address) : mmio_read32(address);
+}
+
+void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
+{
+	u8 *address;
+
+	if (!is_access(offset, width))
+		return;
+	address = ecam_address(pci, bdf, offset);
+	if (!address) {
+		if (offset < PCI_CONFIG_BYTES)
+			port_write(pci, bdf, offset, width, value);
+		return;
+	}
+	if (width == 1)
+		mmio_write8(address, (u8)value);
+	else if (width == 2)
+		mmio_write16(address, (u16)value);
+	else
+		mmio_write32(address, value);
+}
+
+void pci_init(struct pci *pci, pci_map_fn map, hpa_t ecam_base, u8 first_bus, u8 last_bus)
+{
+	memset(pci, 0, sizeof(*pci));
+	pci->map = map;
+	pci->ecam_base = ecam_base;
+	pci->ecam_first_bus = first_bus;
+	pci->ecam_last_bus = last_bus;
+}
+
+/* A bus that cannot be mapped is reached by the ports. */
+static void map_bus(struct pci *pci, u8 bus)
+{
+	hpa_t base = HPA(pci->ecam_base.raw + bus * ECAM_BUS_BYTES);
+
+	if (!pci->ecam_base.raw || bus < pci->ecam_first_bus || bus > pci->ecam_last_bus)
+		return;
+	pci->ecam[bus] = pci->map(base, ECAM_BUS_BYTES);
+}
+
+struct pci_function *pci_find(struct pci *pci, u16 bdf)
+{
+	for (u32 i = 0; i < pci->function_count; i++) {
+		if (pci->functions[i].bdf == bdf)
+			return &pci->functions[i];
+	}
+	return NULL;
+}
+
+/*
+ * The list is the device's to make: a loop in it ends after as many steps as
+ * capabilities fit into the space behind the header.
+ */
+u8 pci_find_capability(struct pci *pci, u16 bdf, u8 id, u8 after)
+{
+	u8 at = (u8)(after ? after + 1 : PCI_CAPABILITIES);
+
+	if (!(pci_read(pci, bdf, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
+		return 0;
+	for (unsigned steps = 0; steps < (PCI_CONFIG_BYTES - 64) / 4; steps++) {
+		at = (u8)(pci_read(pci, bdf, at, 1) & ~3U);
+		if (at < 64)
+			return 0;
+		if (pci_read(pci, bdf, at, 1) == id)
+			return at;
+		at = (u8)(at + 1);
+	}
+	return 0;
+}
+
+/* Reads back what of all ones stays in a BAR, and puts the old value there again. */
+static u32 probe_bar(struct pci *pci, u16 bdf, u32 offset, u32 old)
+{
+	u32 mask;
+
+	pci_write(pci, bdf, offset, 4, ~0U);
+	mask = pci_read(pci, bdf, offset, 4);
+	pci_write(pci, bdf, offset, 4, old);
+	return mask;
+}
+
+/* Describes the BAR in register `index`; returns how many registers it takes. */
+static unsigned size_bar(struct pci *pci, struct pci_function *function, unsigned index,
+			 unsigned count)
+{
+	struct pci_bar *bar = &function->bars[index];
+	u32 offset = PCI_BAR0 + 4 * index;
+	u32 low = pci_read(pci, function->bdf, offset, 4);
+	u64 mask = probe_bar(pci, function->bdf, offset, low);
+	u64 base = low;
+	u32 high;
+
+	if (mask == 0 || mask == ~0U)
+		return 1;
+	if (low & BAR_IO) {
+		bar->kind = PCI_BAR_IO;
+		bar->base = low & ~BAR_IO_FLAGS & 0xffff;
+		/* The upper half may be hardwired to 0: ports have 16 bits. */
+		bar->size = ~((mask & ~BAR_IO_FLAGS) | ~0xffffULL) + 1;
+		return 1;
+	}
+	bar->kind = PCI_BAR_MEM32;
+	bar->prefetchable = low & BAR_PREFETCHABLE;
+	if ((low & BAR_TYPE_64) && index + 1 < count) {
+		bar->kind = PCI_BAR_MEM64;
+		high = pci_read(pci, function->bdf, offset + 4, 4);
+		base |= (u64)high << 32;
+		mask |= (u64)probe_bar(pci, function->bdf, offset + 4, high) << 32;
+	} else {
+		mask |= ~0ULL << 32;
+	}
+	bar->base = base & ~BAR_MEM_FLAGS;
+	bar->size = ~(mask & ~BAR_MEM_FLAGS) + 1;
+	if (bar->size & (bar->size - 1)) {
+		/* Ones in the middle: no BAR that follows the rules. */
+		*bar = (struct pci_bar){ .kind = PCI_BAR_NONE };
+		return low & BAR_TYPE_64 ? 2 : 1;
+	}
+	return bar->kind == PCI_BAR_MEM64 ? 2 : 1;
+}
+
+static void size_bars(struct pci *pci, struct pci_function *function)
+{
+	unsigned count = function->header_type == 1 ? 2 : PCI_MAX_BARS;
+	u16 command = (u16)pci_read(pci, function->bdf, PCI_COMMAND, 2);
+
+	/* A host bridge without decoding may cut the processor off from memory. */
+	if (function->header_type > 1 || function->class_code >> 8 == CLASS_HOST_BRIDGE)
+		return;
+	pci_write(pci, function->bdf, PCI_COMMAND, 2,
+		  command & ~(u32)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
+	for (unsigned i = 0; i < count;)
+		i += size_bar(pci, function, i, count);
+	pci_write(pci, function->bdf, PCI_COMMAND, 2, command);
+}
+
+static void read_capabilities(struct pci *pci, struct pci_function *function)
+{
+	u16 bdf = function->bdf;
+	u8 at = 0;
+	u32 table;
+
+	function->msi = pci_find_capability(pci, bdf, PCI_CAP_MSI, 0);
+	function->pcie = pci_find_capability(pci, bdf, PCI_CAP_PCIE, 0);
+	function->msix = pci_find_capability(pci, bdf, PCI_CAP_MSIX, 0);
+	while (function->vendor_cap_count < PCI_MAX_VENDOR_CAPS) {
+		at = pci_find_capability(pci, bdf, PCI_CAP_VENDOR, at);
+		if (!at)
+			break;
+		function->vendor_caps[function->vendor_cap_count++] = at;
+	}
+	if (!function->msix)
+		return;
+	table = pci_read(pci, bdf, function->msix + MSIX_TABLE, 4);
+	function->msix_vectors =
+		(u16)((pci_read(pci, bdf, function->msix + MSIX_CONTROL, 2) & 0x7ff) + 1);
+	function->msix_bar = table & 7;
+	function->msix_offset = table & ~7U;
+}
+
+/* The bus numbers that firmware gave a bridge, if they lead onwards. */
+static void read_bridge(struct pci *pci, struct pci_function *function)
+{
+	function->secondary_bus = (u8)pci_read(pci, function->bdf, PCI_SECONDARY_BUS, 1);
+	function->subordinate_bus = (u8)pci_read(pci, function->bdf, PCI_SUBORDINATE_BUS, 1);
+	if (function->secondary_bus <= PCI_BUS(function->bdf) ||
+	    function->subordinate_bus < function->secondary_bus) {
+		function->secondary_bus = 0;
+		function->subordinate_bus = 0;
+	}
+}
+
+/* False where no function answers. */
+static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
+{
+	u32 ids = pci_read(pci, bdf, PCI_VENDOR_ID, 4);
+	u32 class_revision;
+	struct pci_function *function;
+
+	if ((ids & 0xffff) == 0xffff || ids == 0)
+		return false;
+	if (pci->function_count == PCI_MAX_FUNCTIONS) {
+		pci->left_out++;
+		return true;
+	}
+	function = &pci->functions[pci->function_count++];
+	class_revision = pci_read(pci, bdf, PCI_CLASS, 4);
+	*function = (struct pci_function){
+		.bdf = bdf,
+		.bridge = bridge,
+		.vendor_id = (u16)ids,
+		.device_id = (u16)(ids >> 16),
+		.class_code = class_revision >> 8,
+		.revision = (u8)class_revision,
+		.header_type = pci_read(pci, bdf, PCI_HEADER_TYPE, 1) & 0x7f,
+	};
+	if (function->header_type == 0) {
+		function->subsystem_vendor = (u16)pci_read(pci, bdf, PCI_SUBSYSTEM_VENDOR, 2);
+		function->subsystem_id = (u16)pci_read(pci, bdf, PCI_SUBSYSTEM_ID, 2);
+	} else if (function->header_type == 1) {
+		read_bridge(pci, function);
+	}
+	size_bars(pci, function);
+	read_capabilities(pci, function);
+	return true;
+}
+
+static void enumerate_bus(struct pci *pci, u8 bus, u16 bridge)
+{
+	for (u8 device = 0; device < 32; device++) {
+		u16 bdf = PCI_BDF(bus, device, 0);
+
+		if (!read_function(pci, bdf, bridge))
+			continue;
+		if (!(pci_read(pci, bdf, PCI_HEADER_TYPE, 1) & HEADER_MULTIFUNCTION))
+			continue;
+		for (u8 function = 1; function < 8; function++)
+			read_function(pci, (u16)(bdf | function), bridge);
+	}
+}
+
+/*
+ * Buses in the order in which bridges to them are found: the table of
+ * functions is the work list. A bridge leads to a higher bus number than its
+ * own and each bus is taken once, so bad numbers cannot make a loop.
+ */
+void pci_enumerate(struct pci *pci)
+{
+	bool visited[256] = { [0] = true };
+
+	map_bus(pci, 0);
+	enumerate_bus(pci, 0, PCI_NO_BRIDGE);
+	for (u32 i = 0; i < pci->function_count; i++) {
+		u8 bus = pci->functions[i].secondary_bus;
+
+		if (visited[bus])
+			continue;
+		visited[bus] = true;
+		map_bus(pci, bus);
+		enumerate_bus(pci, bus, pci->functions[i].bdf);
+	}
+}
+
+static void change_command(struct pci *pci, u16 bdf, u16 set, u16 clear)
+{
+	u16 command = (u16)pci_read(pci, bdf, PCI_COMMAND, 2);
+
+	pci_write(pci, bdf, PCI_COMMAND, 2, (u16)((command | set) & ~clear));
+}
+
+void pci_enable(struct pci *pci, const struct pci_function *function, u16 command)
+{
+	u16 forward = command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
+	u16 bridge = function->bridge;
+
+	/* From the top down the path is whole when the function itself is switched on. */
+	for (unsigned depth = 0; bridge != PCI_NO_BRIDGE && depth < 256; depth++) {
+		struct pci_function *above = pci_find(pci, bridge);
+
+		if (!above)
+			break;
+		change_command(pci, bridge, forward, 0);
+		bridge = above->bridge;
+	}
+	change_command(pci, function->bdf, command, 0);
+}
+
+void pci_disable(struct pci *pci, const struct pci_function *function, u16 command)
+{
+	change_command(pci, function->bdf, 0, command);
+}
+
+enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
+			 struct pci_msix *msix)
+{
+	u64 bytes = function->msix_vectors * (u64)MSIX_ENTRY_BYTES;
+	const struct pci_bar *bar;
+	u64 first, last;
+	u8 *pages;
+	u16 control;
+
+	if (!function->msix)
+		return ERR_NOT_FOUND;
+	if (function->msix_bar >= PCI_MAX_BARS)
+		return ERR_INVALID;
+	bar = &function->bars[function->msix_bar];
+	if ((bar->kind != PCI_BAR_MEM32 && bar->kind != PCI_BAR_MEM64) || !bar->base ||
+	    function->msix_offset > bar->size || bytes > bar->size - function->msix_offset)
+		return ERR_INVALID;
+	first = ALIGN_DOWN(bar->base + function->msix_offset, PAGE_SIZE);
+	last = bar->base + function->msix_offset + bytes;
+	pages = pci->map(HPA(first), ALIGN_UP(last, PAGE_SIZE) - first);
+	if (!pages)
+		return ERR_NO_MEMORY;
+	msix->table = pages + (bar->base + function->msix_offset - first);
+	msix->vectors = function->msix_vectors;
+
+	/* All masked as a whole while the entries, which may hold anything, are masked. */
+	control = (u16)pci_read(pci, function->bdf, function->msix + MSIX_CONTROL, 2);
+	control |= MSIX_ENABLE | MSIX_MASK_ALL;
+	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
+	for (u16 i = 0; i < msix->vectors; i++)
+		(void)!pci_msix_mask(msix, i);
+	control &= (u16)~MSIX_MASK_ALL;
+	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
+	change_command(pci, function->bdf, PCI_COMMAND_INTX_DISABLE, 0);
+	return OK;
+}
+
+enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data)
+{
+	u8 *entry = msix->table + vector * MSIX_ENTRY_BYTES;
+
+	if (vector >= msix->vectors)
+		return ERR_RANGE;
+	/* An entry may only change while it is masked, 6.8.2.9. */
+	mmio_write32(entry + 12, MSIX_ENTRY_MASKED);
+	mmio_write32(entry, (u32)address);
+	mmio_write32(entry + 4, (u32)(address >> 32));
+	mmio_write32(entry + 8, data);
+	mmio_write32(entry + 12, 0);
+	return OK;
+}
+
+enum err pci_msix_mask(struct pci_msix *msix, u16 vector)
+{
+	if (vector >= msix->vectors)
+		return ERR_RANGE;
+	mmio_write32(msix->table + vector * MSIX_ENTRY_BYTES + 12, MSIX_ENTRY_MASKED);
+	return OK;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's PCI functions: found, described, switched on; MSI-X entries written. */
+#ifndef DRIVERS_PCI_H
+#define DRIVERS_PCI_H
+
+#include "arch/x86/spinlock.h"
+#include "core/lib/error.h"
+#include "core/lib/types.h"
+
+/* PCI Local Bus 3.0 (configuration header: 6.1) and PCI Express Base 5.0 (7.5). */
+
+#define PCI_MAX_FUNCTIONS   128
+#define PCI_MAX_BARS	    6
+#define PCI_MAX_VENDOR_CAPS 8
+#define PCI_CONFIG_BYTES    256U  /* by ports */
+#define PCIE_CONFIG_BYTES   4096U /* by ECAM */
+
+#define PCI_BDF(bus, device, function) ((u16)((bus) << 8 | (device) << 3 | (function)))
+#define PCI_BUS(bdf)		       ((u8)((bdf) >> 8))
+#define PCI_DEVICE(bdf)		       ((u8)(((bdf) >> 3) & 31))
+#define PCI_FUNCTION(bdf)	       ((u8)((bdf)&7))
+
+/* For a printf format: `"%02x:%02x.%x", PCI_BDF_ARGS(bdf)`. */
+#define PCI_BDF_ARGS(bdf) PCI_BUS(bdf), PCI_DEVICE(bdf), PCI_FUNCTION(bdf)
+
+enum pci_register {
+	PCI_VENDOR_ID = 0x00,
+	PCI_DEVICE_ID = 0x02,
+	PCI_COMMAND = 0x04,
+	PCI_STATUS = 0x06,
+	PCI_REVISION = 0x08,
+	PCI_CLASS = 0x08, /* the upper three bytes of the dword */
+	PCI_HEADER_TYPE = 0x0e,
+	PCI_BAR0 = 0x10,
+	PCI_PRIMARY_BUS = 0x18,
+	PCI_SECONDARY_BUS = 0x19,
+	PCI_SUBORDINATE_BUS = 0x1a,
+	PCI_SUBSYSTEM_VENDOR = 0x2c,
+	PCI_SUBSYSTEM_ID = 0x2e,
+	PCI_CAPABILITIES = 0x34,
+	PCI_INTERRUPT_LINE = 0x3c,
+	PCI_INTERRUPT_PIN = 0x3d,
+};
+
+#define PCI_COMMAND_IO		 BIT(0)
+#define PCI_COMMAND_MEMORY	 BIT(1)
+#define PCI_COMMAND_BUS_MASTER	 BIT(2)
+#define PCI_COMMAND_INTX_DISABLE BIT(10)
+#define PCI_STATUS_CAPABILITIES	 BIT(4)
+
+enum pci_capability {
+	PCI_CAP_MSI = 0x05,
+	PCI_CAP_VENDOR = 0x09,
+	PCI_CAP_PCIE = 0x10,
+	PCI_CAP_MSIX = 0x11,
+};
+
+enum pci_bar_kind {
+	PCI_BAR_NONE,
+	PCI_BAR_IO,
+	PCI_BAR_MEM32,
+	PCI_BAR_MEM64, /* uses the next register too, whose kind is PCI_BAR_NONE */
+};
+
+struct pci_bar {
+	enum pci_bar_kind kind;
+	bool prefetchable;
+	u64 base; /* a port or a host-physical address; 0: firmware has not placed it */
+	u64 size; /* bytes, a power of two */
+};
+
+struct pci_function {
+	u16 bdf;
+	u16 bridge; /* BDF of the bridge that it is behind, PCI_NO_BRIDGE on a root bus */
+	u16 vendor_id;
+	u16 device_id;
+	u16 subsystem_vendor;
+	u16 subsystem_id;
+	u32 class_code; /* class << 16 | subclass << 8 | programming interface */
+	u8 revision;
+	u8 header_type; /* 0 function, 1 bridge; without the multi-function bit */
+	u8 secondary_bus;
+	u8 subordinate_bus;
+	u8 msi; /* offsets of capabilities, 0: none */
+	u8 msix;
+	u8 pcie;
+	u8 vendor_cap_count;
+	u8 vendor_caps[PCI_MAX_VENDOR_CAPS];
+	u16 msix_vectors; /* entries of the table, 0: no MSI-X */
+	u8 msix_bar;
+	u32 msix_offset; /* of the table in that BAR */
+	struct pci_bar bars[PCI_MAX_BARS];
+};
+
+#define PCI_NO_BRIDGE 0xffff
+
+/* Maps device registers for good, or NULL: vmap_mmio(). */
+typedef void *(*pci_map_fn)(hpa_t base, u64 size);
+
+/* All of segment 0. Filled by pci_init() and pci_enumerate(), then only read. */
+struct pci {
+	pci_map_fn map;
+	hpa_t ecam_base; /* of bus 0; 0: ports serve */
+	u8 ecam_first_bus;
+	u8 ecam_last_bus;
+	u8 *ecam[256];	       /* mapped when the bus is first looked at */
+	struct spinlock ports; /* a port access takes two steps; innermost lock */
+	u32 function_count;
+	u32 left_out; /* functions for which there was no room */
+	struct pci_function functions[PCI_MAX_FUNCTIONS];
+};
+
+/*
+ * Chooses the way to configuration space: ECAM at `ecam_base` for the buses
+ * `first_bus` to `last_bus` (MCFG, segment 0), ports CF8h/CFCh for the others
+ * and where `ecam_base` is 0.
+ */
+void pci_init(struct pci *pci, pci_map_fn map, hpa_t ecam_base, u8 first_bus, u8 last_bus);
+
+/*
+ * Finds every function on the buses that can be reached from bus 0. Switches
+ * decoding of a function off while its BARs are sized. At start only, while
+ * no other CPU runs. Bounded: each of 256 buses is looked at once.
+ */
+void pci_enumerate(struct pci *pci);
+
+/*
+ * Configuration space. `width` is 1, 2 or 4 and divides `offset`. What cannot
+ * be reached reads as all ones (as on the bus), and a write there is lost.
+ * Any CPU.
+ */
+u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width);
+void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value);
+
+/* The function at `bdf`, or NULL. */
+struct pci_function *pci_find(struct pci *pci, u16 bdf);
+
+/* The next capability with `id` behind offset `after` (0: the first one), or 0. */
+u8 pci_find_capability(struct pci *pci, u16 bdf, u8 id, u8 after);
+
+/*
+ * Sets the bits `command` (PCI_COMMAND_*) of the function, and of each bridge
+ * above it what forwarding takes. pci_disable() clears them, of the function only.
+ */
+void pci_enable(struct pci *pci, const struct pci_function *function, u16 command);
+void pci_disable(struct pci *pci, const struct pci_function *function, u16 command);
+
+/* A function's MSI-X table, mapped. */
+struct pci_msix {
+	u8 *table;
+	u16 vectors;
+};
+
+/*
+ * Maps the table, masks every entry and switches MSI-X on (INTx off). Memory
+ * decoding must be on.
+ * OK; ERR_NOT_FOUND: no MSI-X; ERR_INVALID: the table is not inside its BAR;
+ * ERR_NO_MEMORY: no room to map it.
+ */
+enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
+			 struct pci_msix *msix) must_check;
+
+/*
+ * Makes entry `vector` send `data` to `address` and unmasks it; or masks it.
+ * ERR_RANGE: there is no such entry. One caller at a time for an entry.
+ */
+enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data) must_check;
+enum err pci_msix_mask(struct pci_msix *msix, u16 vector) must_check;
+
+#endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PCI enumeration, BAR sizing, capabilities and MSI-X against a small model of a bus. */
+// SOURCES: drivers/pci.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/io.h"
+#include "drivers/pci.h"
+
+#define ECAM_BASE 0xb0000000ULL
+#define BUSES	  8
+
+/* A function of the model; `bar_masks` are the bits of each BAR that take a write. */
+struct fake {
+	u16 bdf;
+	bool present;
+	u8 config[4096];
+	u32 bar_masks[6];
+};
+
+static struct fake fakes[16];
+static unsigned fake_count;
+static u32 config_address;
+static bool decoded_while_sizing;
+
+/* Stand-ins for mapped registers: only their addresses count, or plain memory. */
+static u8 ecam_window[BUSES << 20];
+static u8 bar_memory[0x2000];
+static u64 mapped_base, mapped_size;
+static bool no_room;
+
+static struct pci pci;
+
+static struct fake *fake_at(u16 bdf)
+{
+	for (unsigned i = 0; i < fake_count; i++) {
+		if (fakes[i].bdf == bdf)
+			return &fakes[i];
+	}
+	return NULL;
+}
+
+static u32 config_read(u16 bdf, u32 offset, unsigned size)
+{
+	struct fake *fake = fake_at(bdf);
+	u32 value = fake ? 0 : ~0U;
+
+	if (fake)
+		memcpy(&value, &fake->config[offset], size);
+	return value;
+}
+
+static void config_write(u16 bdf, u32 offset, u32 value, unsigned size)
+{
+	struct fake *fake = fake_at(bdf);
+	u32 old, mask;
+
+	if (!fake)
+		return;
+	if (offset >= 0x10 && offset < 0x28 && size == 4 && !(fake->config[0x0e] & 0x7f)) {
+		if (value == ~0U && (fake->config[4] & 3))
+			decoded_while_sizing = true;
+		mask = fake->bar_masks[(offset - 0x10) / 4];
+		memcpy(&old, &fake->config[offset], 4);
+		value = (value & mask) | (old & ~mask);
+	}
+	memcpy(&fake->config[offset], &value, size);
+}
+
+u32 host_port_in(u16 port, unsigned size)
+{
+	if (!(config_address >> 31))
+		return ~0U;
+	return config_read((u16)(config_address >> 8), (config_address & 0xfc) + (port & 3), size);
+}
+
+void host_port_out(u16 port, u32 value, unsigned size)
+{
+	if (port == 0xcf8)
+		config_address = value;
+	else
+		config_write((u16)(config_address >> 8), (config_address & 0xfc) + (port & 3),
+			     value, size);
+}
+
+u64 host_mmio_read(const volatile void *reg, unsigned size)
+{
+	size_t offset = (size_t)((const u8 *)reg - ecam_window);
+	u64 value = 0;
+
+	if (offset < sizeof(ecam_window))
+		return config_read((u16)(offset >> 12), offset & 0xfff, size);
+	memcpy(&value, (const void *)reg, size);
+	return value;
+}
+
+void host_mmio_write(volatile void *reg, u64 value, unsigned size)
+{
+	size_t offset = (size_t)((u8 *)reg - ecam_window);
+
+	if (offset < sizeof(ecam_window))
+		config_write((u16)(offset >> 12), offset & 0xfff, (u32)value, size);
+	else
+		memcpy((void *)reg, &value, size);
+}
+
+static void *map(hpa_t base, u64 size)
+{
+	if (no_room)
+		return NULL;
+	if (base.raw >= ECAM_BASE && base.raw + size <= ECAM_BASE + sizeof(ecam_window))
+		return &ecam_window[base.raw - ECAM_BASE];
+	mapped_base = base.raw;
+	mapped_size = size;
+	return bar_memory;
+}
+
+static void put(struct fake *fake, u32 offset, u32 value, unsigned size)
+{
+	memcpy(&fake->config[offset], &value, size);
+}
+
+static struct fake *add(u16 bdf, u32 ids, u32 class_code)
+{
+	struct fake *fake = &fakes[fake_count++];
+
+	memset(fake, 0, sizeof(*fake));
+	fake->bdf = bdf;
+	put(fake, 0x00, ids, 4);
+	put(fake, 0x08, class_code << 8 | 1, 4);
+	return fake;
+}
+
+static struct fake *add_bridge(u16 bdf, u8 secondary, u8 subordinate)
+{
+	struct fake *fake = add(bdf, 0x12348086, 0x060400);
+
+	put(fake, 0x0e, 1, 1);
+	put(fake, 0x19, secondary, 1);
+	put(fake, 0x1a, subordinate, 1);
+	return fake;
+}
+
+/* A function as virtio-gpu looks: MSI-X, two vendor capabilities, BARs of three kinds. */
+static struct fake *add_gpu(u16 bdf)
+{
+	struct fake *gpu = add(bdf, 0x10501af4, 0x038000);
+
+	put(gpu, 0x04, 0x0003, 2);
+	put(gpu, 0x06, 0x0010, 2);
+	put(gpu, 0x10, 0xc001, 4); /* 64 ports */
+	gpu->bar_masks[0] = 0xffc0;
+	put(gpu, 0x14, 0xfe002000, 4); /* 8 KiB */
+	gpu->bar_masks[1] = 0xffffe000;
+	put(gpu, 0x18, 0x0000000c, 4); /* 8 GiB, prefetchable, at 2^38 */
+	put(gpu, 0x1c, 0x40, 4);
+	gpu->bar_masks[3] = 0xfffffffe;
+	put(gpu, 0x2c, 0x11001af4, 4);
+	put(gpu, 0x34, 0x40, 1);
+	put(gpu, 0x40, 0x5009, 2);
+	put(gpu, 0x50, 0x6011, 2);
+	put(gpu, 0x52, 2, 2);	   /* 3 vectors */
+	put(gpu, 0x54, 0x1001, 4); /* in BAR 1 at 1000h */
+	put(gpu, 0x60, 0x0009, 2);
+	return gpu;
+}
+
+static int start(void **state)
+{
+	(void)state;
+	fake_count = 0;
+	decoded_while_sizing = no_room = false;
+	memset(bar_memory, 0, sizeof(bar_memory));
+	add(PCI_BDF(0, 0, 0), 0x29c08086, 0x060000);
+	return 0;
+}
+
+static void enumerate(bool by_ecam)
+{
+	pci_init(&pci, map, HPA(by_ecam ? ECAM_BASE : 0), 0, BUSES - 1);
+	pci_enumerate(&pci);
+}
+
+static void functions_are_found_behind_bridges(void **state)
+{
+	(void)state;
+	for (int by_ecam = 0; by_ecam < 2; by_ecam++) {
+		start(state);
+		add_bridge(PCI_BDF(0, 3, 0), 1, 2);
+		add_bridge(PCI_BDF(1, 0, 0), 2, 2);
+		add(PCI_BDF(2, 5, 0), 0xaaaa1111, 0x020000);
+		enumerate(by_ecam);
+		assert_int_equal(pci.function_count, 4);
+		assert_int_equal(pci_find(&pci, PCI_BDF(2, 5, 0))->bridge, PCI_BDF(1, 0, 0));
+		assert_int_equal(pci_find(&pci, PCI_BDF(2, 5, 0))->vendor_id, 0x1111);
+		assert_int_equal(pci_find(&pci, PCI_BDF(0, 3, 0))->bridge, PCI_NO_BRIDGE);
+		assert_int_equal(pci.ecam[2] != NULL, by_ecam);
+		assert_null(pci_find(&pci, PCI_BDF(2, 6, 0)));
+	}
+}
+
+static void only_multi_function_devices_have_more_functions(void **state)
+{
+	(void)state;
+	add(PCI_BDF(0, 2, 0), 0x11112222, 0x020000);
+	add(PCI_BDF(0, 2, 1), 0x11112222, 0x020000);
+	put(add(PCI_BDF(0, 4, 0), 0x11112222, 0x020000), 0x0e, 0x80, 1);
+	add(PCI_BDF(0, 4, 7), 0x11112222, 0x020000);
+	enumerate(true);
+	assert_null(pci_find(&pci, PCI_BDF(0, 2, 1)));
+	assert_non_null(pci_find(&pci, PCI_BDF(0, 4, 7)));
+}
+
+static void bridges_with_bad_numbers_make_no_loop(void **state)
+{
+	(void)state;
+	add_bridge(PCI_BDF(0, 1, 0), 0, 5); /* back to bus 0 */
+	add_bridge(PCI_BDF(0, 2, 0), 3, 2); /* ends before it begins */
+	add_bridge(PCI_BDF(0, 3, 0), 4, 4);
+	add_bridge(PCI_BDF(0, 5, 0), 4, 4); /* the same bus again */
+	add_bridge(PCI_BDF(4, 0, 0), 2, 7); /* upwards */
+	add_bridge(PCI_BDF(4, 1, 0), 4, 7); /* to its own bus */
+	enumerate(true);
+	assert_int_equal(pci.function_count, 7);
+}
+
+static void bars_are_sized_with_decoding_off_and_restored(void **state)
+{
+	struct pci_function *gpu;
+	struct fake *fake;
+
+	(void)state;
+	fake = add_gpu(PCI_BDF(0, 2, 0));
+	enumerate(true);
+	gpu = pci_find(&pci, PCI_BDF(0, 2, 0));
+	assert_false(decoded_while_sizing);
+	assert_int_equal(fake->config[4], 3);
+	assert_int_equal(gpu->bars[0].kind, PCI_BAR_IO);
+	assert_int_equal(gpu->bars[0].base, 0xc000);
+	assert_int_equal(gpu->bars[0].size, 64);
+	assert_int_equal(gpu->bars[1].kind, PCI_BAR_MEM32);
+	assert_int_equal(gpu->bars[1].base, 0xfe002000);
+	assert_int_equal(gpu->bars[1].size, 0x2000);
+	assert_false(gpu->bars[1].prefetchable);
+	assert_int_equal(gpu->bars[2].kind, PCI_BAR_MEM64);
+	assert_int_equal(gpu->bars[2].base, BIT(38));
+	assert_int_equal(gpu->bars[2].size, GIB(8));
+	assert_true(gpu->bars[2].prefetchable);
+	assert_int_equal(gpu->bars[3].kind, PCI_BAR_NONE);
+	assert_int_equal(gpu->bars[4].kind, PCI_BAR_NONE);
+	assert_int_equal(config_read(fake->bdf, 0x14, 4), 0xfe002000);
+	assert_int_equal(config_read(fake->bdf, 0x1c, 4), 0x40);
+}
+
+static void a_bar_that_follows_no_rule_is_left_out(void **state)
+{
+	struct fake *fake;
+
+	(void)state;
+	fake = add(PCI_BDF(0, 2, 0), 0x11112222, 0x020000);
+	fake->bar_masks[0] = 0xff0ff000;
+	enumerate(true);
+	assert_int_equal(pci_find(&pci, fake->bdf)->bars[0].kind, PCI_BAR_NONE);
+}
+
+static void capabilities_are_found(void **state)
+{
+	struct pci_function *gpu;
+
+	(void)state;
+	add_gpu(PCI_BDF(0, 2, 0));
+	enumerate(false);
+	gpu = pci_find(&pci, PCI_BDF(0, 2, 0));
+	assert_int_equal(gpu->msix, 0x50);
+	assert_int_equal(gpu->msi, 0);
+	assert_int_equal(gpu->vendor_cap_count, 2);
+	assert_int_equal(gpu->vendor_caps[0], 0x40);
+	assert_int_equal(gpu->vendor_caps[1], 0x60);
+	assert_int_equal(gpu->msix_vectors, 3);
+	assert_int_equal(gpu->msix_bar, 1);
+	assert_int_equal(gpu->msix_offset, 0x1000);
+	assert_int_equal(gpu->class_code, 0x038000);
+	assert_int_equal(gpu->subsystem_id, 0x1100);
+}
+
+static void a_looping_capability_list_ends(void **state)
+{
+	struct fake *fake;
+
+	(void)state;
+	fake = add_gpu(PCI_BDF(0, 2, 0));
+	put(fake, 0x61, 0x40, 1);
+	enumerate(true);
+	assert_int_equal(pci_find(&pci, fake->bdf)->msi, 0);
+	assert_int_equal(pci_find(&pci, fake->bdf)->vendor_cap_count, PCI_MAX_VENDOR_CAPS);
+	put(fake, 0x61, 0x10, 1); /* into the header */
+	assert_int_equal(pci_find_capability(&pci, fake->bdf, PCI_CAP_MSI, 0), 0);
+}
+
+static void msix_is_mapped_masked_and_set(void **state)
+{
+	struct pci_msix msix;
+	struct fake *fake;
+	u32 *entry = (u32 *)&bar_memory[16];
+
+	(void)state;
+	fake = add_gpu(PCI_BDF(0, 2, 0));
+	enumerate(true);
+	assert_int_equal(pci_msix_enable(&pci, pci_find(&pci, fake->bdf), &msix), OK);
+	assert_int_equal(mapped_base, 0xfe003000);
+	assert_int_equal(mapped_size, 4096);
+	assert_int_equal(config_read(fake->bdf, 0x52, 2), 0x8002);
+	assert_true(config_read(fake->bdf, 4, 2) & PCI_COMMAND_INTX_DISABLE);
+	assert_int_equal(entry[3], 1);
+	assert_int_equal(pci_msix_set(&msix, 1, 0x1fee00018ULL, 0x4041), OK);
+	assert_int_equal(entry[0], 0xfee00018);
+	assert_int_equal(entry[1], 1);
+	assert_int_equal(entry[2], 0x4041);
+	assert_int_equal(entry[3], 0);
+	assert_int_equal(pci_msix_mask(&msix, 1), OK);
+	assert_int_equal(entry[3], 1);
+	assert_int_equal(pci_msix_set(&msix, 3, 0, 0), ERR_RANGE);
+}
+
+static void an_msix_table_outside_its_bar_is_refused(void **state)
+{
+	static const u32 places[] = { 0x1ff1, 0x2001, 0xfffffff9, 0x1004, 0x1006 };
+	struct pci_msix msix;
+	struct fake *fake;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+		start(state);
+		fake = add_gpu(PCI_BDF(0, 2, 0));
+		put(fake, 0x54, places[i], 4);
+		enumerate(true);
+		assert_int_equal(pci_msix_enable(&pci, pci_find(&pci, fake->bdf), &msix),
+				 ERR_INVALID);
+	}
+}
+
+static void enabling_a_function_opens_the_bridges_above(void **state)
+{
+	struct fake *bridge, *fake;
+
+	(void)state;
+	bridge = add_bridge(PCI_BDF(0, 3, 0), 1, 1);
+	fake = add(PCI_BDF(1, 0, 0), 0x11112222, 0x020000);
+	enumerate(true);
+	pci_enable(&pci, pci_find(&pci, fake->bdf), PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
+	assert_int_equal(bridge->config[4], 6);
+	assert_int_equal(fake->config[4], 6);
+	pci_disable(&pci, pci_find(&pci, fake->bdf), PCI_COMMAND_BUS_MASTER);
+	assert_int_equal(bridge->config[4], 6);
+	assert_int_equal(fake->config[4], 2);
+}
+
+static void accesses_outside_configuration_space_do_nothing(void **state)
+{
+	struct fake *fake;
+
+	(void)state;
+	fake = add_gpu(PCI_BDF(0, 2, 0));
+	put(fake, 0x100, 0x12345678, 4);
+	enumerate(true);
+	assert_int_equal(pci_read(&pci, fake->bdf, 0x100, 4), 0x12345678);
+	assert_int_equal(pci_read(&pci, fake->bdf, 0x1000, 4), 0xffffffff);
+	assert_int_equal(pci_read(&pci, fake->bdf, 0x101, 2), 0xffff);
+	pci_write(&pci, fake->bdf, 0x101, 4, 0);
+	enumerate(false);
+	assert_int_equal(pci_read(&pci, fake->bdf, 0x100, 4), 0xffffffff);
+	pci_write(&pci, fake->bdf, 0x100, 4, 0);
+	assert_int_equal(config_read(fake->bdf, 0x100, 4), 0x12345678);
+	assert_int_equal(pci_read(&pci, fake->bdf, 0x0e, 1), 0);
+	assert_int_equal(pci_read(&pci, fake->bdf, 0x02, 2), 0x1050);
+}
+
+static void without_room_for_ecam_the_ports_serve(void **state)
+{
+	(void)state;
+	add_gpu(PCI_BDF(0, 2, 0));
+	no_room = true;
+	enumerate(true);
+	assert_non_null(pci_find(&pci, PCI_BDF(0, 2, 0)));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup(name, start)
+	const struct CMUnitTest tests[] = {
+		TEST(functions_are_found_behind_bridges),
+		TEST(only_multi_function_devices_have_more_functions),
+		TEST(bridges_with_bad_numbers_make_no_loop),
+		TEST(bars_are_sized_with_decoding_off_and_restored),
+		TEST(a_bar_that_follows_no_rule_is_left_out),
+		TEST(capabilities_are_found),
+		TEST(a_looping_capability_list_ends),
+		TEST(msix_is_mapped_masked_and_set),
+		TEST(an_msix_table_outside_its_bar_is_refused),
+		TEST(enabling_a_function_opens_the_bridges_above),
+		TEST(accesses_outside_configuration_space_do_nothing),
+		TEST(without_room_for_ecam_the_ports_serve),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
