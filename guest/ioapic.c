@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The I/O APIC: redirection table, level and edge, end of interrupt. */
+#include "guest/ioapic.h"
+
+#include "core/lib/string.h"
+#include "guest/lapic.h"
+
+#define REG_SELECT 0x00
+#define REG_WINDOW 0x10
+#define REG_EOI	   0x40
+
+#define INDEX_ID	  0x00
+#define INDEX_VERSION	  0x01
+#define INDEX_ARBITRATION 0x02
+#define INDEX_REDIRECTION 0x10
+
+#define ENTRY_LOGICAL	 BIT(11)
+#define ENTRY_PENDING	 BIT(12) /* read-only; messages leave at once */
+#define ENTRY_REMOTE_IRR BIT(14) /* read-only */
+#define ENTRY_LEVEL	 BIT(15)
+#define ENTRY_MASKED	 BIT(16)
+#define ENTRY_WRITABLE	 0xff0000000001afffULL
+
+/* Messages to send once the lock is released; bit per pin. */
+struct outbox {
+	u32 pins;
+	u64 entries[IOAPIC_PINS];
+};
+
+void ioapic_reset(struct ioapic *ioapic, struct vm *vm)
+{
+	spin_lock(&ioapic->lock);
+	ioapic->vm = vm;
+	memset(&ioapic->s, 0, sizeof(ioapic->s));
+	ioapic->s.version = IOAPIC_STATE_VERSION;
+	for (u32 pin = 0; pin < IOAPIC_PINS; pin++)
+		ioapic->s.redirection[pin] = ENTRY_MASKED;
+	spin_unlock(&ioapic->lock);
+}
+
+static void send(struct ioapic *ioapic, u64 entry)
+{
+	struct lapic_message message = {
+		.destination = (u32)(entry >> 56),
+		.vector = (u8)entry,
+		.mode = entry >> 8 & 7,
+		.logical = (entry & ENTRY_LOGICAL) != 0,
+		.level = (entry & ENTRY_LEVEL) != 0,
+	};
+
+	if (message.mode != LAPIC_SIPI)
+		lapic_send(ioapic->vm, &message);
+}
+
+static void post(struct outbox *outbox, u32 pin, u64 entry)
+{
+	outbox->pins |= 1u << pin;
+	outbox->entries[pin] = entry;
+}
+
+static void flush(struct ioapic *ioapic, const struct outbox *outbox)
+{
+	for (u32 pins = outbox->pins; pins != 0; pins &= pins - 1)
+		send(ioapic, outbox->entries[__builtin_ctz(pins)]);
+}
+
+/* A level-triggered pin that is asserted, unmasked and not in service sends. Lock held. */
+static void service_level(struct ioapic *ioapic, u32 pin, struct outbox *outbox)
+{
+	u64 *entry = &ioapic->s.redirection[pin];
+
+	if ((ioapic->s.lines >> pin & 1) == 0 || (*entry & ENTRY_LEVEL) == 0)
+		return;
+	if (*entry & (ENTRY_MASKED | ENTRY_REMOTE_IRR))
+		return;
+	*entry |= ENTRY_REMOTE_IRR;
+	post(outbox, pin, *entry);
+}
+
+void ioapic_set_line(struct ioapic *ioapic, u32 pin, bool level)
+{
+	struct outbox outbox;
+	u32 bit = 1u << (pin & 31);
+	u64 entry;
+	bool rises;
+
+	if (pin >= IOAPIC_PINS)
+		return;
+	outbox.pins = 0;
+	spin_lock(&ioapic->lock);
+	entry = ioapic->s.redirection[pin];
+	rises = level && (ioapic->s.lines & bit) == 0;
+	if (level)
+		ioapic->s.lines |= bit;
+	else
+		ioapic->s.lines &= ~bit;
+	/* 82093AA: an edge on a masked pin is neither delivered nor kept. */
+	if (entry & ENTRY_LEVEL)
+		service_level(ioapic, pin, &outbox);
+	else if (rises && (entry & ENTRY_MASKED) == 0)
+		post(&outbox, pin, entry);
+	spin_unlock(&ioapic->lock);
+	flush(ioapic, &outbox);
+}
+
+void ioapic_eoi(struct ioapic *ioapic, u8 vector)
+{
+	struct outbox outbox;
+
+	outbox.pins = 0;
+	spin_lock(&ioapic->lock);
+	for (u32 pin = 0; pin < IOAPIC_PINS; pin++) {
+		u64 *entry = &ioapic->s.redirection[pin];
+
+		if ((u8)*entry != vector || (*entry & ENTRY_REMOTE_IRR) == 0)
+			continue;
+		*entry &= ~ENTRY_REMOTE_IRR;
+		service_level(ioapic, pin, &outbox);
+	}
+	spin_unlock(&ioapic->lock);
+	flush(ioapic, &outbox);
+}
+
+/* Lock held. */
+static void write_entry(struct ioapic *ioapic, u32 index, u32 value, struct outbox *outbox)
+{
+	u32 pin = index / 2;
+	u64 *entry = &ioapic->s.redirection[pin];
+	u64 wanted = *entry;
+
+	if (index % 2)
+		wanted = (wanted & 0xffffffffULL) | (u64)value << 32;
+	else
+		wanted = (wanted & ~0xffffffffULL) | value;
+	*entry = (*entry & ENTRY_REMOTE_IRR) | (wanted & ENTRY_WRITABLE);
+	/* Guests without the EOI register clear remote IRR by going to edge and back. */
+	if ((*entry & ENTRY_LEVEL) == 0)
+		*entry &= ~ENTRY_REMOTE_IRR;
+	service_level(ioapic, pin, outbox);
+}
+
+static u32 read_index(const struct ioapic *ioapic)
+{
+	u32 index = ioapic->s.select;
+
+	if (index == INDEX_ID || index == INDEX_ARBITRATION)
+		return ioapic->s.id;
+	if (index == INDEX_VERSION)
+		return IOAPIC_VERSION;
+	index -= INDEX_REDIRECTION;
+	if (index >= 2 * IOAPIC_PINS)
+		return 0;
+	return (u32)(ioapic->s.redirection[index / 2] >> (index % 2 * 32));
+}
+
+static void write_index(struct ioapic *ioapic, u32 value, struct outbox *outbox)
+{
+	u32 index = ioapic->s.select;
+
+	if (index == INDEX_ID) {
+		ioapic->s.id = value & 0x0f000000u;
+		return;
+	}
+	if (index - INDEX_REDIRECTION < 2 * IOAPIC_PINS)
+		write_entry(ioapic, index - INDEX_REDIRECTION, value, outbox);
+}
+
+static void write_register(struct ioapic *ioapic, u64 offset, u32 value)
+{
+	struct outbox outbox;
+
+	if (offset == REG_EOI) {
+		ioapic_eoi(ioapic, (u8)value);
+		return;
+	}
+	outbox.pins = 0;
+	spin_lock(&ioapic->lock);
+	if (offset == REG_SELECT)
+		ioapic->s.select = value & 0xff;
+	else if (offset == REG_WINDOW)
+		write_index(ioapic, value, &outbox);
+	spin_unlock(&ioapic->lock);
+	flush(ioapic, &outbox);
+}
+
+enum access_result ioapic_mmio(struct vcpu *vcpu, void *ctx, struct access *access)
+{
+	struct ioapic *ioapic = ctx;
+
+	(void)vcpu;
+	/* Registers are 32 bits wide; other accesses are undefined: nothing happens. */
+	if (access->size != 4) {
+		access->value = 0;
+		return ACCESS_HANDLED;
+	}
+	if (access->write) {
+		write_register(ioapic, access->offset, (u32)access->value);
+		return ACCESS_HANDLED;
+	}
+	access->value = 0;
+	spin_lock(&ioapic->lock);
+	if (access->offset == REG_SELECT)
+		access->value = ioapic->s.select;
+	else if (access->offset == REG_WINDOW)
+		access->value = read_index(ioapic);
+	spin_unlock(&ioapic->lock);
+	return ACCESS_HANDLED;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Registers of the local APIC, as xAPIC page and as x2APIC MSRs. */
+#include "guest/lapic.h"
+
+#include "core/lib/string.h"
+#include "core/vm.h"
+#include "guest/platform.h"
+
+#define REG_COUNT	0x40
+#define SVR_ENABLE	BIT(8)
+#define DFR_FLAT	0xffffffffu
+#define ICR_PENDING	BIT(12)
+#define APIC_BASE_KNOWN (APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE)
+
+/* Writable bits of ICR and of the local vector table (SDM 3A 11.5.1, 11.6.1). */
+#define ICR_XAPIC_BITS	0xff000000000ccfffULL
+#define ICR_X2APIC_BITS 0xffffffff000ccfffULL
+#define LVT_TIMER_BITS	0x000700ffu
+#define LVT_COMMON_BITS 0x000107ffu
+#define LVT_LINT_BITS	0x0001a7ffu
+#define LVT_ERROR_BITS	0x000100ffu
+
+static const u32 lvt_bits[LAPIC_LVT_COUNT] = {
+	LVT_TIMER_BITS, LVT_COMMON_BITS, LVT_COMMON_BITS,
+	LVT_LINT_BITS,	LVT_LINT_BITS,	 LVT_ERROR_BITS,
+};
+
+/* ---- reset ---- */
+
+static void reset_registers(struct lapic *apic)
+{
+	struct lapic_state *s = &apic->s;
+
+	memset(s->irr, 0, sizeof(s->irr));
+	memset(s->isr, 0, sizeof(s->isr));
+	memset(s->tmr, 0, sizeof(s->tmr));
+	s->tpr = 0;
+	s->ldr = 0;
+	s->dfr = DFR_FLAT;
+	s->svr = 0xff;
+	s->esr = 0;
+	s->esr_pending = 0;
+	s->icr = 0;
+	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
+		s->lvt[i] = LVT_MASKED;
+	lapic_timer_reset(apic);
+}
+
+void lapic_reset(struct lapic *apic, struct vcpu *vcpu, u32 id, bool bsp)
+{
+	apic->vcpu = vcpu;
+	apic->s.version = LAPIC_STATE_VERSION;
+	apic->s.id = id;
+	apic->s.base = LAPIC_BASE | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0);
+	reset_registers(apic);
+}
+
+void lapic_init(struct lapic *apic)
+{
+	reset_registers(apic);
+}
+
+bool lapic_write_base(struct lapic *apic, u64 value)
+{
+	bool was_enabled = lapic_enabled(apic);
+	bool was_x2apic = lapic_is_x2apic(apic);
+	bool enabled = (value & APIC_BASE_ENABLE) != 0;
+	bool x2apic = (value & APIC_BASE_X2APIC) != 0;
+
+	if ((value & ~APIC_BASE_KNOWN) != LAPIC_BASE)
+		return false;
+	/* SDM 3A figure 11-27: x2APIC is entered from xAPIC and left by disabling. */
+	if (x2apic && (!enabled || !was_enabled))
+		return false;
+	if (was_x2apic && enabled && !x2apic)
+		return false;
+
+	apic->s.base = value;
+	if (was_enabled && !enabled)
+		reset_registers(apic);
+	return true;
+}
+
+/* ---- priorities and delivery ---- */
+
+static u32 processor_priority(const struct lapic *apic)
+{
+	int in_service = lapic_highest(apic->s.isr);
+	u32 isrv = in_service < 0 ? 0 : (u32)in_service & 0xf0;
+
+	return (apic->s.tpr & 0xf0) >= isrv ? apic->s.tpr : isrv;
+}
+
+int lapic_pending(struct lapic *apic)
+{
+	int vector;
+
+	if (__atomic_load_n(&apic->timer_fired, __ATOMIC_RELAXED))
+		lapic_timer_follow_up(apic);
+	vector = lapic_highest(apic->s.irr);
+	if (vector < 0 || !lapic_enabled(apic))
+		return -1;
+	return ((u32)vector & 0xf0) > (processor_priority(apic) & 0xf0) ? vector : -1;
+}
+
+void lapic_accept(struct lapic *apic, u8 vector)
+{
+	/* ISR first: the vector is never in neither. */
+	apic->s.isr[vector / 64] |= BIT(vector % 64);
+	__atomic_fetch_and(&apic->s.irr[vector / 64], ~BIT(vector % 64), __ATOMIC_ACQ_REL);
+}
+
+void lapic_eoi(struct lapic *apic)
+{
+	int vector = lapic_highest(apic->s.isr);
+	u64 bit;
+
+	if (vector < 0)
+		return;
+	bit = BIT(vector % 64);
+	apic->s.isr[vector / 64] &= ~bit;
+	if (__atomic_load_n(&apic->s.tmr[vector / 64], __ATOMIC_RELAXED) & bit)
+		platform_eoi_broadcast(apic->vcpu->vm, (u8)vector);
+}
+
+void lapic_set_cr8(struct lapic *apic, u8 cr8)
+{
+	apic->s.tpr = (u32)(cr8 & 0xf) << 4;
+}
+
+u8 lapic_get_cr8(const struct lapic *apic)
+{
+	return (u8)(apic->s.tpr >> 4);
+}
+
+/* ---- reading ---- */
+
+static u32 logical_id(const struct lapic *apic)
+{
+	if (lapic_is_x2apic(apic))
+		return (apic->s.id >> 4) << 16 | 1u << (apic->s.id & 0xf);
+	return apic->s.ldr;
+}
+
+static u32 bits_read(const u64 *bits, u32 index)
+{
+	return (u32)(__atomic_load_n(&bits[index / 2], __ATOMIC_RELAXED) >> (index % 2 * 32));
+}
+
+/* A register that both modes have, except ICR. False: there is none. */
+static bool read_register(struct lapic *apic, u32 reg, u32 *value)
+{
+	struct lapic_state *s = &apic->s;
+
+	*value = 0;
+	if (reg >= LAPIC_ISR && reg < LAPIC_ISR + 8)
+		*value = bits_read(s->isr, reg - LAPIC_ISR);
+	else if (reg >= LAPIC_TMR && reg < LAPIC_TMR + 8)
+		*value = bits_read(s->tmr, reg - LAPIC_TMR);
+	else if (reg >= LAPIC_IRR && reg < LAPIC_IRR + 8)
+		*value = bits_read(s->irr, reg - LAPIC_IRR);
+	else if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR)
+		*value = s->lvt[reg - LAPIC_LVT_TIMER];
+	else if (reg == LAPIC_ID)
+		*value = lapic_is_x2apic(apic) ? s->id : s->id << 24;
+	else if (reg == LAPIC_VER)
+		*value = LAPIC_VERSION;
+	else if (reg == LAPIC_TPR)
+		*value = s->tpr;
+	else if (reg == LAPIC_PPR)
+		*value = processor_priority(apic);
+	else if (reg == LAPIC_LDR)
+		*value = logical_id(apic);
+	else if (reg == LAPIC_SVR)
+		*value = s->svr;
+	else if (reg == LAPIC_ESR)
+		*value = s->esr;
+	else if (reg == LAPIC_TIMER_INITIAL)
+		*value = s->timer_initial;
+	else if (reg == LAPIC_TIMER_CURRENT)
+		*value = lapic_timer_current(apic);
+	else if (reg == LAPIC_TIMER_DIVIDE)
+		*value = s->timer_divide;
+	else
+		return false;
+	return true;
+}
+
+bool lapic_read_msr(struct lapic *apic, u32 reg, u64 *value)
+{
+	u32 low;
+
+	if (!lapic_is_x2apic(apic))
+		return false;
+	if (reg == LAPIC_ICR) {
+		*value = apic->s.icr;
+		return true;
+	}
+	if (!read_register(apic, reg, &low))
+		return false;
+	*value = low;
+	return true;
+}
+
+static u32 read_page(struct lapic *apic, u32 reg)
+{
+	u32 value;
+
+	if (read_register(apic, reg, &value))
+		return value;
+	switch (reg) {
+	case LAPIC_APR:
+	case LAPIC_EOI:
+		return 0;
+	case LAPIC_DFR:
+		return apic->s.dfr;
+	case LAPIC_ICR:
+		return (u32)apic->s.icr;
+	case LAPIC_ICR2:
+		return (u32)(apic->s.icr >> 32);
+	default:
+		lapic_error(apic, ESR_REGISTER);
+		return 0;
+	}
+}
+
+/* ---- writing ---- */
+
+static void write_svr(struct lapic *apic, u32 value)
+{
+	apic->s.svr = value & 0x1ff;
+	if (apic->s.svr & SVR_ENABLE)
+		return;
+	/* SDM 3A 11.4.7.2: every LVT entry is masked while disabled by software. */
+	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++) {
+		u32 old = apic->s.lvt[i];
+
+		__atomic_store_n(&apic->s.lvt[i], old | (u32)LVT_MASKED, __ATOMIC_RELAXED);
+		if (i == 0)
+			lapic_timer_lvt_changed(apic, old);
+	}
+}
+
+static void write_lvt(struct lapic *apic, u32 index, u32 value)
+{
+	u32 old = apic->s.lvt[index];
+
+	value &= lvt_bits[index];
+	if ((apic->s.svr & SVR_ENABLE) == 0)
+		value |= (u32)LVT_MASKED;
+	__atomic_store_n(&apic->s.lvt[index], value, __ATOMIC_RELAXED);
+	if (index == 0)
+		lapic_timer_lvt_changed(apic, old);
+}
+
+/* A register that both modes have, except ICR. False: there is none, or it is read-only. */
+static bool write_register(struct lapic *apic, u32 reg, u32 value)
+{
+	if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR)
+		write_lvt(apic, reg - LAPIC_LVT_TIMER, value);
+	else if (reg == LAPIC_TPR)
+		apic->s.tpr = value & 0xff;
+	else if (reg == LAPIC_EOI)
+		lapic_eoi(apic);
+	else if (reg == LAPIC_SVR)
+		write_svr(apic, value);
+	else if (reg == LAPIC_ESR)
+		apic->s.esr = __atomic_exchange_n(&apic->s.esr_pending, 0, __ATOMIC_RELAXED);
+	else if (reg == LAPIC_TIMER_INITIAL)
+		lapic_timer_set_initial(apic, value);
+	else if (reg == LAPIC_TIMER_DIVIDE)
+		lapic_timer_set_divide(apic, value & 0xb);
+	else
+		return false;
+	return true;
+}
+
+/* Bits that an x2APIC register may have set; 0 for those that take only 0. */
+static u32 x2apic_bits(u32 reg)
+{
+	if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR) {
+		/* Delivery status and remote IRR are read-only, not reserved. */
+		return lvt_bits[reg - LAPIC_LVT_TIMER] | (u32)BIT(12) | (u32)BIT(14);
+	}
+	switch (reg) {
+	case LAPIC_TPR:
+		return 0xff;
+	case LAPIC_SVR:
+		return 0x1ff;
+	case LAPIC_TIMER_INITIAL:
+		return 0xffffffff;
+	case LAPIC_TIMER_DIVIDE:
+		return 0xb;
+	default:
+		return 0;
+	}
+}
+
+bool lapic_write_msr(struct lapic *apic, u32 reg, u64 value)
+{
+	if (!lapic_is_x2apic(apic))
+		return false;
+	if (reg == LAPIC_ICR) {
+		if (value & ~(ICR_X2APIC_BITS | ICR_PENDING))
+			return false;
+		apic->s.icr = value & ICR_X2APIC_BITS;
+		lapic_send_icr(apic, apic->s.icr);
+		return true;
+	}
+	if (reg == LAPIC_SELF_IPI) {
+		if (value & ~0xffULL)
+			return false;
+		lapic_send_icr(apic, BIT(18) | BIT(14) | value);
+		return true;
+	}
+	if (value & ~(u64)x2apic_bits(reg))
+		return false;
+	return write_register(apic, reg, (u32)value);
+}
+
+static void write_page(struct lapic *apic, u32 reg, u32 value)
+{
+	struct lapic_state *s = &apic->s;
+
+	if (write_register(apic, reg, value))
+		return;
+	switch (reg) {
+	case LAPIC_ID: /* fixed, as on processors since x2APIC */
+		return;
+	case LAPIC_LDR:
+		s->ldr = value & 0xff000000u;
+		return;
+	case LAPIC_DFR:
+		s->dfr = value | 0x0fffffffu;
+		return;
+	case LAPIC_ICR:
+		s->icr = ((s->icr & ~0xffffffffULL) | value) & ICR_XAPIC_BITS;
+		lapic_send_icr(apic, s->icr);
+		return;
+	case LAPIC_ICR2:
+		s->icr = (s->icr & 0xffffffffULL) | (u64)(value & 0xff000000u) << 32;
+		return;
+	default:
+		lapic_error(apic, ESR_REGISTER);
+	}
+}
+
+enum access_result lapic_mmio(struct vcpu *vcpu, void *ctx, struct access *access)
+{
+	struct lapic *apic = vcpu->lapic;
+	u32 reg = (u32)(access->offset >> 4);
+
+	(void)ctx;
+	if (!lapic_enabled(apic) || lapic_is_x2apic(apic))
+		return ACCESS_NOT_MINE;
+	/* SDM 3A 11.4.1: aligned 32-bit accesses only; the rest is undefined: nothing happens. */
+	if (access->size != 4 || (access->offset & 0xf) != 0 || reg >= REG_COUNT) {
+		access->value = 0;
+		return ACCESS_HANDLED;
+	}
+	if (access->write)
+		write_page(apic, reg, (u32)access->value);
+	else
+		access->value = read_page(apic, reg);
+	return ACCESS_HANDLED;
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Writes clock, wall clock and steal time into the guest's memory. */
+#include "guest/pvclock.h"
+
+#include "core/lib/string.h"
+#include "core/timer.h"
+#include "core/vm.h"
+
+#define NS_PER_SECOND	1000000000ULL
+#define MSR_ENABLE	BIT(0)
+#define TIME_ALIGN_MASK 0x3ULL /* besides the enable bit */
+#define STEAL_MASK	0x3eULL
+#define TSC_STABLE	BIT(0)
+
+/* Layouts in guest memory. */
+struct time_info {
+	u32 version;
+	u32 pad;
+	u64 tsc_timestamp;
+	u64 system_time;
+	u32 multiplier;
+	s8 shift;
+	u8 flags;
+	u8 pad2[2];
+};
+_Static_assert(sizeof(struct time_info) == 32, "pvclock_vcpu_time_info");
+
+struct wall_clock {
+	u32 version;
+	u32 seconds;
+	u32 nanoseconds;
+};
+_Static_assert(sizeof(struct wall_clock) == 12, "pvclock_wall_clock");
+
+struct steal_time {
+	u64 steal;
+	u32 version;
+	u32 flags;
+	u8 preempted;
+	u8 pad[47];
+};
+_Static_assert(sizeof(struct steal_time) == 64, "kvm_steal_time");
+
+void pvclock_scale(u64 tsc_hz, u32 *multiplier, s8 *shift)
+{
+	u64 scaled = tsc_hz;
+	s8 by = 0;
+
+	/* Bring it into (1e9, 2e9], so that the multiplier has all its 32 bits. */
+	while (scaled > 2 * NS_PER_SECOND) {
+		scaled >>= 1;
+		by--;
+	}
+	while (scaled <= NS_PER_SECOND) {
+		scaled <<= 1;
+		by++;
+	}
+	*multiplier = (u32)((NS_PER_SECOND << 32) / scaled);
+	*shift = by;
+}
+
+void pvclock_base_init(struct pvclock_base *base)
+{
+	base->ns = now_ns();
+	base->host_tsc = time_ns_to_tsc(base->ns);
+	pvclock_scale(time_tsc_hz(), &base->multiplier, &base->shift);
+}
+
+void pvclock_reset(struct pvclock_state *clock)
+{
+	memset(clock, 0, sizeof(*clock));
+	clock->version = PVCLOCK_STATE_VERSION;
+}
+
+static bool guest_write(struct vcpu *vcpu, u64 gpa, const void *src, size_t size)
+{
+	return gmem_write(&vcpu->vm->memory, GPA(gpa), src, size) == OK;
+}
+
+/*
+ * Odd version, content, even version: a reader on another vCPU that meets an
+ * odd or a changed version tries again. Failures mean that the guest gave an
+ * address that is not RAM, which is its own loss.
+ */
+static void publish_time(struct vcpu *vcpu, struct pvclock_state *clock,
+			 const struct pvclock_base *base)
+{
+	u64 gpa = clock->time_msr & ~MSR_ENABLE;
+	struct time_info info = {
+		.version = clock->time_version + 1,
+		.tsc_timestamp = base->host_tsc + vcpu->arch.tsc_offset,
+		.system_time = base->ns,
+		.multiplier = base->multiplier,
+		.shift = base->shift,
+		.flags = TSC_STABLE,
+	};
+
+	if ((clock->time_msr & MSR_ENABLE) == 0)
+		return;
+	clock->time_version += 2;
+	if (!guest_write(vcpu, gpa, &info.version, sizeof(info.version)))
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!guest_write(vcpu, gpa + 4, &info.pad, sizeof(info) - 4))
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	info.version++;
+	(void)guest_write(vcpu, gpa, &info.version, sizeof(info.version));
+}
+
+/* The time of day when system time was 0. */
+static void publish_wall_clock(struct vcpu *vcpu, u64 gpa)
+{
+	struct wall_clock wall = {
+		.version = 2, /* even; the guest asks for it each time, alone */
+		.seconds = (u32)wallclock_boot_seconds(),
+	};
+
+	(void)guest_write(vcpu, gpa, &wall, sizeof(wall));
+}
+
+void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock)
+{
+	u64 gpa = clock->steal_msr & ~(MSR_ENABLE | STEAL_MASK);
+	struct steal_time record = {
+		.steal = vcpu->ready_ns,
+		.version = clock->steal_version + 1,
+	};
+
+	if ((clock->steal_msr & MSR_ENABLE) == 0)
+		return;
+	clock->steal_version += 2;
+	if (!guest_write(vcpu, gpa + 8, &record.version, sizeof(record.version)))
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!guest_write(vcpu, gpa, &record.steal, sizeof(record.steal)))
+		return;
+	if (!guest_write(vcpu, gpa + 12, &record.flags, 5))
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	record.version++;
+	(void)guest_write(vcpu, gpa + 8, &record.version, sizeof(record.version));
+}
+
+void pvclock_tsc_changed(struct vcpu *vcpu, struct pvclock_state *clock,
+			 const struct pvclock_base *base)
+{
+	publish_time(vcpu, clock, base);
+}
+
+bool pvclock_read_msr(const struct pvclock_state *clock, u32 index, u64 *value)
+{
+	switch (index) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_OLD:
+		*value = clock->wall_msr;
+		return true;
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_OLD:
+		*value = clock->time_msr;
+		return true;
+	case MSR_KVM_STEAL_TIME:
+		*value = clock->steal_msr;
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool pvclock_write_msr(struct vcpu *vcpu, struct pvclock_state *clock,
+		       const struct pvclock_base *base, u32 index, u64 value)
+{
+	switch (index) {
+	case MSR_KVM_WALL_CLOCK:
+	case MSR_KVM_WALL_CLOCK_OLD:
+		if (value & TIME_ALIGN_MASK)
+			return false;
+		clock->wall_msr = value;
+		publish_wall_clock(vcpu, value);
+		return true;
+	case MSR_KVM_SYSTEM_TIME:
+	case MSR_KVM_SYSTEM_TIME_OLD:
+		if (value & TIME_ALIGN_MASK & ~MSR_ENABLE)
+			return false;
+		clock->time_msr = value;
+		publish_time(vcpu, clock, base);
+		return true;
+	case MSR_KVM_STEAL_TIME:
+		if (value & STEAL_MASK)
+			return false;
+		clock->steal_msr = value;
+		pvclock_scheduled_in(vcpu, clock);
+		return true;
+	default:
+		return false;
+	}
+}

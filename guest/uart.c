@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The 16550A: registers, FIFOs, interrupts, loopback; output to the guest's console. */
+#include "guest/uart.h"
+
+#include "core/guestcon.h"
+#include "core/lib/string.h"
+#include "core/vm.h"
+#include "guest/platform.h"
+
+enum uart_reg {
+	UART_RBR_THR, /* divisor low with DLAB */
+	UART_IER,     /* divisor high with DLAB */
+	UART_IIR_FCR,
+	UART_LCR,
+	UART_MCR,
+	UART_LSR,
+	UART_MSR,
+	UART_SCR,
+};
+
+#define IER_RX	  0x01
+#define IER_THR	  0x02
+#define IER_LINE  0x04
+#define IER_MODEM 0x08
+
+#define IIR_NONE    0x01
+#define IIR_MODEM   0x00
+#define IIR_THR	    0x02
+#define IIR_RX	    0x04
+#define IIR_LINE    0x06
+#define IIR_TIMEOUT 0x0c
+#define IIR_FIFO    0xc0
+
+#define FCR_ENABLE   0x01
+#define FCR_CLEAR_RX 0x02
+#define FCR_CLEAR_TX 0x04
+#define FCR_KEPT     0xc9
+
+#define LCR_DLAB 0x80
+
+#define MCR_DTR	 0x01
+#define MCR_RTS	 0x02
+#define MCR_OUT1 0x04
+#define MCR_OUT2 0x08 /* on a PC this gates the interrupt line */
+#define MCR_LOOP 0x10
+#define MCR_KEPT 0x1f
+
+#define LSR_DATA    0x01
+#define LSR_OVERRUN 0x02
+#define LSR_THRE    0x20
+#define LSR_TEMT    0x40
+
+#define MSR_CTS 0x10
+#define MSR_DSR 0x20
+#define MSR_RI	0x40
+#define MSR_DCD 0x80
+
+void uart_reset(struct uart *uart, struct vm *vm)
+{
+	spin_lock(&uart->lock);
+	uart->vm = vm;
+	memset(&uart->s, 0, sizeof(uart->s));
+	uart->s.version = UART_STATE_VERSION;
+	uart->s.dll = 1; /* 115200 baud */
+	spin_unlock(&uart->lock);
+}
+
+/* ---- interrupts; lock held ---- */
+
+static u32 rx_trigger(const struct uart_state *s)
+{
+	static const u8 levels[4] = { 1, 4, 8, 14 };
+
+	return s->fcr & FCR_ENABLE ? levels[s->fcr >> 6] : 1;
+}
+
+static u8 interrupt_id(const struct uart_state *s)
+{
+	if ((s->ier & IER_LINE) && s->lsr_errors)
+		return IIR_LINE;
+	if ((s->ier & IER_RX) && s->rx_count != 0) {
+		/* Below the trigger level the time-out comes at once: nothing else will. */
+		return s->rx_count >= rx_trigger(s) ? IIR_RX : IIR_TIMEOUT;
+	}
+	if ((s->ier & IER_THR) && s->thr_interrupt)
+		return IIR_THR;
+	if ((s->ier & IER_MODEM) && s->msr_delta)
+		return IIR_MODEM;
+	return IIR_NONE;
+}
+
+static void update_irq(struct uart *uart)
+{
+	struct uart_state *s = &uart->s;
+	bool irq = interrupt_id(s) != IIR_NONE && (s->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+
+	if (irq == s->irq)
+		return;
+	s->irq = irq;
+	vm_irq_line(uart->vm, UART_IRQ, irq);
+}
+
+/* ---- receiving; lock held ---- */
+
+static bool rx_push(struct uart_state *s, u8 byte)
+{
+	if (s->rx_count == UART_RX_QUEUE)
+		return false;
+	s->rx[(s->rx_head + s->rx_count) % UART_RX_QUEUE] = byte;
+	s->rx_count++;
+	return true;
+}
+
+static u8 rx_pop(struct uart_state *s)
+{
+	u8 byte;
+
+	if (s->rx_count == 0)
+		return 0;
+	byte = s->rx[s->rx_head];
+	s->rx_head = (u16)((s->rx_head + 1) % UART_RX_QUEUE);
+	s->rx_count--;
+	return byte;
+}
+
+size_t uart_receive(struct uart *uart, const u8 *data, size_t size)
+{
+	size_t taken = 0;
+
+	spin_lock(&uart->lock);
+	if ((uart->s.mcr & MCR_LOOP) == 0) {
+		while (taken < size && rx_push(&uart->s, data[taken]))
+			taken++;
+		update_irq(uart);
+	}
+	spin_unlock(&uart->lock);
+	return taken;
+}
+
+/* ---- sending ---- */
+
+/* The next byte for the console; false: none, sending has ended. */
+static bool next_byte(struct uart *uart, bool ready, u8 *byte)
+{
+	struct uart_state *s = &uart->s;
+	bool found = false;
+
+	spin_lock(&uart->lock);
+	if (ready && s->tx_count != 0) {
+		*byte = s->tx[s->tx_head];
+		s->tx_head = (s->tx_head + 1) % UART_FIFO;
+		s->tx_count--;
+		found = true;
+		if (s->tx_count == 0) {
+			s->thr_interrupt = true;
+			update_irq(uart);
+		}
+	} else if (uart->again && s->tx_count != 0) {
+		/* The console said that it goes on after we had asked it. */
+		found = true;
+	}
+	uart->again = false;
+	uart->sending = found;
+	spin_unlock(&uart->lock);
+	return found;
+}
+
+/*
+ * Move bytes from the transmitter to the console. The console is called
+ * without our lock; `sending` keeps the bytes in order when two CPUs come here.
+ */
+static void pump(struct uart *uart)
+{
+	spin_lock(&uart->lock);
+	if (uart->sending) {
+		uart->again = true;
+		spin_unlock(&uart->lock);
+		return;
+	}
+	uart->sending = true;
+	spin_unlock(&uart->lock);
+
+	/* Bounded: the guest cannot refill while its device lock is held, nor much otherwise. */
+	for (;;) {
+		bool ready = guest_console_ready(uart->vm);
+		u8 byte;
+
+		if (!next_byte(uart, ready, &byte))
+			return;
+		if (ready)
+			guest_console_output(uart->vm, byte);
+	}
+}
+
+void uart_console_drained(struct vm *vm)
+{
+	struct platform *platform = vm->platform;
+
+	if (platform != NULL)
+		pump(&platform->uart);
+}
+
+/* ---- registers; lock held ---- */
+
+static u8 modem_lines(const struct uart_state *s)
+{
+	u8 lines = 0;
+
+	if ((s->mcr & MCR_LOOP) == 0)
+		return MSR_CTS | MSR_DSR | MSR_DCD;
+	if (s->mcr & MCR_RTS)
+		lines |= MSR_CTS;
+	if (s->mcr & MCR_DTR)
+		lines |= MSR_DSR;
+	if (s->mcr & MCR_OUT1)
+		lines |= MSR_RI;
+	if (s->mcr & MCR_OUT2)
+		lines |= MSR_DCD;
+	return lines;
+}
+
+static void write_mcr(struct uart_state *s, u8 value)
+{
+	u8 before = modem_lines(s);
+	u8 changed, after;
+
+	s->mcr = value & MCR_KEPT;
+	after = modem_lines(s);
+	changed = before ^ after;
+	/* RI counts when it goes away, the others with each change. */
+	s->msr_delta |= (changed & ~MSR_RI) >> 4 | (before & ~after & MSR_RI) >> 4;
+}
+
+static void write_fcr(struct uart_state *s, u8 value)
+{
+	/* Switching the FIFOs on or off empties them. */
+	bool toggles = ((s->fcr ^ value) & FCR_ENABLE) != 0;
+
+	if (toggles || (value & FCR_CLEAR_RX))
+		s->rx_count = 0;
+	if ((toggles || (value & FCR_CLEAR_TX)) && s->tx_count != 0) {
+		s->tx_count = 0;
+		s->thr_interrupt = true;
+	}
+	s->fcr = value & FCR_ENABLE ? value & FCR_KEPT : 0;
+}
+
+/* True: there is something to pump. */
+static bool write_thr(struct uart_state *s, u8 value)
+{
+	u32 room = s->fcr & FCR_ENABLE ? UART_FIFO : 1;
+
+	s->thr_interrupt = false;
+	if (s->mcr & MCR_LOOP) {
+		if (!rx_push(s, value))
+			s->lsr_errors |= LSR_OVERRUN;
+		s->thr_interrupt = true;
+		return false;
+	}
+	if (s->tx_count >= room)
+		return false; /* written without looking at THRE: lost, as on hardware */
+	s->tx[(s->tx_head + s->tx_count) % UART_FIFO] = value;
+	s->tx_count++;
+	return true;
+}
+
+static u8 read_register(struct uart_state *s, u32 reg)
+{
+	bool dlab = (s->lcr & LCR_DLAB) != 0;
+	u8 value;
+
+	switch (reg) {
+	case UART_RBR_THR:
+		return dlab ? s->dll : rx_pop(s);
+	case UART_IER:
+		return dlab ? s->dlm : s->ier;
+	case UART_IIR_FCR:
+		value = interrupt_id(s);
+		if (value == IIR_THR)
+			s->thr_interrupt = false;
+		return value | (s->fcr & FCR_ENABLE ? IIR_FIFO : 0);
+	case UART_LCR:
+		return s->lcr;
+	case UART_MCR:
+		return s->mcr;
+	case UART_LSR:
+		value = s->lsr_errors | (s->rx_count ? LSR_DATA : 0) |
+			(s->tx_count == 0 ? LSR_THRE | LSR_TEMT : 0);
+		s->lsr_errors = 0;
+		return value;
+	case UART_MSR:
+		value = modem_lines(s) | s->msr_delta;
+		s->msr_delta = 0;
+		return value;
+	default:
+		return s->scr;
+	}
+}
+
+/* True: there is something to pump. */
+static bool write_register(struct uart_state *s, u32 reg, u8 value)
+{
+	bool dlab = (s->lcr & LCR_DLAB) != 0;
+
+	switch (reg) {
+	case UART_RBR_THR:
+		if (!dlab)
+			return write_thr(s, value);
+		s->dll = value;
+		return false;
+	case UART_IER:
+		if (dlab) {
+			s->dlm = value;
+			return false;
+		}
+		/* Enabling it with an empty transmitter interrupts at once. */
+		if ((value & ~s->ier & IER_THR) && s->tx_count == 0)
+			s->thr_interrupt = true;
+		s->ier = value & 0x0f;
+		return false;
+	case UART_IIR_FCR:
+		write_fcr(s, value);
+		return false;
+	case UART_LCR:
+		s->lcr = value;
+		return false;
+	case UART_MCR:
+		write_mcr(s, value);
+		return false;
+	case UART_SCR:
+		s->scr = value;
+		return false;
+	default: /* LSR and MSR are read-only */
+		return false;
+	}
+}
+
+enum access_result uart_port(struct vcpu *vcpu, void *ctx, struct access *access)
+{
+	struct uart *uart = ctx;
+	bool send = false;
+	u64 value = 0;
+
+	(void)vcpu;
+	/* The bus splits wider accesses into bytes, low port first. */
+	spin_lock(&uart->lock);
+	for (u32 i = 0; i < access->size; i++) {
+		u32 reg = (u32)(access->offset + i);
+
+		if (access->write)
+			send |= write_register(&uart->s, reg, (u8)(access->value >> (8 * i)));
+		else
+			value |= (u64)read_register(&uart->s, reg) << (8 * i);
+	}
+	update_irq(uart);
+	spin_unlock(&uart->lock);
+	if (!access->write)
+		access->value = value;
+	if (send)
+		pump(uart);
+	return ACCESS_HANDLED;
+}
