@@ -169,6 +169,30 @@ $(GUEST)/guest.cpio.gz: tools/initramfs.sh tests/guest/init $(GUEST)/drawer $(GU
 	$(call say,CPIO,$@)
 	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/init $@
 
+# A guest without an operating system, in the form of a Linux kernel image.
+BARE := tests/guest/bare
+BARE_OBJECTS := $(patsubst %,$(GUEST)/obj/%.o,$(sort $(wildcard $(BARE)/*.c)))
+BARE_LINK := $(shell sed -n 's/^.define BARE_LINK *\([0-9a-fx]*\).*/\1/p' $(BARE)/layout.h)
+BARE_MEMORY := $(shell sed -n 's/^.define BARE_MEMORY *\([0-9a-fx]*\).*/\1/p' $(BARE)/layout.h)
+
+$(GUEST)/obj/%.c.o: %.c Makefile | setup-build
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(FREESTANDING) -Wno-missing-prototypes -MMD -MP -c -o $@ $<
+
+$(GUEST)/bare: $(BARE_OBJECTS) $(BARE)/start.S $(BARE)/setup.S $(BARE)/bare.lds $(BARE)/layout.h
+	$(call say,GUEST,$@)
+	$(Q)$(CC) -I. -c -o $(GUEST)/obj/start.o $(BARE)/start.S
+	$(Q)$(CC) -E -P -x assembler-with-cpp -I. -o $(GUEST)/obj/bare.lds $(BARE)/bare.lds
+	$(Q)ld -nostdlib -static -z noexecstack --no-warn-rwx-segments -T $(GUEST)/obj/bare.lds \
+		-o $@.elf $(GUEST)/obj/start.o $(BARE_OBJECTS)
+	$(Q)objcopy -O binary -j .text -j .rodata -j .data $@.elf $(GUEST)/obj/bare.bin
+	$(Q)$(CC) -c -DBARE_LINK=$(BARE_LINK) -DBARE_MEMORY=$(BARE_MEMORY) \
+		-DBARE_PARAGRAPHS="($$(stat -c %s $(GUEST)/obj/bare.bin)+15)/16" \
+		-o $(GUEST)/obj/setup.o $(BARE)/setup.S
+	$(Q)ld -Ttext 0 --oformat binary -o $(GUEST)/obj/setup.bin $(GUEST)/obj/setup.o
+	$(Q)cat $(GUEST)/obj/setup.bin $(GUEST)/obj/bare.bin > $@
+
 $(BUILD)/facet.img: $(BUILD)/BOOTX64.EFI $(GUEST_CONF) $(GUEST)/vmlinuz $(GUEST)/guest.cpio.gz \
 		tools/mkimage.sh
 	$(call say,IMAGE,$@)
@@ -256,7 +280,7 @@ check-system: setup-check
 		--junitxml=$(BUILD)/results/system.xml tests/system $(TESTS)
 
 .PHONY: guest-programs
-guest-programs: $(GUEST)/guest.cpio.gz
+guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare
 
 # Each part runs even when one before it failed; the last line counts them all.
 check:
@@ -277,7 +301,7 @@ lint: setup-lint
 format: setup-lint
 	$(Q)find $(ROOMS) boot tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
-DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS)))
+DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS) $(BARE_OBJECTS)))
 ifneq ($(wildcard $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz),)
 DEPENDENCIES += $(shell find $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 endif

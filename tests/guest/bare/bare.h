@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A guest without an operating system, for what no kernel would do: measuring one exit,
+ * keeping a queue full, and every kind of mischief. The command line's facet.test= says
+ * which; each line that it prints begins with "guest NAME: ".
+ */
+#ifndef TESTS_GUEST_BARE_H
+#define TESTS_GUEST_BARE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tests/guest/bare/layout.h"
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+
+#define COM1 0x3f8
+
+static inline void outb(u16 port, u8 value)
+{
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u8 inb(u16 port)
+{
+	u8 value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline void outl(u16 port, u32 value)
+{
+	__asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u32 inl(u16 port)
+{
+	u32 value;
+
+	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+	return value;
+}
+
+static inline u64 rdmsr(u32 msr)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+	return (u64)high << 32 | low;
+}
+
+static inline void wrmsr(u32 msr, u64 value)
+{
+	__asm__ volatile("wrmsr" : : "a"((u32)value), "d"((u32)(value >> 32)), "c"(msr) : "memory");
+}
+
+static inline u64 rdtsc(void)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+	return (u64)high << 32 | low;
+}
+
+static inline void cpuid(u32 leaf, u32 out[4])
+{
+	__asm__ volatile("cpuid"
+			 : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+			 : "a"(leaf), "c"(0));
+}
+
+/* lib.c: text, memory, the command line */
+extern char guest_name[16];
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void lib_init(const u8 *boot_params);
+/* The value of facet.KEY= on the command line, or `otherwise`. */
+const char *option(const char *key, const char *otherwise);
+u64 option_number(const char *key, u64 otherwise);
+bool same(const char *a, const char *b);
+void *memset(void *to, int byte, size_t size);
+void *memcpy(void *to, const void *from, size_t size);
+void halt(void) __attribute__((noreturn));
+
+/* paging.c: four levels of 4 KiB pages, identity mapped; device memory is uncached */
+void paging_init(void);
+void map_device(u64 address, u64 size);
+/* Zeroed pages that stay allocated. */
+void *pages(size_t count);
+
+/* gpu.c: the virtual virtio-gpu, polled */
+struct gpu_command {
+	const void *request;
+	u32 request_size;
+	void *response;
+	u32 response_size;
+};
+bool gpu_init(void);
+/* One command, waited for; returns the response's type, 0 if none came in time. */
+u32 gpu_command(const void *request, u32 size);
+/* The same with a response of the caller's; returns the bytes that the device says it wrote. */
+u32 gpu_command_full(struct gpu_command *command);
+/* Queue without waiting; false while the queue is full. gpu_kick() makes it known. */
+bool gpu_post(const struct gpu_command *command);
+/* Completed commands since the last call. */
+u32 gpu_collect(void);
+void gpu_kick(void);
+u32 gpu_queue_size(void);
+/* The doorbell and the register BAR, for tests that touch them. */
+volatile u8 *gpu_common(void);
+volatile u16 *gpu_doorbell(void);
+/* The rings themselves, for tests that spoil them. */
+struct virtq_desc {
+	u64 address;
+	u32 length;
+	u16 flags, next;
+};
+struct virtq_desc *gpu_descriptors(void);
+volatile u16 *gpu_available(void);
+
+/* virtio-gpu, virtio 1.2 section 5.7 */
+#define GPU_GET_DISPLAY_INFO 0x0100
+#define GPU_CREATE_2D	     0x0101
+#define GPU_UNREF	     0x0102
+#define GPU_SET_SCANOUT	     0x0103
+#define GPU_FLUSH	     0x0104
+#define GPU_TRANSFER_2D	     0x0105
+#define GPU_ATTACH_BACKING   0x0106
+#define GPU_DETACH_BACKING   0x0107
+#define GPU_OK_NODATA	     0x1100
+#define GPU_FORMAT_B8G8R8X8  2
+#define GPU_FLAG_FENCE	     1
+
+struct gpu_header {
+	u32 type, flags;
+	u64 fence;
+	u32 context, padding;
+};
+
+struct gpu_rectangle {
+	u32 x, y, width, height;
+};
+
+struct gpu_create {
+	struct gpu_header header;
+	u32 resource, format, width, height;
+};
+
+struct gpu_resource {
+	struct gpu_header header;
+	u32 resource, padding;
+};
+
+struct gpu_scanout {
+	struct gpu_header header;
+	struct gpu_rectangle r;
+	u32 scanout, resource;
+};
+
+struct gpu_flush {
+	struct gpu_header header;
+	struct gpu_rectangle r;
+	u32 resource, padding;
+};
+
+struct gpu_transfer {
+	struct gpu_header header;
+	struct gpu_rectangle r;
+	u64 offset;
+	u32 resource, padding;
+};
+
+struct gpu_entry {
+	u64 address;
+	u32 length, padding;
+};
+
+struct gpu_attach {
+	struct gpu_header header;
+	u32 resource, count;
+	struct gpu_entry entry[1];
+};
+
+u32 gpu_create(u32 resource, u32 width, u32 height);
+u32 gpu_attach(u32 resource, u64 address, u32 length);
+
+/* What facet.test= may say. */
+void bench_run(void);
+void load_run(void);
+bool hostile_run(const char *what);
+
+#endif

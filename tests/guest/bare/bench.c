@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What one exit and its handling cost, counted with the TSC, which under QEMU's -icount
+ * counts instructions. Each figure is the median of several rounds over 64 different
+ * instruction sites; what a site does besides is taken off.
+ */
+#include "tests/guest/bare/bare.h"
+
+#define SITES  64
+#define ROUNDS 31
+
+#define TEXT_(x)     #x
+#define TEXT(x)	     TEXT_(x)
+#define REPEAT(text) ".rept " TEXT(SITES) "\n\t" text "\n\t.endr\n"
+
+static void cpuid_sites(void)
+{
+	u32 a = 0, c = 0;
+
+	__asm__ volatile(REPEAT("xorl %%eax, %%eax; cpuid") : "+a"(a), "+c"(c) : : "rbx", "rdx");
+}
+
+static void pio_sites(void)
+{
+	__asm__ volatile(REPEAT("inb %%dx, %%al") : : "d"(COM1 + 5) : "rax");
+}
+
+static void eoi_sites(void)
+{
+	__asm__ volatile(REPEAT("wrmsr") : : "a"(0), "d"(0), "c"(0x80b) : "memory");
+}
+
+/* num_queues at 0x12 and queue_select at 0x16 of the common configuration. */
+static void mmio_read_sites(void)
+{
+	__asm__ volatile(REPEAT("movw 0x12(%0), %%ax") : : "r"(gpu_common()) : "rax", "memory");
+}
+
+static void mmio_write_sites(void)
+{
+	__asm__ volatile(REPEAT("movw %%ax, 0x16(%0)") : : "r"(gpu_common()), "a"(0) : "memory");
+}
+
+static void nothing(void)
+{
+}
+
+static u64 round(void (*sites)(void))
+{
+	u64 start = rdtsc();
+
+	sites();
+	return rdtsc() - start;
+}
+
+static u64 median(void (*sites)(void))
+{
+	u64 took[ROUNDS];
+
+	round(sites); /* pages and caches that are touched for the first time */
+	for (u32 i = 0; i < ROUNDS; i++) {
+		u64 t = round(sites);
+		u32 at = i;
+
+		for (; at && took[at - 1] > t; at--)
+			took[at] = took[at - 1];
+		took[at] = t;
+	}
+	return took[ROUNDS / 2];
+}
+
+/* `beside`: instructions of a site that do not exit. */
+static void figure(const char *name, void (*sites)(void), u64 beside, u64 bound)
+{
+	u64 empty = median(nothing), all = median(sites);
+	u64 each = (all - empty) / SITES;
+
+	each = each > beside ? each - beside : 0;
+	say("bench: %s %lu instructions %lu", name, each, bound);
+}
+
+void bench_run(void)
+{
+	u32 leaf[4];
+
+	figure("exit.cpuid", cpuid_sites, 1, 600);
+	figure("exit.pio_read", pio_sites, 0, 700);
+	cpuid(1, leaf);
+	if (leaf[2] & (1u << 21)) {
+		wrmsr(0x1b, rdmsr(0x1b) | 0xc00);
+		figure("exit.x2apic_eoi", eoi_sites, 0, 600);
+	} else {
+		say("bench: no x2apic");
+	}
+	if (gpu_init()) {
+		figure("exit.mmio_read", mmio_read_sites, 0, 900);
+		figure("exit.mmio_write", mmio_write_sites, 0, 900);
+	}
+	say("bench: end");
+}
