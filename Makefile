@@ -291,7 +291,7 @@ check:
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: setup-run
-	$(Q)$(MAKE) image
+	$(Q)$(MAKE) image guest-programs
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py
 
 .PHONY: lint format

@@ -29,7 +29,7 @@ GUEST_S = 90
 ANSWER_S = 20
 
 # None of these lines can be followed by what a test waits for.
-HOPELESS = re.compile(r"^facet: (panic|fatal)\b.*", re.MULTILINE)
+HOPELESS = re.compile(r"^facet: (panic|fatal|fault in the hypervisor)\b.*", re.MULTILINE)
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|[\x07\x0f]")
 
@@ -307,6 +307,27 @@ class Machine:
         return None
 
 
+def figure(stats, key, name=None):
+    """A number out of `stats json`, wherever it stands; of the guest `name`, if given."""
+    found = []
+
+    def walk(node, owner):
+        if isinstance(node, dict):
+            owner = node.get("name", node.get("guest", owner))
+            if key in node and (name is None or owner == name):
+                found.append(node[key])
+            for value in node.values():
+                walk(value, owner)
+        elif isinstance(node, list):
+            for value in node:
+                walk(value, owner)
+
+    walk(stats, None)
+    if not found:
+        raise ConsoleError(f"stats json has no {key} of {name}: {json.dumps(stats)[:2000]}")
+    return found[0]
+
+
 # ---- disk images ----
 
 GUEST_FILES = ("vmlinuz", "guest.cpio.gz")
@@ -336,8 +357,20 @@ def guest_conf(name, cmdline="", quiet=True, **keys):
         "autostart": "yes",
     }
     given.update({key: str(value) for key, value in keys.items()})
+    if not given["gpu"]:
+        given["gpu__weight"] = given["gpu__memory"] = ""
     lines = [f"{key.replace('__', '.')} = {value}" for key, value in given.items() if value]
     return f"\n[guest {name}]\n" + "\n".join(lines) + "\n"
+
+
+def bare_conf(name, test, options="", **keys):
+    """A [guest] section for tests/guest/bare."""
+    cmdline = f"facet.name={name} facet.test={test} {options}".strip()
+    given = {"kernel": "bare", "initrd": "", "cmdline": cmdline, "memory": "64M", **keys}
+    return guest_conf(name, **given)
+
+
+BARE_FILES = ("bare",)
 
 
 def conf(*guests, idle="wait"):

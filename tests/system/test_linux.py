@@ -44,7 +44,7 @@ def test_time_needs_no_calibration(idle):
 
 def test_an_idle_guest_costs_nothing(idle):
     def busy_ns(stats):
-        return next(g["cpu_ns"] for g in stats["guests"] if g["name"] == "alpha")
+        return facet.figure(stats, "cpu_ns", "alpha")
 
     before, start = busy_ns(idle.stats()), time.monotonic()
     time.sleep(3)
@@ -114,7 +114,7 @@ def test_two_spinning_guests_get_their_share_and_the_prompt_answers(start):
         machine.expect(rf"^{name}\| .*spinning", facet.BOOT_S + 2 * facet.GUEST_S, since=0)
 
     def used(stats):
-        return {g["name"]: g["cpu_ns"] for g in stats["guests"]}
+        return {n: facet.figure(stats, "cpu_ns", n) for n in ("alpha", "beta", "gamma")}
 
     before = used(machine.stats())
     time.sleep(6)

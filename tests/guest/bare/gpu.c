@@ -9,7 +9,7 @@
 #define BAR_WINDOW    0xe0000000u
 #define RESPONSE_SIZE 512
 #define QUEUE_MAX     64
-#define WAIT_LOOPS    200000000u
+#define WAIT_TICKS    10000000000ull /* of the TSC: some seconds */
 
 enum {
 	CAP_COMMON = 1,
@@ -275,7 +275,7 @@ u32 gpu_command_full(struct gpu_command *c)
 	if (!gpu_post(c))
 		return 0;
 	gpu_kick();
-	for (u32 i = 0; i < WAIT_LOOPS; i++) {
+	for (u64 start = rdtsc(); rdtsc() - start < WAIT_TICKS;) {
 		if (gpu_collect())
 			return gpu.last_length;
 		__asm__ volatile("pause");

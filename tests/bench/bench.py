@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measure what must stay small, and fail where a bound is missed.
+
+QEMU counts instructions (-icount shift=0): the TSC of the bare guest, tests/guest/bare,
+then tells how many of them an exit and its handling take, the same in each run. The
+guest's lines `bench: NAME VALUE UNIT BOUND` and Facet's own figures are printed as
+`NAME VALUE UNIT BOUND`; the exit status is 1 if a value is above its bound or missing.
+
+BENCH_SHIFT=3 counts eight ticks an instruction: faster, for a look at the order of size.
+"""
+
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+import facet  # pylint: disable=wrong-import-position
+
+MIB = 1 << 20
+LIMIT_S = 420
+SHIFT = int(os.environ.get("BENCH_SHIFT", "0"))
+
+# Printed by the guest; all of them have to come.
+EXITS = ["exit.cpuid", "exit.pio_read", "exit.x2apic_eoi", "exit.mmio_read", "exit.mmio_write"]
+
+# Facet's own, from `stats json`: name, key, unit, bound (None: no bound, for the record).
+OWN = [
+    ("memory.hypervisor", "hypervisor_bytes", "bytes", 16 * MIB),
+    ("memory.files", "files_bytes", "bytes", None),
+    ("boot.instructions", "boot_instructions", "instructions", None),
+]
+
+
+def measure():
+    """Returns (name, value, unit, bound) for each figure; the value is None if it is missing."""
+    yield (
+        "image.size",
+        os.path.getsize(os.path.join(facet.BUILD, "BOOTX64.EFI")),
+        "bytes",
+        512 * 1024,
+    )
+    folder = os.path.join(facet.BUILD, "bench")
+    text = facet.conf(
+        facet.bare_conf("bench", "bench"), facet.bare_conf("beta", "hello", autostart="yes")
+    )
+    image = facet.make_image(folder, text, facet.BARE_FILES)
+    icount = ["-icount", f"shift={SHIFT},sleep=off"]
+    with facet.Machine(image, folder=folder, limit_s=LIMIT_S, cpus=1, extra=icount) as machine:
+        problem = None
+        try:
+            machine.expect(r"^bench\| .*bench: end", LIMIT_S)
+        except facet.ConsoleError as error:
+            problem = error
+        said = dict(
+            (name, (int(value), unit, int(bound)))
+            for name, value, unit, bound in re.findall(
+                r"^bench\| .*bench: (\S+) (\d+) (\S+) (\d+) *$", machine.console, re.MULTILINE
+            )
+        )
+        for name in EXITS:
+            value, unit, bound = said.pop(name, (None, "instructions", None))
+            yield name, value, unit, bound
+        for name, (value, unit, bound) in said.items():
+            yield name, value, unit, bound
+        if problem:
+            print(f"bench: {problem}", file=sys.stderr)
+            return
+        stats = machine.stats()
+        for name, key, unit, bound in OWN:
+            try:
+                value = facet.figure(stats, key)
+            except facet.ConsoleError:
+                value = None
+            yield name, value, unit, bound
+
+
+def main():
+    missed = []
+    for name, value, unit, bound in measure():
+        print(f"{name} {'-' if value is None else value} {unit} {bound or '-'}", flush=True)
+        if value is None or (bound is not None and value > bound):
+            missed.append(name)
+    if missed:
+        print(f"bench: bound missed or figure missing: {', '.join(missed)}", file=sys.stderr)
+    sys.exit(bool(missed))
+
+
+main()
