@@ -13,7 +13,7 @@
  * mapping. The compiler neither splits nor drops them; x86 keeps uncached
  * accesses in program order.
  *
- * On the build host (FACET_HOST) a test may define the four host_* functions
+ * On the build host (FACET_HOST) a test may define the host_* functions
  * below and so stand in for the hardware. Where it does not, ports read as
  * all ones and swallow writes, as an empty bus does, and registers are plain
  * memory.
@@ -25,6 +25,13 @@ extern u32 host_port_in(u16 port, unsigned size) __attribute__((weak));
 extern void host_port_out(u16 port, u32 value, unsigned size) __attribute__((weak));
 extern u64 host_mmio_read(const volatile void *reg, unsigned size) __attribute__((weak));
 extern void host_mmio_write(volatile void *reg, u64 value, unsigned size) __attribute__((weak));
+extern void host_cache_flushed(void *ptr, size_t size) __attribute__((weak));
+
+#define CACHE_FLUSHED(ptr, size) \
+	do { \
+		if (host_cache_flushed) \
+			host_cache_flushed((ptr), (size)); \
+	} while (0)
 
 static inline u32 x86_port_in(u16 port, unsigned size)
 {
@@ -83,6 +90,8 @@ static inline void outl(u16 port, u32 value)
 	}
 
 #else
+
+#define CACHE_FLUSHED(ptr, size) ((void)0)
 
 static inline u8 inb(u16 port)
 {
@@ -154,5 +163,21 @@ MMIO_ACCESSORS(32)
 MMIO_ACCESSORS(64)
 
 #undef MMIO_ACCESSORS
+
+/*
+ * Writes back the cache lines of `size` bytes at `ptr`, for a device that reads
+ * memory without snooping, and waits until they are there.
+ */
+static inline void cache_flush(void *ptr, size_t size)
+{
+	uintptr_t line = (uintptr_t)ptr & ~(uintptr_t)63;
+
+	for (; line < (uintptr_t)ptr + size; line += 64)
+		__asm__ volatile("clflush %0" : "+m"(*(volatile char *)line));
+	__asm__ volatile("mfence" ::: "memory");
+	CACHE_FLUSHED(ptr, size);
+}
+
+#undef CACHE_FLUSHED
 
 #endif

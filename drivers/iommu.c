@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Domains and remapped interrupts over all IOMMUs of the machine, whatever their vendor. */
+#include "drivers/iommu.h"
+
+#include "arch/x86/io.h"
+#include "core/lib/string.h"
+#include "drivers/vtd.h"
+
+/* No unit translates writes to this range: they are interrupts (VT-d 3.14, AMD-Vi 2.1.4). */
+#define INTERRUPT_FIRST 0xfee00000ULL
+#define INTERRUPT_LAST	0xfeefffffULL
+
+/* Remappable messages, VT-d 5.1.2.2, and redirection entries, 5.1.5.1. */
+#define MSI_BASE	      0xfee00000ULL
+#define MSI_REMAPPABLE	      BIT(4)
+#define MSI_SUBHANDLE_VALID   BIT(3)
+#define MSI_INDEX(index)      ((u64)((index)&0x7fff) << 5 | (u64)((index) >> 15) << 2)
+#define IOAPIC_REMAPPABLE     BIT(48)
+#define IOAPIC_INDEX(index)   ((u64)((index)&0x7fff) << 49 | (u64)((index) >> 15) << 11)
+#define IOAPIC_LEVEL	      BIT(15)
+#define IOAPIC_LOW	      BIT(13)
+#define IOAPIC_DESTINATION(d) ((u64)(d) << 56)
+
+/* A handle is the unit's number and the entry's; this one stands for "not remapped". */
+#define HANDLE(unit, index)  ((u32)(unit) << 16 | (index))
+#define HANDLE_UNIT(handle)  ((handle) >> 16)
+#define HANDLE_INDEX(handle) ((u16)(handle))
+#define HANDLE_NONE	     0xffffffffU
+
+/* One element for each unit, handed out by iommu_start(), which runs once. */
+static struct vtd vtd_units[IOMMU_MAX_UNITS];
+
+/* What ptab.c needs of the frames; `ctx` is the struct iommu. */
+static hpa_t alloc_table(void *ctx)
+{
+	const struct iommu_frames *frames = ((struct iommu *)ctx)->frames;
+
+	return frames->alloc(frames->ctx);
+}
+
+static void free_table(void *ctx, hpa_t table)
+{
+	const struct iommu_frames *frames = ((struct iommu *)ctx)->frames;
+
+	frames->free(frames->ctx, table);
+}
+
+static u64 *table_window(void *ctx, hpa_t table)
+{
+	const struct iommu_frames *frames = ((struct iommu *)ctx)->frames;
+
+	return frames->map(frames->ctx, table);
+}
+
+static void flush_tables(void *ctx, void *ptr, size_t size)
+{
+	(void)ctx;
+	cache_flush(ptr, size);
+}
+
+static u32 find_clear_bit(const u32 *words, u32 first, u32 limit)
+{
+	for (u32 i = first; i < limit; i++) {
+		if (!(words[i / 32] & BIT(i % 32)))
+			return i;
+	}
+	return limit;
+}
+
+static void set_bit(u32 *words, u32 bit)
+{
+	words[bit / 32] |= (u32)BIT(bit % 32);
+}
+
+static void clear_bit(u32 *words, u32 bit)
+{
+	words[bit / 32] &= ~(u32)BIT(bit % 32);
+}
+
+/* ---- which unit serves a function ------------------------------------------------- */
+
+/* Follows a scope's path through the bridges; false where it leads nowhere. */
+static bool scope_bdf(struct iommu *iommu, const struct acpi_scope *scope, u16 *bdf)
+{
+	u8 bus = scope->start_bus;
+
+	for (u8 i = 0; i < scope->path_length; i++) {
+		const struct pci_function *bridge;
+
+		*bdf = PCI_BDF(bus, scope->path[i].device, scope->path[i].function);
+		if (i + 1 == scope->path_length)
+			return true;
+		bridge = pci_find(iommu->pci, *bdf);
+		if (!bridge || !bridge->secondary_bus)
+			return false;
+		bus = bridge->secondary_bus;
+	}
+	return false;
+}
+
+static bool scope_covers(struct iommu *iommu, const struct acpi_scope *scope, u16 bdf)
+{
+	const struct pci_function *bridge;
+	u16 at;
+
+	if (!scope_bdf(iommu, scope, &at))
+		return false;
+	if (scope->type == ACPI_SCOPE_ENDPOINT || scope->type == ACPI_SCOPE_BRIDGE) {
+		if (at == bdf)
+			return true;
+	}
+	if (scope->type != ACPI_SCOPE_BRIDGE)
+		return false;
+	bridge = pci_find(iommu->pci, at);
+	return bridge && bridge->secondary_bus && PCI_BUS(bdf) >= bridge->secondary_bus &&
+	       PCI_BUS(bdf) <= bridge->subordinate_bus;
+}
+
+static bool scopes_cover(struct iommu *iommu, u32 first, u32 count, u16 bdf)
+{
+	for (u32 i = first; i < first + count; i++) {
+		if (scope_covers(iommu, &iommu->dmar.scopes[i], bdf))
+			return true;
+	}
+	return false;
+}
+
+/* The number of the unit, or unit_count. One that names the function goes first. */
+static u32 find_unit(struct iommu *iommu, u16 bdf)
+{
+	u32 rest = iommu->unit_count;
+
+	for (u32 i = 0; i < iommu->unit_count; i++) {
+		struct iommu_unit *unit = iommu->units[i];
+
+		if (scopes_cover(iommu, unit->first_scope, unit->scope_count, bdf))
+			return i;
+		if (unit->include_all)
+			rest = i;
+	}
+	return rest;
+}
+
+/* The same for an I/O APIC, which is always named, with its requester id. */
+static u32 find_ioapic_unit(struct iommu *iommu, u8 ioapic_id, u16 *source)
+{
+	for (u32 i = 0; i < iommu->unit_count; i++) {
+		struct iommu_unit *unit = iommu->units[i];
+		u32 end = unit->first_scope + unit->scope_count;
+
+		for (u32 s = unit->first_scope; s < end; s++) {
+			const struct acpi_scope *scope = &iommu->dmar.scopes[s];
+
+			if (scope->type == ACPI_SCOPE_IOAPIC &&
+			    scope->enumeration_id == ioapic_id && scope_bdf(iommu, scope, source))
+				return i;
+		}
+	}
+	return iommu->unit_count;
+}
+
+static bool has_reserved_memory(struct iommu *iommu, u16 bdf)
+{
+	for (u32 i = 0; i < iommu->dmar.rmrr_count; i++) {
+		const struct acpi_rmrr *region = &iommu->dmar.rmrr[i];
+
+		if (region->segment == 0 &&
+		    scopes_cover(iommu, region->first_scope, region->scope_count, bdf))
+			return true;
+	}
+	return false;
+}
+
+/* ---- start ------------------------------------------------------------------------ */
+
+static enum err init_unit(struct iommu *iommu, const struct acpi_drhd *drhd, pci_map_fn map,
+			  bool x2apic)
+{
+	struct vtd *vtd = &vtd_units[iommu->unit_count];
+	volatile void *regs = map(drhd->base, PAGE_SIZE);
+	enum err err;
+
+	if (regs && vtd_register_bytes(regs) > PAGE_SIZE)
+		regs = map(drhd->base, vtd_register_bytes(regs));
+	if (!regs)
+		return ERR_NO_MEMORY;
+	err = vtd_init(vtd, regs, iommu->frames, x2apic);
+	if (err)
+		return err;
+	vtd->unit.include_all = drhd->include_all;
+	vtd->unit.first_scope = drhd->first_scope;
+	vtd->unit.scope_count = drhd->scope_count;
+	iommu->features &= vtd->unit.features;
+	iommu->domain_limit = MIN(iommu->domain_limit, vtd->unit.domains);
+	iommu->units[iommu->unit_count++] = &vtd->unit;
+	return OK;
+}
+
+static enum err choose_tables(struct iommu *iommu)
+{
+	iommu->format = vtd_format(iommu->features);
+	if (!iommu->format)
+		return ERR_UNSUPPORTED;
+	iommu->max_leaf_level = PTAB_4K;
+	if (iommu->features & IOMMU_PAGES_2M)
+		iommu->max_leaf_level = iommu->features & IOMMU_PAGES_1G ? PTAB_1G : PTAB_2M;
+	iommu->irq_remapping = iommu->features & IOMMU_REMAPS_IRQ;
+	iommu->memory = (struct ptab_memory){
+		.alloc_table = alloc_table,
+		.free_table = free_table,
+		.window = table_window,
+		.flush = iommu->features & IOMMU_COHERENT ? NULL : flush_tables,
+		.ctx = iommu,
+	};
+	return OK;
+}
+
+enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct pci *pci,
+		     const struct iommu_frames *frames, pci_map_fn map, bool x2apic)
+{
+	enum err err;
+
+	memset(iommu, 0, sizeof(*iommu));
+	iommu->frames = frames;
+	iommu->pci = pci;
+	iommu->dmar = *dmar;
+	iommu->features = ~0U;
+	iommu->domain_limit = IOMMU_MAX_DOMAINS + 1;
+	if (!dmar->present)
+		return ERR_NOT_FOUND;
+	if (dmar->drhd_count > IOMMU_MAX_UNITS)
+		return ERR_UNSUPPORTED;
+	for (u32 i = 0; i < dmar->drhd_count; i++) {
+		/* Other segments' functions are not enumerated, but must be denied too. */
+		if (dmar->drhd[i].segment != 0)
+			return ERR_UNSUPPORTED;
+		err = init_unit(iommu, &dmar->drhd[i], map, x2apic);
+		if (err)
+			return err;
+	}
+	err = choose_tables(iommu);
+	for (u32 i = 0; i < iommu->unit_count && !err; i++)
+		err = iommu->units[i]->ops->enable(iommu->units[i]);
+	return err;
+}
+
+/* ---- domains ---------------------------------------------------------------------- */
+
+static enum err flush_domain(struct iommu_domain *domain, u64 iova, u64 size)
+{
+	struct iommu *iommu = domain->iommu;
+	enum err first = OK;
+
+	for (u32 i = 0; i < iommu->unit_count; i++) {
+		enum err err = iommu->units[i]->ops->flush(iommu->units[i], domain->id, iova, size);
+
+		if (!first)
+			first = err;
+	}
+	return first;
+}
+
+enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
+{
+	enum err err;
+	u32 id;
+
+	*domain = (struct iommu_domain){ .iommu = iommu };
+	spin_lock(&iommu->lock);
+	/* Id 0 is reserved where a unit caches absent entries (CAP.CM). */
+	id = find_clear_bit(iommu->domain_used, 1, iommu->domain_limit);
+	if (id < iommu->domain_limit)
+		set_bit(iommu->domain_used, id);
+	spin_unlock(&iommu->lock);
+	if (id >= iommu->domain_limit)
+		return ERR_FULL;
+	domain->id = (u16)id;
+	err = ptab_init(&domain->pt, iommu->format, &iommu->memory, iommu->max_leaf_level);
+	if (err) {
+		spin_lock(&iommu->lock);
+		clear_bit(iommu->domain_used, id);
+		spin_unlock(&iommu->lock);
+	}
+	return err;
+}
+
+static bool has_functions(struct iommu *iommu, u16 domain_id)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(iommu->attached); i++) {
+		if (iommu->attached[i].domain_id == domain_id)
+			return true;
+	}
+	return false;
+}
+
+enum err iommu_domain_destroy(struct iommu_domain *domain)
+{
+	struct iommu *iommu = domain->iommu;
+	bool busy;
+
+	spin_lock(&iommu->lock);
+	busy = has_functions(iommu, domain->id);
+	spin_unlock(&iommu->lock);
+	if (busy)
+		return ERR_BUSY;
+	/* Each detach has flushed the whole domain: its tables are cached nowhere. */
+	ptab_destroy(&domain->pt);
+	spin_lock(&iommu->lock);
+	clear_bit(iommu->domain_used, domain->id);
+	spin_unlock(&iommu->lock);
+	return OK;
+}
+
+/* The element for `bdf`, or a free one (`domain_id` 0), or the array's size. */
+static u32 find_attachment(struct iommu *iommu, u16 bdf)
+{
+	u32 unused = ARRAY_SIZE(iommu->attached);
+
+	for (u32 i = 0; i < ARRAY_SIZE(iommu->attached); i++) {
+		if (!iommu->attached[i].domain_id)
+			unused = i;
+		else if (iommu->attached[i].bdf == bdf)
+			return i;
+	}
+	return unused;
+}
+
+static enum err attach_locked(struct iommu_domain *domain, u16 bdf)
+{
+	struct iommu *iommu = domain->iommu;
+	u32 place = find_attachment(iommu, bdf);
+	u32 unit = find_unit(iommu, bdf);
+	enum err err;
+
+	if (unit == iommu->unit_count)
+		return ERR_NOT_FOUND;
+	if (place == ARRAY_SIZE(iommu->attached))
+		return ERR_FULL;
+	if (iommu->attached[place].domain_id)
+		return ERR_EXISTS;
+	if (has_reserved_memory(iommu, bdf))
+		return ERR_DENIED;
+	err = iommu->units[unit]->ops->attach(iommu->units[unit], bdf, domain->id, &domain->pt);
+	if (err)
+		return err;
+	iommu->attached[place].bdf = bdf;
+	iommu->attached[place].domain_id = domain->id;
+	return OK;
+}
+
+enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
+{
+	enum err err;
+
+	spin_lock(&domain->iommu->lock);
+	err = attach_locked(domain, bdf);
+	spin_unlock(&domain->iommu->lock);
+	return err;
+}
+
+static enum err detach_locked(struct iommu *iommu, u16 bdf)
+{
+	u32 place = find_attachment(iommu, bdf);
+	u32 unit = find_unit(iommu, bdf);
+	enum err err;
+
+	if (place == ARRAY_SIZE(iommu->attached) || !iommu->attached[place].domain_id)
+		return ERR_NOT_FOUND;
+	err = iommu->units[unit]->ops->detach(iommu->units[unit], bdf,
+					      iommu->attached[place].domain_id);
+	/* Not known to be clean: the domain stays busy, and its tables and id in use. */
+	if (!err)
+		iommu->attached[place].domain_id = 0;
+	return err;
+}
+
+enum err iommu_detach(struct iommu *iommu, u16 bdf)
+{
+	enum err err;
+
+	spin_lock(&iommu->lock);
+	err = detach_locked(iommu, bdf);
+	spin_unlock(&iommu->lock);
+	return err;
+}
+
+enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size, u32 rights)
+{
+	struct ptab_attr attr = {
+		.read = rights & IOMMU_READ,
+		.write = rights & IOMMU_WRITE,
+		.type = PTAB_WB,
+	};
+	const struct iommu *iommu = domain->iommu;
+	u64 last = iova.raw + (size - 1);
+	enum err err;
+
+	if (last >= iova.raw && iova.raw <= INTERRUPT_LAST && last >= INTERRUPT_FIRST)
+		return ERR_RANGE;
+	spin_lock(&domain->lock);
+	err = ptab_map(&domain->pt, iova.raw, hpa, size, attr);
+	if (err == ERR_NO_MEMORY || (!err && !(iommu->features & IOMMU_FORGETS_ABSENT))) {
+		/* A table that a failed map has emptied may be in a paging-structure cache. */
+		enum err flushed = flush_domain(domain, iova.raw, size);
+
+		if (!flushed)
+			ptab_reap(&domain->pt);
+		if (!err)
+			err = flushed;
+	}
+	spin_unlock(&domain->lock);
+	return err;
+}
+
+enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
+{
+	enum err err;
+
+	spin_lock(&domain->lock);
+	err = ptab_unmap(&domain->pt, iova.raw, size);
+	if (!err)
+		err = flush_domain(domain, iova.raw, size);
+	if (!err)
+		ptab_reap(&domain->pt);
+	spin_unlock(&domain->lock);
+	return err;
+}
+
+/* ---- interrupts ------------------------------------------------------------------- */
+
+/* Takes a free entry of the unit and fills it. */
+static enum err take_entry(struct iommu *iommu, u32 number, const struct iommu_irq *irq,
+			   u32 *handle)
+{
+	struct iommu_unit *unit;
+	u32 index;
+	enum err err;
+
+	if (number == iommu->unit_count)
+		return ERR_NOT_FOUND;
+	unit = iommu->units[number];
+	spin_lock(&iommu->lock);
+	index = find_clear_bit(unit->irq_used, 0, IOMMU_IRQ_ENTRIES);
+	err = index == IOMMU_IRQ_ENTRIES ? ERR_FULL : unit->ops->set_irq(unit, (u16)index, irq);
+	if (!err)
+		set_bit(unit->irq_used, index);
+	spin_unlock(&iommu->lock);
+	*handle = HANDLE(number, index);
+	return err;
+}
+
+enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data,
+		       u32 *handle)
+{
+	enum err err;
+	u16 index;
+
+	if (!iommu->irq_remapping) {
+		if (irq->apic_id > 0xff)
+			return ERR_RANGE;
+		*address = MSI_BASE | (u64)irq->apic_id << 12;
+		*data = irq->vector;
+		*handle = HANDLE_NONE;
+		return OK;
+	}
+	err = take_entry(iommu, find_unit(iommu, irq->source), irq, handle);
+	if (err)
+		return err;
+	index = HANDLE_INDEX(*handle);
+	*address = MSI_BASE | MSI_REMAPPABLE | MSI_SUBHANDLE_VALID | MSI_INDEX(index);
+	*data = 0; /* the sub-handle: an offset to the index */
+	return OK;
+}
+
+enum err iommu_irq_set_ioapic(struct iommu *iommu, u8 ioapic_id, const struct iommu_irq *irq,
+			      bool active_low, u64 *entry, u32 *handle)
+{
+	struct iommu_irq full = *irq;
+	u64 pin = irq->vector | (irq->level ? IOAPIC_LEVEL : 0) | (active_low ? IOAPIC_LOW : 0);
+	u32 unit;
+	enum err err;
+
+	if (!iommu->irq_remapping) {
+		if (irq->apic_id > 0xff)
+			return ERR_RANGE;
+		*entry = pin | IOAPIC_DESTINATION(irq->apic_id);
+		*handle = HANDLE_NONE;
+		return OK;
+	}
+	unit = find_ioapic_unit(iommu, ioapic_id, &full.source);
+	err = take_entry(iommu, unit, &full, handle);
+	if (err)
+		return err;
+	*entry = pin | IOAPIC_REMAPPABLE | IOAPIC_INDEX(HANDLE_INDEX(*handle));
+	return OK;
+}
+
+enum err iommu_irq_clear(struct iommu *iommu, u32 handle)
+{
+	struct iommu_unit *unit;
+	enum err err;
+	u16 index = HANDLE_INDEX(handle);
+
+	if (handle == HANDLE_NONE)
+		return OK;
+	if (HANDLE_UNIT(handle) >= iommu->unit_count || index >= IOMMU_IRQ_ENTRIES)
+		return ERR_INVALID;
+	unit = iommu->units[HANDLE_UNIT(handle)];
+	spin_lock(&iommu->lock);
+	if (!(unit->irq_used[index / 32] & BIT(index % 32))) {
+		err = ERR_INVALID;
+	} else {
+		err = unit->ops->clear_irq(unit, index);
+		if (!err)
+			clear_bit(unit->irq_used, index);
+	}
+	spin_unlock(&iommu->lock);
+	return err;
+}
+
+bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault)
+{
+	for (u32 i = 0; i < iommu->unit_count; i++) {
+		if (iommu->units[i]->ops->poll_fault(iommu->units[i], fault))
+			return true;
+	}
+	return false;
+}

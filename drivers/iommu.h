@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What devices may reach: domains, deny by default, remapped interrupts, faults. */
+#ifndef DRIVERS_IOMMU_H
+#define DRIVERS_IOMMU_H
+
+#include "arch/x86/spinlock.h"
+#include "core/lib/error.h"
+#include "core/lib/types.h"
+#include "core/ptab.h"
+#include "drivers/acpi.h"
+#include "drivers/pci.h"
+
+/*
+ *   function (BDF) --attach--> domain --ptab--> host memory
+ *
+ * A function without a domain reaches nothing: each of its accesses is blocked
+ * and recorded. A domain may hold several functions.
+ */
+
+#define IOMMU_MAX_UNITS	  8
+#define IOMMU_MAX_DOMAINS 255U
+#define IOMMU_IRQ_ENTRIES 256U /* for each unit */
+
+/*
+ * Zeroed 4 KiB frames that the units may read and write. alloc gives HPA(0)
+ * where there is none; map gives the frame's mapping, valid until free.
+ */
+struct iommu_frames {
+	hpa_t (*alloc)(void *ctx);
+	void (*free)(void *ctx, hpa_t frame);
+	void *(*map)(void *ctx, hpa_t frame);
+	void *ctx;
+};
+
+/* What a unit can do; a domain uses what all of them can. */
+enum iommu_feature {
+	IOMMU_LEVELS_3 = BIT(0),
+	IOMMU_LEVELS_4 = BIT(1),
+	IOMMU_PAGES_2M = BIT(2),
+	IOMMU_PAGES_1G = BIT(3),
+	IOMMU_SNOOP = BIT(4),	 /* a DMA access can be forced to snoop */
+	IOMMU_COHERENT = BIT(5), /* the unit snoops when it reads its tables */
+	IOMMU_REMAPS_IRQ = BIT(6),
+	IOMMU_FORGETS_ABSENT = BIT(7), /* no flush is due when something is mapped */
+};
+
+/* Rights, as a device sees them. */
+enum iommu_right {
+	IOMMU_READ = BIT(0),
+	IOMMU_WRITE = BIT(1),
+};
+
+/* A blocked access. Of an interrupt: `iova` is the entry's number. */
+struct iommu_fault {
+	u16 bdf;
+	bool write;
+	bool interrupt;
+	bool overflow; /* more faults happened than the unit could record */
+	u8 code;       /* the reason as the unit gives it */
+	const char *reason;
+	iova_t iova; /* of the page */
+};
+
+/* Where an interrupt goes. */
+struct iommu_irq {
+	u16 source; /* requester id of who may raise it */
+	u32 apic_id;
+	u8 vector;
+	bool level;
+};
+
+struct iommu_unit;
+
+/* What a vendor's driver offers to iommu.c. Each takes the unit's lock by itself. */
+struct iommu_ops {
+	enum err (*enable)(struct iommu_unit *unit);
+	enum err (*attach)(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt);
+	enum err (*detach)(struct iommu_unit *unit, u16 bdf, u16 domain_id);
+	enum err (*flush)(struct iommu_unit *unit, u16 domain_id, u64 iova, u64 size);
+	enum err (*set_irq)(struct iommu_unit *unit, u16 index, const struct iommu_irq *irq);
+	enum err (*clear_irq)(struct iommu_unit *unit, u16 index);
+	bool (*poll_fault)(struct iommu_unit *unit, struct iommu_fault *fault);
+};
+
+struct iommu_unit {
+	const struct iommu_ops *ops;
+	u32 features; /* enum iommu_feature */
+	u32 domains;  /* ids from 1 to below this */
+	bool include_all;
+	u8 first_scope; /* in the DMAR table that the unit is from */
+	u8 scope_count;
+	u32 irq_used[IOMMU_IRQ_ENTRIES / 32];
+};
+
+struct iommu {
+	const struct iommu_frames *frames;
+	struct pci *pci;
+	struct acpi_dmar dmar;
+	struct ptab_memory memory;
+	const struct ptab_format *format;
+	u8 max_leaf_level;
+	bool irq_remapping;
+	u32 features;
+	u32 domain_limit;
+	u32 unit_count;
+	struct iommu_unit *units[IOMMU_MAX_UNITS];
+	struct spinlock lock; /* the two tables below and irq_used; before a unit's lock */
+	u32 domain_used[(IOMMU_MAX_DOMAINS + 1) / 32];
+	struct {
+		u16 bdf;
+		u16 domain_id; /* 0: unused element */
+	} attached[PCI_MAX_FUNCTIONS];
+};
+
+struct iommu_domain {
+	struct iommu *iommu;
+	u16 id;
+	struct spinlock lock; /* guards `pt`; before a unit's lock, after none of struct iommu's */
+	struct ptab pt;
+};
+
+/*
+ * Takes over every unit of `dmar` and switches translation and interrupt
+ * remapping on. From then on no function reaches any memory and (where
+ * iommu->irq_remapping is true) none raises an interrupt, I/O APICs included,
+ * until it is told to. `map` is vmap_mmio(); `x2apic`: processors use it.
+ * At start only, with bus mastering switched off everywhere.
+ *
+ * OK; ERR_NOT_FOUND: no DMAR table; ERR_UNSUPPORTED: a unit lacks what is
+ * needed; ERR_NO_MEMORY; ERR_TIMEOUT or ERR_DEVICE: a unit does not obey.
+ * After an error what has been switched on stays on, with everything denied.
+ */
+enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct pci *pci,
+		     const struct iommu_frames *frames, pci_map_fn map, bool x2apic) must_check;
+
+/* An empty domain. OK; ERR_FULL: no id is left; ERR_NO_MEMORY. */
+enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain) must_check;
+
+/* Gives the domain's tables back. ERR_BUSY: a function is attached; nothing changed. */
+enum err iommu_domain_destroy(struct iommu_domain *domain) must_check;
+
+/*
+ * Lets the function reach what the domain maps.
+ * OK; ERR_EXISTS: it is in a domain; ERR_DENIED: firmware demands memory of
+ * its own for it (RMRR); ERR_NOT_FOUND: no unit serves it; ERR_FULL;
+ * ERR_NO_MEMORY; ERR_TIMEOUT, ERR_DEVICE: it is denied as before.
+ */
+enum err iommu_attach(struct iommu_domain *domain, u16 bdf) must_check;
+
+/*
+ * Denies the function everything again.
+ * OK: no access of it is under way any more. ERR_NOT_FOUND: it was not
+ * attached. ERR_TIMEOUT, ERR_DEVICE: denied, but the unit may still have old
+ * translations; memory that the domain maps must not change hands.
+ */
+enum err iommu_detach(struct iommu *iommu, u16 bdf) must_check;
+
+/*
+ * Maps `size` bytes (all multiples of 4 KiB) with `rights`. `hpa` must be RAM.
+ * The errors of ptab_map(); ERR_RANGE also for the interrupt range FEExxxxxh,
+ * which no unit translates. ERR_TIMEOUT, ERR_DEVICE: mapped, but a unit
+ * does not obey.
+ */
+enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size,
+		   u32 rights) must_check;
+
+/*
+ * Unmaps, and waits until every unit has forgotten the range and accesses
+ * under way have ended.
+ * The errors of ptab_unmap(); ERR_TIMEOUT, ERR_DEVICE: unmapped, but the memory
+ * must not change hands.
+ */
+enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size) must_check;
+
+/*
+ * Makes the message that raises `irq`, and no other source can use. `handle`
+ * is for iommu_irq_clear(). Without remapping the message is the processor's
+ * own (SDM vol. 3, 11.11).
+ * OK; ERR_FULL; ERR_NOT_FOUND: no unit serves the source; ERR_RANGE: an APIC
+ * id that the unit cannot address; ERR_TIMEOUT, ERR_DEVICE.
+ */
+enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data,
+		       u32 *handle) must_check;
+
+/*
+ * The same for input pins of the I/O APIC with the MADT's id `ioapic_id`:
+ * `entry` is its redirection entry, unmasked; active low if `active_low`.
+ * `irq->source` is not looked at.
+ */
+enum err iommu_irq_set_ioapic(struct iommu *iommu, u8 ioapic_id, const struct iommu_irq *irq,
+			      bool active_low, u64 *entry, u32 *handle) must_check;
+
+/* The message raises nothing any more, and its handle is free. */
+enum err iommu_irq_clear(struct iommu *iommu, u32 handle) must_check;
+
+/*
+ * Takes one recorded fault; false where there is none. Each unit records few:
+ * the caller polls, and limits how many it prints. One caller at a time.
+ */
+bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault) must_check;
+
+#endif

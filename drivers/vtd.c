@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Intel VT-d: registers, root and context tables, queued invalidation, interrupt table. */
+#include "drivers/vtd.h"
+
+#include "arch/x86/io.h"
+
+/* Registers, chapter 11. */
+#define REG_VER	   0x00
+#define REG_CAP	   0x08
+#define REG_ECAP   0x10
+#define REG_GCMD   0x18
+#define REG_GSTS   0x1c
+#define REG_RTADDR 0x20
+#define REG_FSTS   0x34
+#define REG_FECTL  0x38
+#define REG_PMEN   0x64
+#define REG_IQH	   0x80
+#define REG_IQT	   0x88
+#define REG_IQA	   0x90
+#define REG_IRTA   0xb8
+
+#define CAP_DOMAINS(cap)      (1U << (4 + 2 * ((cap)&7)))
+#define CAP_RWBF	      BIT(4)
+#define CAP_PLMR	      BIT(5)
+#define CAP_PHMR	      BIT(6)
+#define CAP_CM		      BIT(7)
+#define CAP_SAGAW_39	      BIT(9)
+#define CAP_SAGAW_48	      BIT(10)
+#define CAP_FRO(cap)	      ((u32)((cap) >> 24 & 0x3ff) * 16)
+#define CAP_SLLPS_2M	      BIT(34)
+#define CAP_SLLPS_1G	      BIT(35)
+#define CAP_PSI		      BIT(39)
+#define CAP_NFR(cap)	      ((u32)((cap) >> 40 & 0xff) + 1)
+#define CAP_MAMV(cap)	      ((u32)((cap) >> 48 & 0x3f))
+#define ECAP_C		      BIT(0)
+#define ECAP_QI		      BIT(1)
+#define ECAP_IR		      BIT(3)
+#define ECAP_EIM	      BIT(4)
+#define ECAP_SC		      BIT(7)
+#define ECAP_IOTLB_OFFSET(ec) ((u32)((ec) >> 8 & 0x3ff) * 16)
+
+/* The same bits in GCMD (command) and GSTS (state), 11.4.4. */
+#define GCMD_TE	   BIT(31)
+#define GCMD_SRTP  BIT(30)
+#define GCMD_WBF   BIT(27)
+#define GCMD_QIE   BIT(26)
+#define GCMD_IRE   BIT(25)
+#define GCMD_SIRTP BIT(24)
+#define GCMD_CFI   BIT(23)
+/* These act once: the state that is read back must not be written again. */
+#define GCMD_ONE_SHOT (BIT(30) | BIT(29) | BIT(27) | BIT(24))
+
+#define FSTS_PFO      BIT(0)
+#define FSTS_IQE      BIT(4)
+#define FSTS_ITE      BIT(6)
+#define FECTL_IM      BIT(31)
+#define PMEN_EPM      BIT(31)
+#define PMEN_PRS      BIT(0)
+#define FAULT_BYTES   16
+#define FAULT_F	      BIT(63)
+#define FAULT_READ    BIT(62)
+#define FAULT_IR_LOW  0x20 /* reasons 20h to 2Fh are of interrupt remapping */
+#define FAULT_IR_HIGH 0x2f
+
+/* Root and context entries, 9.1 and 9.3. */
+#define ROOT_P		BIT(0)
+#define CONTEXT_P	BIT(0)
+#define CONTEXT_AW_39	1ULL
+#define CONTEXT_AW_48	2ULL
+#define CONTEXT_DID(id) ((u64)(id) << 8)
+
+/* Invalidation descriptors, 6.5.2. */
+#define INV_CONTEXT_GLOBAL (1ULL | 1ULL << 4)
+#define INV_CONTEXT_DEVICE (1ULL | 3ULL << 4)
+#define INV_IOTLB_GLOBAL   (2ULL | 1ULL << 4)
+#define INV_IOTLB_DOMAIN   (2ULL | 2ULL << 4)
+#define INV_IOTLB_PAGE	   (2ULL | 3ULL << 4)
+#define INV_IOTLB_DRAIN	   (3ULL << 6) /* wait for writes and reads under way */
+#define INV_IRQ_GLOBAL	   4ULL
+#define INV_IRQ_ENTRY	   (4ULL | 1ULL << 4)
+#define INV_DOMAIN(id)	   ((u64)(id) << 16)
+#define INV_SOURCE(bdf)	   ((u64)(bdf) << 32)
+#define INV_INDEX(index)   ((u64)(index) << 32)
+#define INV_WAIT_STATUS	   (5ULL | 1ULL << 5)
+
+#define QUEUE_BYTES   4096U
+#define QUEUE_ENTRIES (QUEUE_BYTES / 16)
+
+/* Interrupt remapping table entries, 9.9; a table of 2^(S+1) entries. */
+#define IRTA_SIZE_256  7ULL
+#define IRTA_EIME      BIT(11)
+#define IRTE_P	       BIT(0)
+#define IRTE_LEVEL     BIT(4)
+#define IRTE_VECTOR(v) ((u64)(v) << 16)
+#define IRTE_SVT_SID   (1ULL << 18) /* the whole requester id must match */
+
+/*
+ * How often a register is read before the unit counts as dead. A read of a
+ * register takes 100 ns or more: this is at least 0.1 s, and a unit answers
+ * within microseconds.
+ */
+#define MAX_POLLS 1000000U
+
+struct descriptor {
+	u64 low;
+	u64 high;
+};
+
+static struct vtd *vtd_of(struct iommu_unit *unit)
+{
+	return container_of(unit, struct vtd, unit);
+}
+
+static u32 read32(struct vtd *vtd, u32 reg)
+{
+	return mmio_read32(vtd->regs + reg);
+}
+
+static u64 read64(struct vtd *vtd, u32 reg)
+{
+	return mmio_read64(vtd->regs + reg);
+}
+
+static void *frame(struct vtd *vtd, hpa_t hpa)
+{
+	return vtd->frames->map(vtd->frames->ctx, hpa);
+}
+
+/* Makes a change to a table visible to a unit that does not snoop. */
+static void publish(struct vtd *vtd, void *ptr, size_t size)
+{
+	if (!(vtd->ecap & ECAP_C))
+		cache_flush(ptr, size);
+}
+
+static void store(struct vtd *vtd, u64 *slot, u64 value)
+{
+	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
+	publish(vtd, slot, sizeof(*slot));
+}
+
+/* ---- commands and the invalidation queue ------------------------------------------ */
+
+static enum err wait_state(struct vtd *vtd, u32 reg, u32 mask, u32 expected)
+{
+	for (u32 i = 0; i < MAX_POLLS; i++) {
+		if ((read32(vtd, reg) & mask) == expected)
+			return OK;
+		cpu_relax();
+	}
+	return ERR_TIMEOUT;
+}
+
+/* Changes one bit of GCMD and waits until GSTS says so; 11.4.4 allows one at a time. */
+static enum err command(struct vtd *vtd, u32 bit, bool on)
+{
+	u32 state = read32(vtd, REG_GSTS) & ~(u32)GCMD_ONE_SHOT;
+
+	mmio_write32(vtd->regs + REG_GCMD, on ? state | bit : state & ~bit);
+	if (bit == GCMD_WBF)
+		on = false; /* the state is set while the flush is under way */
+	return wait_state(vtd, REG_GSTS, bit, on ? bit : 0);
+}
+
+static void put_descriptor(struct vtd *vtd, u64 low, u64 high)
+{
+	struct descriptor *queue = frame(vtd, vtd->queue);
+	struct descriptor *slot = &queue[vtd->queue_tail];
+
+	*slot = (struct descriptor){ low, high };
+	publish(vtd, slot, sizeof(*slot));
+	vtd->queue_tail = (vtd->queue_tail + 1) % QUEUE_ENTRIES;
+}
+
+/*
+ * Hands the queued descriptors over and waits until the unit has done them.
+ * Each call waits, so the queue is empty at its begin.
+ */
+static enum err run_queue(struct vtd *vtd)
+{
+	volatile u32 *status = frame(vtd, vtd->status);
+	u32 fault_state;
+
+	vtd->ticket++;
+	put_descriptor(vtd, INV_WAIT_STATUS | (u64)vtd->ticket << 32, vtd->status.raw);
+	mmio_write64(vtd->regs + REG_IQT, (u64)vtd->queue_tail * sizeof(struct descriptor));
+	for (u32 i = 0; i < MAX_POLLS; i++) {
+		if (*status == vtd->ticket)
+			return OK;
+		fault_state = read32(vtd, REG_FSTS);
+		if (fault_state & (FSTS_IQE | FSTS_ITE)) {
+			mmio_write32(vtd->regs + REG_FSTS, fault_state & (FSTS_IQE | FSTS_ITE));
+			return ERR_DEVICE;
+		}
+		cpu_relax();
+	}
+	return ERR_TIMEOUT;
+}
+
+/* Old chipsets hold writes to tables back in a buffer, 6.8. */
+static enum err flush_write_buffer(struct vtd *vtd)
+{
+	return vtd->cap & CAP_RWBF ? command(vtd, GCMD_WBF, true) : OK;
+}
+
+static enum err flush_everything(struct vtd *vtd)
+{
+	enum err err = flush_write_buffer(vtd);
+
+	if (err)
+		return err;
+	put_descriptor(vtd, INV_CONTEXT_GLOBAL, 0);
+	put_descriptor(vtd, INV_IOTLB_GLOBAL | INV_IOTLB_DRAIN, 0);
+	put_descriptor(vtd, INV_IRQ_GLOBAL, 0);
+	return run_queue(vtd);
+}
+
+/*
+ * The smallest aligned block of pages that covers the range, as its order; 6.5.2.4
+ * knows no other shape. To forget too much costs time, never safety.
+ */
+static u32 covering_order(u64 first, u64 last)
+{
+	u32 order = 0;
+
+	while (order < 52 && (first >> (PAGE_SHIFT + order)) != (last >> (PAGE_SHIFT + order)))
+		order++;
+	return order;
+}
+
+static enum err flush_range(struct iommu_unit *unit, u16 domain_id, u64 iova, u64 size)
+{
+	struct vtd *vtd = vtd_of(unit);
+	u32 order = covering_order(iova, iova + (size - 1));
+	u64 domain = INV_DOMAIN(domain_id) | INV_IOTLB_DRAIN;
+	enum err err;
+
+	spin_lock(&vtd->lock);
+	err = flush_write_buffer(vtd);
+	if (!err) {
+		if ((vtd->cap & CAP_PSI) && order <= CAP_MAMV(vtd->cap))
+			put_descriptor(vtd, INV_IOTLB_PAGE | domain,
+				       ALIGN_DOWN(iova, PAGE_SIZE << order) | order);
+		else
+			put_descriptor(vtd, INV_IOTLB_DOMAIN | domain, 0);
+		err = run_queue(vtd);
+	}
+	spin_unlock(&vtd->lock);
+	return err;
+}
+
+/* ---- switching on ----------------------------------------------------------------- */
+
+/* Protected memory regions (11.4.8) would block what our tables allow. */
+static enum err drop_protected_regions(struct vtd *vtd)
+{
+	if (!(vtd->cap & (CAP_PLMR | CAP_PHMR)))
+		return OK;
+	mmio_write32(vtd->regs + REG_PMEN, read32(vtd, REG_PMEN) & ~(u32)PMEN_EPM);
+	return wait_state(vtd, REG_PMEN, PMEN_PRS, 0);
+}
+
+/* A queue that firmware left running must be empty before it is switched off, 6.5.2. */
+static enum err take_queue_over(struct vtd *vtd)
+{
+	u32 i = 0;
+
+	if (!(read32(vtd, REG_GSTS) & GCMD_QIE))
+		return OK;
+	while (read64(vtd, REG_IQH) != read64(vtd, REG_IQT)) {
+		if (i++ == MAX_POLLS)
+			return ERR_TIMEOUT;
+		cpu_relax();
+	}
+	return command(vtd, GCMD_QIE, false);
+}
+
+static enum err start_queue(struct vtd *vtd)
+{
+	enum err err = take_queue_over(vtd);
+
+	if (err)
+		return err;
+	vtd->queue_tail = 0;
+	mmio_write32(vtd->regs + REG_FSTS, FSTS_IQE | FSTS_ITE);
+	mmio_write64(vtd->regs + REG_IQT, 0);
+	mmio_write64(vtd->regs + REG_IQA, vtd->queue.raw);
+	return command(vtd, GCMD_QIE, true);
+}
+
+static enum err set_tables(struct vtd *vtd)
+{
+	u64 irta = vtd->irq_table.raw | IRTA_SIZE_256 | (vtd->x2apic ? IRTA_EIME : 0);
+	enum err err;
+
+	mmio_write64(vtd->regs + REG_RTADDR, vtd->root.raw);
+	err = command(vtd, GCMD_SRTP, true);
+	if (err || !(vtd->ecap & ECAP_IR))
+		return err;
+	mmio_write64(vtd->regs + REG_IRTA, irta);
+	return command(vtd, GCMD_SIRTP, true);
+}
+
+/*
+ * The new tables are in force, and the old ones forgotten, before translation
+ * is (or stays) on: at no moment does a device see a mixture.
+ */
+static enum err enable_locked(struct vtd *vtd)
+{
+	enum err err = drop_protected_regions(vtd);
+
+	mmio_write32(vtd->regs + REG_FECTL, FECTL_IM); /* faults are polled */
+	if (!err)
+		err = start_queue(vtd);
+	if (!err)
+		err = set_tables(vtd);
+	if (!err)
+		err = flush_everything(vtd);
+	if (!err)
+		err = command(vtd, GCMD_TE, true);
+	if (!err && (vtd->ecap & ECAP_IR)) {
+		/* Without CFI a message in the old format, which names any vector, is blocked. */
+		if (read32(vtd, REG_GSTS) & GCMD_CFI)
+			err = command(vtd, GCMD_CFI, false);
+		if (!err)
+			err = command(vtd, GCMD_IRE, true);
+	}
+	return err;
+}
+
+static enum err enable(struct iommu_unit *unit)
+{
+	struct vtd *vtd = vtd_of(unit);
+	enum err err;
+
+	spin_lock(&vtd->lock);
+	err = enable_locked(vtd);
+	spin_unlock(&vtd->lock);
+	return err;
+}
+
+/* ---- root and context tables ------------------------------------------------------ */
+
+/*
+ * A root entry has two words, of which legacy mode uses the first; a context
+ * table has two words for each function. A bus or function that was never
+ * attached has no entry: its accesses end in a fault that is recorded (reasons
+ * 1 and 2), and it needs no memory.
+ */
+static u64 *context_entry(struct vtd *vtd, u16 bdf)
+{
+	u64 *root = frame(vtd, vtd->root);
+	u64 entry = root[2 * PCI_BUS(bdf)];
+	u64 *table;
+
+	if (!(entry & ROOT_P))
+		return NULL;
+	table = frame(vtd, HPA(ALIGN_DOWN(entry, PAGE_SIZE)));
+	return &table[2 * (bdf & 0xff)];
+}
+
+static enum err make_context_table(struct vtd *vtd, u8 bus)
+{
+	u64 *root = frame(vtd, vtd->root);
+	hpa_t table;
+
+	if (root[2 * bus] & ROOT_P)
+		return OK;
+	table = vtd->frames->alloc(vtd->frames->ctx);
+	if (!table.raw)
+		return ERR_NO_MEMORY;
+	publish(vtd, frame(vtd, table), PAGE_SIZE);
+	store(vtd, &root[2 * bus], table.raw | ROOT_P);
+	return OK;
+}
+
+static enum err flush_context(struct vtd *vtd, u16 bdf, u16 domain_id)
+{
+	enum err err = flush_write_buffer(vtd);
+
+	if (err)
+		return err;
+	put_descriptor(vtd, INV_CONTEXT_DEVICE | INV_DOMAIN(domain_id) | INV_SOURCE(bdf), 0);
+	put_descriptor(vtd, INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(domain_id), 0);
+	return run_queue(vtd);
+}
+
+/* With CM set, entries that are not present may be cached too, under domain 0. */
+static enum err flush_absent_context(struct vtd *vtd, u16 bdf)
+{
+	return vtd->cap & CAP_CM ? flush_context(vtd, bdf, 0) : flush_write_buffer(vtd);
+}
+
+static enum err attach_locked(struct vtd *vtd, u16 bdf, u16 domain_id, const struct ptab *pt)
+{
+	u64 width = pt->format->levels == 3 ? CONTEXT_AW_39 : CONTEXT_AW_48;
+	enum err err = make_context_table(vtd, PCI_BUS(bdf));
+	u64 *entry;
+
+	if (err)
+		return err;
+	entry = context_entry(vtd, bdf);
+	store(vtd, &entry[1], width | CONTEXT_DID(domain_id));
+	store(vtd, &entry[0], pt->root.raw | CONTEXT_P);
+	err = flush_absent_context(vtd, bdf);
+	if (err)
+		store(vtd, &entry[0], 0);
+	return err;
+}
+
+static enum err attach(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt)
+{
+	struct vtd *vtd = vtd_of(unit);
+	enum err err;
+
+	spin_lock(&vtd->lock);
+	err = attach_locked(vtd, bdf, domain_id, pt);
+	spin_unlock(&vtd->lock);
+	return err;
+}
+
+static enum err detach(struct iommu_unit *unit, u16 bdf, u16 domain_id)
+{
+	struct vtd *vtd = vtd_of(unit);
+	enum err err = OK;
+	u64 *entry;
+
+	spin_lock(&vtd->lock);
+	entry = context_entry(vtd, bdf);
+	if (entry) {
+		store(vtd, &entry[0], 0);
+		err = flush_context(vtd, bdf, domain_id);
+	}
+	spin_unlock(&vtd->lock);
+	return err;
+}
+
+/* ---- interrupt remapping ---------------------------------------------------------- */
+
+static enum err flush_irq(struct vtd *vtd, u16 index)
+{
+	enum err err = flush_write_buffer(vtd);
+
+	if (err)
+		return err;
+	put_descriptor(vtd, INV_IRQ_ENTRY | INV_INDEX(index), 0);
+	return run_queue(vtd);
+}
+
+/* The index was free, so the entry is not present: its upper half may change first. */
+static enum err set_irq(struct iommu_unit *unit, u16 index, const struct iommu_irq *irq)
+{
+	struct vtd *vtd = vtd_of(unit);
+	u64 *entry;
+	u64 low = IRTE_P | IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
+	enum err err;
+
+	if (irq->apic_id > 0xff && !vtd->x2apic)
+		return ERR_RANGE;
+	/* An 8-bit APIC id stands in bits 15:8 of the destination. */
+	low |= (u64)irq->apic_id << (vtd->x2apic ? 32 : 40);
+	spin_lock(&vtd->lock);
+	entry = (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
+	store(vtd, &entry[1], IRTE_SVT_SID | irq->source);
+	store(vtd, &entry[0], low);
+	err = flush_irq(vtd, index);
+	if (err)
+		store(vtd, &entry[0], 0);
+	spin_unlock(&vtd->lock);
+	return err;
+}
+
+static enum err clear_irq(struct iommu_unit *unit, u16 index)
+{
+	struct vtd *vtd = vtd_of(unit);
+	u64 *entry;
+	enum err err;
+
+	spin_lock(&vtd->lock);
+	entry = (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
+	store(vtd, &entry[0], 0);
+	err = flush_irq(vtd, index);
+	spin_unlock(&vtd->lock);
+	return err;
+}
+
+/* ---- faults ----------------------------------------------------------------------- */
+
+/* Reasons of legacy mode, 7.2.3 and 5.1.4. */
+static const char *reason_text(u8 code)
+{
+	static const char *const dma[] = {
+		[0x1] = "its bus has no root entry",
+		[0x2] = "it belongs to no domain",
+		[0x3] = "invalid context entry",
+		[0x4] = "address is too wide",
+		[0x5] = "no right to write",
+		[0x6] = "no right to read",
+		[0x7] = "page table cannot be read",
+		[0x8] = "root table cannot be read",
+		[0x9] = "context table cannot be read",
+		[0xa] = "reserved bit in the root entry",
+		[0xb] = "reserved bit in the context entry",
+		[0xc] = "reserved bit in a page-table entry",
+		[0xd] = "translation type is blocked",
+		[0xe] = "address is in the interrupt range",
+	};
+	static const char *const irq[] = {
+		[0x0] = "reserved bit in an interrupt request",
+		[0x1] = "interrupt index is beyond the table",
+		[0x2] = "interrupt entry is not present",
+		[0x3] = "interrupt table cannot be read",
+		[0x4] = "reserved bit in the interrupt entry",
+		[0x5] = "interrupt in compatibility format",
+		[0x6] = "interrupt entry belongs to another source",
+	};
+
+	if (code < ARRAY_SIZE(dma) && dma[code])
+		return dma[code];
+	if (code >= FAULT_IR_LOW && code - FAULT_IR_LOW < (int)ARRAY_SIZE(irq))
+		return irq[code - FAULT_IR_LOW];
+	return "reason unknown to this driver";
+}
+
+static void decode_fault(u64 low, u64 high, struct iommu_fault *fault)
+{
+	u8 code = (u8)(high >> 32);
+
+	*fault = (struct iommu_fault){
+		.bdf = (u16)high,
+		.write = !(high & FAULT_READ),
+		.code = code,
+		.reason = reason_text(code),
+		.interrupt = code >= FAULT_IR_LOW && code <= FAULT_IR_HIGH,
+	};
+	fault->iova = IOVA(fault->interrupt ? low >> 48 : ALIGN_DOWN(low, PAGE_SIZE));
+}
+
+/* Goes once round the records, from where the last call stopped. */
+static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
+{
+	struct vtd *vtd = vtd_of(unit);
+	u32 records = CAP_NFR(vtd->cap);
+	bool found = false;
+
+	spin_lock(&vtd->lock);
+	for (u32 i = 0; i < records && !found; i++) {
+		u32 reg = CAP_FRO(vtd->cap) + vtd->next_fault * FAULT_BYTES;
+		u64 high = read64(vtd, reg + 8);
+
+		vtd->next_fault = (vtd->next_fault + 1) % records;
+		if (!(high & FAULT_F))
+			continue;
+		decode_fault(read64(vtd, reg), high, fault);
+		/* F is cleared by writing 1; it is the top bit of the last dword. */
+		mmio_write32(vtd->regs + reg + 12, (u32)(FAULT_F >> 32));
+		fault->overflow = read32(vtd, REG_FSTS) & FSTS_PFO;
+		if (fault->overflow)
+			mmio_write32(vtd->regs + REG_FSTS, FSTS_PFO);
+		found = true;
+	}
+	spin_unlock(&vtd->lock);
+	return found;
+}
+
+/* ---- what the unit can do --------------------------------------------------------- */
+
+static const struct iommu_ops vtd_ops = {
+	.enable = enable,
+	.attach = attach,
+	.detach = detach,
+	.flush = flush_range,
+	.set_irq = set_irq,
+	.clear_irq = clear_irq,
+	.poll_fault = poll_fault,
+};
+
+static u32 features_of(u64 cap, u64 ecap)
+{
+	u32 features = 0;
+
+	if (cap & CAP_SAGAW_39)
+		features |= IOMMU_LEVELS_3;
+	if (cap & CAP_SAGAW_48)
+		features |= IOMMU_LEVELS_4;
+	if (cap & CAP_SLLPS_2M)
+		features |= IOMMU_PAGES_2M;
+	if (cap & CAP_SLLPS_1G)
+		features |= IOMMU_PAGES_1G;
+	if (ecap & ECAP_SC)
+		features |= IOMMU_SNOOP;
+	if (ecap & ECAP_C)
+		features |= IOMMU_COHERENT;
+	if (ecap & ECAP_IR)
+		features |= IOMMU_REMAPS_IRQ;
+	if (!(cap & (CAP_CM | CAP_RWBF)))
+		features |= IOMMU_FORGETS_ABSENT;
+	return features;
+}
+
+const struct ptab_format *vtd_format(u32 features)
+{
+	bool snoop = features & IOMMU_SNOOP;
+
+	if (features & IOMMU_LEVELS_4)
+		return snoop ? &ptab_format_vtd_snoop : &ptab_format_vtd;
+	if (features & IOMMU_LEVELS_3)
+		return snoop ? &ptab_format_vtd39_snoop : &ptab_format_vtd39;
+	return NULL;
+}
+
+u64 vtd_register_bytes(volatile void *regs)
+{
+	u64 cap = mmio_read64((volatile u8 *)regs + REG_CAP);
+	u64 ecap = mmio_read64((volatile u8 *)regs + REG_ECAP);
+	u64 faults_end = CAP_FRO(cap) + (u64)CAP_NFR(cap) * FAULT_BYTES;
+	u64 iotlb_end = ECAP_IOTLB_OFFSET(ecap) + 16ULL;
+
+	return ALIGN_UP(MAX(faults_end, iotlb_end), PAGE_SIZE);
+}
+
+static hpa_t new_frame(struct vtd *vtd)
+{
+	hpa_t hpa = vtd->frames->alloc(vtd->frames->ctx);
+
+	if (hpa.raw)
+		publish(vtd, frame(vtd, hpa), PAGE_SIZE);
+	return hpa;
+}
+
+static void free_frames(struct vtd *vtd)
+{
+	hpa_t frames[] = { vtd->root, vtd->queue, vtd->status, vtd->irq_table };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
+		if (frames[i].raw)
+			vtd->frames->free(vtd->frames->ctx, frames[i]);
+	}
+}
+
+enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct iommu_frames *frames,
+		  bool x2apic)
+{
+	*vtd = (struct vtd){ .regs = regs, .frames = frames };
+	vtd->cap = read64(vtd, REG_CAP);
+	vtd->ecap = read64(vtd, REG_ECAP);
+	vtd->x2apic = x2apic && (vtd->ecap & ECAP_EIM);
+	vtd->unit.ops = &vtd_ops;
+	vtd->unit.features = features_of(vtd->cap, vtd->ecap);
+	vtd->unit.domains = CAP_DOMAINS(vtd->cap);
+	/* Version 0, or all ones: nothing answers there. */
+	if (read32(vtd, REG_VER) >> 4 == 0 || vtd->cap == ~0ULL)
+		return ERR_UNSUPPORTED;
+	if (!(vtd->ecap & ECAP_QI) || !vtd_format(vtd->unit.features))
+		return ERR_UNSUPPORTED;
+	/* Remapped x2APIC ids take EIM: without it interrupts could not be delivered. */
+	if (x2apic && (vtd->ecap & ECAP_IR) && !vtd->x2apic)
+		return ERR_UNSUPPORTED;
+	vtd->root = new_frame(vtd);
+	vtd->queue = new_frame(vtd);
+	vtd->status = new_frame(vtd);
+	vtd->irq_table = new_frame(vtd);
+	if (vtd->root.raw && vtd->queue.raw && vtd->status.raw && vtd->irq_table.raw)
+		return OK;
+	free_frames(vtd);
+	return ERR_NO_MEMORY;
+}
