@@ -119,7 +119,8 @@ static void publish_wall_clock(struct vcpu *vcpu, u64 gpa)
 	(void)guest_write(vcpu, gpa, &wall, sizeof(wall));
 }
 
-void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock)
+/* `preempted` is written too: 0, since nobody hears of it when a vCPU loses its CPU. */
+static void publish_steal(struct vcpu *vcpu, struct pvclock_state *clock)
 {
 	u64 gpa = clock->steal_msr & ~(MSR_ENABLE | STEAL_MASK);
 	struct steal_time record = {
@@ -129,17 +130,25 @@ void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock)
 
 	if ((clock->steal_msr & MSR_ENABLE) == 0)
 		return;
+	clock->steal_ns = record.steal;
 	clock->steal_version += 2;
 	if (!guest_write(vcpu, gpa + 8, &record.version, sizeof(record.version)))
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!guest_write(vcpu, gpa, &record.steal, sizeof(record.steal)))
 		return;
-	if (!guest_write(vcpu, gpa + 12, &record.flags, 5))
+	if (!guest_write(vcpu, gpa + 12, &record.flags, sizeof(record.flags)) ||
+	    !guest_write(vcpu, gpa + 16, &record.preempted, sizeof(record.preempted)))
 		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	record.version++;
 	(void)guest_write(vcpu, gpa + 8, &record.version, sizeof(record.version));
+}
+
+void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock)
+{
+	if (vcpu->ready_ns != clock->steal_ns)
+		publish_steal(vcpu, clock);
 }
 
 void pvclock_tsc_changed(struct vcpu *vcpu, struct pvclock_state *clock,
@@ -189,7 +198,7 @@ bool pvclock_write_msr(struct vcpu *vcpu, struct pvclock_state *clock,
 		if (value & STEAL_MASK)
 			return false;
 		clock->steal_msr = value;
-		pvclock_scheduled_in(vcpu, clock);
+		publish_steal(vcpu, clock);
 		return true;
 	default:
 		return false;

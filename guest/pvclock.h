@@ -38,6 +38,7 @@ struct pvclock_state {
 	u64 wall_msr; /* as written */
 	u64 time_msr;
 	u64 steal_msr;
+	u64 steal_ns; /* what the guest was told last */
 };
 
 /* Fix the relation; once for a VM. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A VM on the build host for tests of guest/: clock, timers, requests, RAM and console are fakes. */
+/* A VM on the build host for tests of guest/: clock, timers, requests, RAM and console are fakes.
+ */
 #ifndef TESTS_UNIT_FAKE_VM_H
 #define TESTS_UNIT_FAKE_VM_H
 
@@ -12,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef FAKE_WITHOUT_CMOCKA
 /* cmocka.h wants the above first. */
 #include <cmocka.h>
+#endif
 
 #include "core/guestcon.h"
 #include "core/timer.h"
