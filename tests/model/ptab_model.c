@@ -590,7 +590,7 @@ int main(void)
 		  false, true },
 	};
 	const char *steps = getenv("PTAB_MODEL_STEPS");
-	unsigned count = steps ? (unsigned)strtoul(steps, NULL, 0) : 1000;
+	unsigned count = steps ? (unsigned)strtoul(steps, NULL, 0) : 800;
 
 	model = calloc(AREA_PAGES, sizeof(*model));
 	if (!model)
