@@ -51,6 +51,7 @@
 #define GCMD_ONE_SHOT (BIT(30) | BIT(29) | BIT(27) | BIT(24))
 
 #define FSTS_PFO      BIT(0)
+#define FSTS_PPF      BIT(1)
 #define FSTS_IQE      BIT(4)
 #define FSTS_ITE      BIT(6)
 #define FECTL_IM      BIT(31)
@@ -537,14 +538,11 @@ static void decode_fault(u64 low, u64 high, struct iommu_fault *fault)
 }
 
 /* Goes once round the records, from where the last call stopped. */
-static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
+static bool take_fault(struct vtd *vtd, struct iommu_fault *fault)
 {
-	struct vtd *vtd = vtd_of(unit);
 	u32 records = CAP_NFR(vtd->cap);
-	bool found = false;
 
-	spin_lock(&vtd->lock);
-	for (u32 i = 0; i < records && !found; i++) {
+	for (u32 i = 0; i < records; i++) {
 		u32 reg = CAP_FRO(vtd->cap) + vtd->next_fault * FAULT_BYTES;
 		u64 high = read64(vtd, reg + 8);
 
@@ -554,10 +552,24 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 		decode_fault(read64(vtd, reg), high, fault);
 		/* F is cleared by writing 1; it is the top bit of the last dword. */
 		mmio_write32(vtd->regs + reg + 12, (u32)(FAULT_F >> 32));
-		fault->overflow = read32(vtd, REG_FSTS) & FSTS_PFO;
-		if (fault->overflow)
+		return true;
+	}
+	return false;
+}
+
+/* One register read where nothing has happened. Nothing is recorded while PFO is set. */
+static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
+{
+	struct vtd *vtd = vtd_of(unit);
+	bool found = false;
+
+	spin_lock(&vtd->lock);
+	if (read32(vtd, REG_FSTS) & (FSTS_PPF | FSTS_PFO)) {
+		found = take_fault(vtd, fault);
+		if (read32(vtd, REG_FSTS) & FSTS_PFO) {
 			mmio_write32(vtd->regs + REG_FSTS, FSTS_PFO);
-		found = true;
+			fault->overflow = true;
+		}
 	}
 	spin_unlock(&vtd->lock);
 	return found;

@@ -131,6 +131,9 @@ static u64 get(struct unit *unit, u32 reg, unsigned size)
 	u64 value = 0;
 
 	memcpy(&value, &unit->regs[reg], size);
+	/* FSTS: bit 1 says whether any record is in use. */
+	if (reg == 0x34 && unit->regs[0x22f] & 0x80)
+		value |= BIT(1);
 	return value;
 }
 
