@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Physical GPUs: found at start, then served by their owner CPU. */
+#include "gpu/gpu.h"
+
+#include "core/cpu.h"
+#include "core/irq.h"
+#include "core/log.h"
+#include "core/timer.h"
+#include "gpu/dma.h"
+#include "gpu/vgpu.h"
+
+/* Completions and submissions in one softirq; what is left raises it again. */
+#define SERVICE_BUDGET 32
+#define OWNER_CPU      0
+
+static const struct gpu_family_ops *const families[] = { &virtio_gpu_family };
+
+/* Written by gpu_start() alone, before guests run. */
+static struct gpu gpus[CONFIG_MAX_GPUS];
+static u32 gpus_found;
+static const struct config *start_config;
+
+u32 gpu_count(void)
+{
+	return gpus_found;
+}
+
+struct gpu *gpu_get(u32 index)
+{
+	return index < gpus_found ? &gpus[index] : NULL;
+}
+
+const struct config *gpu_config(void)
+{
+	return start_config;
+}
+
+void gpu_wake(struct gpu *gpu)
+{
+	softirq_raise(gpu->owner_cpu, SOFTIRQ_GPU);
+}
+
+void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job)
+{
+	struct gpu *gpu = vgpu->gpu;
+	enum err e;
+
+	job->vgpu = vgpu;
+	spin_lock(&gpu->lock);
+	e = gpu_sched_enqueue(&gpu->sched, &vgpu->sched, &job->sched, now_ns());
+	spin_unlock(&gpu->lock);
+	invariant(e == OK);
+	gpu_wake(gpu);
+}
+
+/* Remember everybody's engine time now and then, for the share of the last second. */
+static void take_sample(struct gpu *gpu, u64 now)
+{
+	u32 last = (gpu->sample_next + GPU_SAMPLES - 1) % GPU_SAMPLES;
+	struct gpu_sample *sample = &gpu->samples[gpu->sample_next];
+
+	if (gpu->samples[last].time_ns && now - gpu->samples[last].time_ns < GPU_SAMPLE_NS)
+		return;
+	sample->time_ns = now;
+	for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
+		sample->engine_ns[i] = gpu->vgpus[i] ? gpu->vgpus[i]->sched.stats.engine_ns : 0;
+	gpu->sample_next = (gpu->sample_next + 1) % GPU_SAMPLES;
+}
+
+/* Charge a finished job and hand it to its family. */
+static void finish(struct gpu *gpu, struct gpu_job *job)
+{
+	struct vgpu *vgpu = job->vgpu;
+	u64 now = now_ns();
+	enum err e;
+
+	spin_lock(&gpu->lock);
+	take_sample(gpu, now);
+	e = gpu_sched_complete(&gpu->sched, &job->sched, now);
+	gpu->jobs_completed++;
+	spin_unlock(&gpu->lock);
+	invariant(e == OK);
+	gpu->ops->job_done(vgpu, job);
+}
+
+static struct gpu_job *pick(struct gpu *gpu)
+{
+	struct gpu_sched_job *job;
+
+	spin_lock(&gpu->lock);
+	job = gpu_sched_pick(&gpu->sched, now_ns());
+	if (job)
+		gpu->jobs_submitted++;
+	spin_unlock(&gpu->lock);
+	return job ? container_of(job, struct gpu_job, sched) : NULL;
+}
+
+/* True: the budget ran out before the work did. */
+static bool service(struct gpu *gpu)
+{
+	struct gpu_job *job;
+	bool submitted = false;
+	u32 budget = SERVICE_BUDGET;
+
+	while (budget && (job = gpu->ops->poll(gpu))) {
+		finish(gpu, job);
+		budget--;
+	}
+	while (budget && (job = pick(gpu))) {
+		if (gpu->ops->submit(gpu, job) == GPU_SUBMITTED)
+			submitted = true;
+		else
+			finish(gpu, job);
+		budget--;
+	}
+	if (submitted)
+		gpu->ops->kick(gpu);
+	return !budget;
+}
+
+static void softirq(u32 cpu)
+{
+	for (u32 i = 0; i < gpus_found; i++)
+		if (gpus[i].owner_cpu == cpu && service(&gpus[i]))
+			gpu_wake(&gpus[i]);
+}
+
+static void interrupt(void *ctx)
+{
+	gpu_wake(ctx);
+}
+
+enum err gpu_interrupt(struct gpu *gpu, u64 *address, u32 *data)
+{
+	u8 vector;
+	enum err e = irq_register(interrupt, gpu, &vector);
+
+	if (e)
+		return e;
+	return gpu_dma_message(gpu, vector, address, data);
+}
+
+static const struct gpu_family_ops *family_of(const struct pci_function *function)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(families); i++)
+		if (families[i]->matches(function))
+			return families[i];
+	return NULL;
+}
+
+static enum err bring_up(struct gpu *gpu, const struct config *config, struct iommu *iommu)
+{
+	u64 slice_ns = GPU_SCHED_SLICE_MIN_NS * 4;
+	enum err e;
+
+	if (gpu->index < config->gpu_count && config->gpus[gpu->index].present)
+		slice_ns = config->gpus[gpu->index].slice_ns;
+	e = gpu_sched_init(&gpu->sched, slice_ns, GPU_SCHED_DEPTH, gpu->heap, GPU_VGPUS_MAX);
+	if (e)
+		return e;
+	e = gpu_dma_init(gpu, iommu, config->host.iommu == CONFIG_IOMMU_NONE);
+	if (e)
+		return e;
+	e = gpu->ops->attach(gpu);
+	if (e)
+		pci_disable(gpu->pci, gpu->function, PCI_COMMAND_BUS_MASTER);
+	return e;
+}
+
+/* A section `[gpu N]` with `pci =` takes that function, one without the N-th that is found. */
+static bool reserved_for_other(const struct config *config, u32 index, u16 bdf)
+{
+	for (u32 i = 0; i < config->gpu_count; i++)
+		if (config->gpus[i].has_pci && config->gpus[i].pci == bdf && i != index)
+			return true;
+	return index < config->gpu_count && config->gpus[index].has_pci &&
+	       config->gpus[index].pci != bdf;
+}
+
+static struct pci_function *find_function(struct pci *pci, const struct config *config, u32 index)
+{
+	for (u32 i = 0; i < pci->function_count; i++) {
+		struct pci_function *function = &pci->functions[i];
+		bool taken = false;
+
+		for (u32 j = 0; j < index; j++)
+			taken |= gpus[j].function == function;
+		if (!taken && !reserved_for_other(config, index, function->bdf) &&
+		    family_of(function))
+			return function;
+	}
+	return NULL;
+}
+
+enum err gpu_start(const struct config *config, struct pci *pci, struct iommu *iommu)
+{
+	enum err result = OK;
+
+	start_config = config;
+	softirq_register(SOFTIRQ_GPU, softirq);
+	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++) {
+		struct pci_function *function = find_function(pci, config, i);
+		struct gpu *gpu = &gpus[i];
+		enum err e;
+
+		if (!function) {
+			if (i >= config->gpu_count)
+				break;
+			log_error("gpu %u: no GPU of a known family is there", i);
+			result = ERR_NOT_FOUND;
+			break;
+		}
+		*gpu = (struct gpu){ .index = i, .owner_cpu = OWNER_CPU, .pci = pci };
+		gpu->function = function;
+		gpu->ops = family_of(function);
+		e = bring_up(gpu, config, iommu);
+		if (e) {
+			log_error("gpu %u: %02x:%02x.%x (%s): %s", i, PCI_BDF_ARGS(function->bdf),
+				  gpu->ops->name, err_name(e));
+			result = e;
+			break;
+		}
+		log_info("gpu %u: %02x:%02x.%x, %s, %u scan-outs%s", i, PCI_BDF_ARGS(function->bdf),
+			 gpu->ops->name, gpu->scanout_count,
+			 gpu->iommu ? ", behind the IOMMU" : "");
+		gpus_found = i + 1;
+	}
+	return result;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Physical GPUs. Each has one owner CPU, which takes its interrupt and alone
+ * touches its rings; other CPUs hand jobs to the scheduler's queues, which
+ * gpu.lock guards, and raise a softirq on the owner.
+ *
+ *   guest's CPU: audit -> gpu_enqueue() --softirq--> owner CPU: pick, submit
+ *   guest's memory <- family's job_done() <- charge <- poll <--interrupt-- device
+ */
+#ifndef GPU_GPU_H
+#define GPU_GPU_H
+
+#include "arch/x86/spinlock.h"
+#include "core/config.h"
+#include "core/irq.h"
+#include "core/lib/error.h"
+#include "core/lib/types.h"
+#include "drivers/iommu.h"
+#include "drivers/pci.h"
+#include "gpu/family.h"
+#include "gpu/sched.h"
+
+#define GPU_VGPUS_MAX	 CONFIG_MAX_GUESTS
+#define GPU_JOBS_MAX	 64 /* jobs of one vGPU that are queued or in flight */
+#define GPU_SAMPLES	 16
+#define GPU_SAMPLE_NS	 125000000ULL
+#define GPU_SCANOUT_NONE (-1)
+
+struct vm;
+struct vgpu;
+
+/* Lies first in a family's own job record. */
+struct gpu_job {
+	struct gpu_sched_job sched;
+	struct vgpu *vgpu;
+};
+
+/* Engine time of every vGPU at one moment. */
+struct gpu_sample {
+	u64 time_ns;
+	u64 engine_ns[GPU_VGPUS_MAX];
+};
+
+struct gpu {
+	u32 index;
+	u32 owner_cpu;
+	const struct gpu_family_ops *ops;
+	void *family;
+	struct pci *pci;
+	struct pci_function *function;
+	struct iommu *iommu; /* NULL: iommu = none */
+	struct iommu_domain domain;
+	u32 scanout_count;
+
+	struct spinlock lock; /* guards what follows; see docs/locking.md */
+	struct gpu_sched sched;
+	struct gpu_sched_vgpu *heap[GPU_VGPUS_MAX];
+	struct vgpu *vgpus[GPU_VGPUS_MAX]; /* by vGPU number */
+	struct gpu_sample samples[GPU_SAMPLES];
+	u32 sample_next;
+	u64 jobs_submitted, jobs_completed;
+};
+
+/*
+ * Find the GPUs among `pci`'s functions, in PCI order, and bring them up.
+ * `config` stays valid; `iommu` is NULL where none is usable. ERR_NOT_FOUND: a GPU that the file
+ * names is missing; ERR_DENIED: it masters the bus and there is no IOMMU, nor `iommu = none`;
+ * ERR_DEVICE and others: it does not work. The reason is logged. At start,
+ * once; a GPU that failed is left out and without DMA.
+ */
+must_check enum err gpu_start(const struct config *config, struct pci *pci, struct iommu *iommu);
+
+u32 gpu_count(void);
+struct gpu *gpu_get(u32 index);
+const struct config *gpu_config(void);
+
+/* ---- for families ---- */
+
+/*
+ * Let the device reach [hpa, hpa + size) at iova = hpa: its rings and our
+ * buffers, page-aligned frames of the pool. A no-op without an IOMMU.
+ */
+must_check enum err gpu_dma_map(struct gpu *gpu, hpa_t hpa, u64 size);
+/* Returns after the IOMMU has forgotten the range. */
+void gpu_dma_unmap(struct gpu *gpu, hpa_t hpa, u64 size);
+
+/* The message by which the device interrupts the owner CPU: it makes Facet poll. */
+must_check enum err gpu_interrupt(struct gpu *gpu, u64 *address, u32 *data);
+
+/* Queue a job of `vgpu`; it is idle. Any CPU; takes gpu.lock. */
+void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job);
+
+/* Have the owner CPU look at this GPU soon. Any CPU, any lock. */
+void gpu_wake(struct gpu *gpu);
+
+/* ---- for the console ---- */
+
+typedef void (*gpu_line_fn)(void *ctx, const char *text);
+
+/* The table of `gpu`: one call of `line` for each line. */
+void gpu_print(gpu_line_fn line, void *ctx);
+
+/*
+ * `"gpus":[...]`, one JSON member without braces around it; returns the length
+ * that the whole text has (more than size - 1: it was cut).
+ */
+size_t gpu_stats_json(char *buf, size_t size);
+
+/*
+ * Show the vGPU of guest `name` on scan-out 0; who was there gets the scan-out
+ * that it leaves, or none. ERR_NOT_FOUND: no running guest of that name has a vGPU.
+ */
+must_check enum err gpu_focus_by_name(const char *name);
+
+#endif

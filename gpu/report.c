@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operator sees of the GPUs: a table, and all figures as JSON. */
+#include <stdarg.h>
+
+#include "core/lib/fmt.h"
+#include "core/lib/string.h"
+#include "core/timer.h"
+#include "gpu/gpu.h"
+#include "gpu/vgpu.h"
+
+#define SECOND_NS 1000000000ULL
+#define LINE_MAX  160
+
+/* A consistent copy of one vGPU's figures. */
+struct figures {
+	bool present;
+	char name[CONFIG_NAME_MAX + 1];
+	u32 weight;
+	s32 scanout;
+	u64 quota;
+	u64 recent_ns; /* engine time of about the last second */
+	struct gpu_sched_stats stats;
+	struct vgpu_report report;
+};
+
+/* All of one GPU; written by the console's CPU alone, too large for its stack. */
+static struct {
+	struct figures vgpus[GPU_VGPUS_MAX];
+	u64 total_ns, recent_total_ns, weights, busy_ns;
+} view;
+
+/* The sample that is nearest to one second old; NULL: there is none yet. */
+static const struct gpu_sample *second_ago(const struct gpu *gpu, u64 now)
+{
+	const struct gpu_sample *best = NULL;
+
+	for (u32 i = 0; i < GPU_SAMPLES; i++) {
+		const struct gpu_sample *sample = &gpu->samples[i];
+
+		if (!sample->time_ns)
+			continue;
+		/* The oldest of those within the second, else the youngest beyond it. */
+		if (!best ||
+		    (now - best->time_ns > SECOND_NS ? sample->time_ns > best->time_ns
+						     : now - sample->time_ns <= SECOND_NS &&
+							       sample->time_ns < best->time_ns))
+			best = sample;
+	}
+	return best;
+}
+
+static void collect_vgpu(const struct vgpu *vgpu, const struct gpu_sample *sample,
+			 struct figures *out)
+{
+	u64 then = sample ? sample->engine_ns[vgpu->number] : 0;
+
+	out->present = true;
+	(void)str_copy(out->name, sizeof(out->name), vgpu->vm->name);
+	out->weight = vgpu->weight;
+	out->scanout = vgpu->scanout;
+	out->quota = vgpu->memory_quota;
+	out->stats = vgpu->sched.stats;
+	out->recent_ns = out->stats.engine_ns > then ? out->stats.engine_ns - then : 0;
+	view.total_ns += out->stats.engine_ns;
+	view.recent_total_ns += out->recent_ns;
+	view.weights += out->weight;
+}
+
+static void collect(struct gpu *gpu)
+{
+	const struct gpu_sample *sample;
+	u64 now = now_ns();
+
+	memset(&view, 0, sizeof(view));
+	spin_lock(&gpu->lock);
+	sample = second_ago(gpu, now);
+	for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
+		if (gpu->vgpus[i])
+			collect_vgpu(gpu->vgpus[i], sample, &view.vgpus[i]);
+	view.busy_ns = gpu_sched_busy_ns(&gpu->sched, now);
+	spin_unlock(&gpu->lock);
+	/* vgpu.lock comes before gpu.lock, so the family is asked afterwards. */
+	for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
+		if (view.vgpus[i].present && gpu->vgpus[i])
+			gpu->ops->vgpu_report(gpu->vgpus[i], &view.vgpus[i].report);
+}
+
+/* Tenths of a percent. */
+static u32 per_mille(u64 part, u64 whole)
+{
+	while (whole > UINT64_MAX / 1000) {
+		part >>= 1;
+		whole >>= 1;
+	}
+	return whole ? (u32)((part * 1000 + whole / 2) / whole) : 0;
+}
+
+static void print_vgpu(const struct figures *f, gpu_line_fn line, void *ctx)
+{
+	u32 asked = per_mille(f->weight, view.weights);
+	u32 recent = per_mille(f->recent_ns, view.recent_total_ns);
+	u32 ever = per_mille(f->stats.engine_ns, view.total_ns);
+	char scanout[8] = "-";
+	char text[LINE_MAX];
+
+	if (f->scanout != GPU_SCANOUT_NONE)
+		fmt_snprintf(scanout, sizeof(scanout), "%d", f->scanout);
+	fmt_snprintf(text, sizeof(text),
+		     "%-16s %6u %3u.%u%% %3u.%u%% %3u.%u%% %9lu %5u %5lu/%-5lu %-6s %s", f->name,
+		     f->weight, asked / 10, asked % 10, recent / 10, recent % 10, ever / 10,
+		     ever % 10, f->stats.jobs, f->stats.queued + f->stats.in_flight,
+		     f->report.memory_used >> 10, f->quota >> 10, scanout, f->report.state);
+	line(ctx, text);
+}
+
+void gpu_print(gpu_line_fn line, void *ctx)
+{
+	char text[LINE_MAX];
+
+	if (!gpu_count())
+		line(ctx, "no GPU");
+	for (u32 g = 0; g < gpu_count(); g++) {
+		struct gpu *gpu = gpu_get(g);
+
+		collect(gpu);
+		fmt_snprintf(text, sizeof(text),
+			     "gpu %u: %02x:%02x.%x %s, %u scan-outs, busy %lu ms", g,
+			     PCI_BDF_ARGS(gpu->function->bdf), gpu->ops->name, gpu->scanout_count,
+			     view.busy_ns / 1000000);
+		line(ctx, text);
+		fmt_snprintf(text, sizeof(text), "%-16s %6s %6s %6s %6s %9s %5s %-11s %-6s %s",
+			     "vGPU", "weight", "asked", "1 s", "ever", "jobs", "queue",
+			     "memory KiB", "output", "state");
+		line(ctx, text);
+		for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
+			if (view.vgpus[i].present)
+				print_vgpu(&view.vgpus[i], line, ctx);
+	}
+}
+
+/* A text that grows in a buffer of fixed size; `length` goes on counting when it is full. */
+struct text {
+	char *buf;
+	size_t size, length;
+};
+
+static void append(struct text *text, const char *fmt, ...) printf_like(2, 3);
+
+static void append(struct text *text, const char *fmt, ...)
+{
+	size_t at = MIN(text->length, text->size);
+	va_list args;
+
+	va_start(args, fmt);
+	text->length += (size_t)fmt_vsnprintf(text->buf + at, text->size - at, fmt, args);
+	va_end(args);
+}
+
+static void json_vgpu(struct text *text, const struct figures *f)
+{
+	append(text, "{\"name\":\"%s\",\"weight\":%u,\"scanout\":%d,\"state\":\"%s\",", f->name,
+	       f->weight, f->scanout, f->report.state);
+	append(text, "\"engine_ns\":%lu,\"engine_ns_1s\":%lu,\"jobs\":%lu,", f->stats.engine_ns,
+	       f->recent_ns, f->stats.jobs);
+	append(text, "\"queued\":%u,\"in_flight\":%u,\"wait_ns\":%lu,\"wait_max_ns\":%lu,",
+	       f->stats.queued, f->stats.in_flight, f->stats.wait_ns, f->stats.wait_max_ns);
+	append(text, "\"overruns\":%lu,\"overrun_ns\":%lu,", f->stats.overruns,
+	       f->stats.overrun_ns);
+	append(text, "\"memory_used\":%lu,\"memory_allowed\":%lu,\"resources\":%lu,",
+	       f->report.memory_used, f->quota, f->report.resources);
+	append(text, "\"commands\":%lu,\"refused\":%lu,\"resets\":%lu,\"doorbells\":%lu}",
+	       f->report.commands, f->report.refused, f->report.resets, f->report.doorbells);
+}
+
+size_t gpu_stats_json(char *buf, size_t size)
+{
+	struct text text = { .buf = buf, .size = size };
+
+	append(&text, "\"gpus\":[");
+	for (u32 g = 0; g < gpu_count(); g++) {
+		struct gpu *gpu = gpu_get(g);
+		bool first = true;
+
+		collect(gpu);
+		append(&text, "%s{\"gpu\":%u,\"family\":\"%s\",\"scanouts\":%u,", g ? "," : "", g,
+		       gpu->ops->name, gpu->scanout_count);
+		append(&text, "\"busy_ns\":%lu,\"jobs_submitted\":%lu,\"jobs_completed\":%lu,",
+		       view.busy_ns, gpu->jobs_submitted, gpu->jobs_completed);
+		append(&text, "\"vgpus\":[");
+		for (u32 i = 0; i < GPU_VGPUS_MAX; i++) {
+			if (!view.vgpus[i].present)
+				continue;
+			append(&text, "%s", first ? "" : ",");
+			json_vgpu(&text, &view.vgpus[i]);
+			first = false;
+		}
+		append(&text, "]}");
+	}
+	append(&text, "]");
+	return text.length;
+}

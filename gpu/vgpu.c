@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One guest's part of a GPU: made, shown, torn down. */
+#include "gpu/vgpu.h"
+
+#include "core/frame.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+#include "gpu/dma.h"
+
+#define VGPU_PAGES ((u32)((sizeof(struct vgpu) + PAGE_MASK) >> PAGE_SHIFT))
+
+/* Guards who is on which scan-out. Before every vGPU's lock. */
+static struct spinlock focus_lock;
+
+/* Guest N of this GPU, in the order of the file, is at home on scan-out N. */
+static s32 home_scanout(const struct gpu *gpu, const struct config_guest *config)
+{
+	const struct config *all = gpu_config();
+	u32 rank = 0;
+
+	for (u32 i = 0; i < all->guest_count && &all->guests[i] != config; i++)
+		rank += all->guests[i].gpu == config->gpu;
+	return rank < gpu->scanout_count ? (s32)rank : GPU_SCANOUT_NONE;
+}
+
+static struct vgpu *owner_of_scanout(struct gpu *gpu, s32 scanout)
+{
+	for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
+		if (gpu->vgpus[i] && gpu->vgpus[i]->scanout == scanout)
+			return gpu->vgpus[i];
+	return NULL;
+}
+
+/* Home if nobody was moved there, else the first that is free. */
+static s32 free_scanout(struct gpu *gpu, s32 home)
+{
+	if (home != GPU_SCANOUT_NONE && !owner_of_scanout(gpu, home))
+		return home;
+	for (s32 i = 0; home != GPU_SCANOUT_NONE && i < (s32)gpu->scanout_count; i++)
+		if (!owner_of_scanout(gpu, i))
+			return i;
+	return GPU_SCANOUT_NONE;
+}
+
+static enum err join(struct gpu *gpu, struct vgpu *vgpu)
+{
+	enum err e;
+
+	spin_lock(&gpu->lock);
+	e = gpu_sched_add(&gpu->sched, &vgpu->sched, vgpu->weight);
+	if (!e)
+		gpu->vgpus[vgpu->number] = vgpu;
+	spin_unlock(&gpu->lock);
+	return e;
+}
+
+static void leave(struct gpu *gpu, struct vgpu *vgpu)
+{
+	struct gpu_sched_job *dropped;
+	enum err e;
+
+	spin_lock(&focus_lock);
+	spin_lock(&gpu->lock);
+	e = gpu_sched_remove(&gpu->sched, &vgpu->sched, &dropped);
+	gpu->vgpus[vgpu->number] = NULL;
+	for (u32 i = 0; i < GPU_SAMPLES; i++) /* a successor starts at 0 again */
+		gpu->samples[i].engine_ns[vgpu->number] = 0;
+	spin_unlock(&gpu->lock);
+	spin_unlock(&focus_lock);
+	invariant(e == OK && !dropped);
+}
+
+static enum err build(struct vgpu *vgpu, const struct config_guest *config)
+{
+	struct gpu *gpu = vgpu->gpu;
+	enum err e = gpu_dma_open(vgpu);
+
+	if (e)
+		return e;
+	spin_lock(&focus_lock);
+	vgpu->scanout = free_scanout(gpu, home_scanout(gpu, config));
+	e = gpu->ops->vgpu_create(vgpu);
+	if (!e) {
+		e = join(gpu, vgpu);
+		if (e)
+			gpu->ops->vgpu_destroy(vgpu);
+	}
+	spin_unlock(&focus_lock);
+	if (e)
+		gpu_dma_close(vgpu);
+	return e;
+}
+
+enum err vgpu_create(struct vm *vm, const struct config_guest *config)
+{
+	struct gpu *gpu;
+	struct vgpu *vgpu;
+	hpa_t frames;
+	enum err e;
+
+	if (vm->vgpu)
+		return ERR_EXISTS;
+	if (config->gpu == CONFIG_NO_GPU)
+		return OK;
+	gpu = gpu_get(config->gpu);
+	if (!gpu)
+		return ERR_NOT_FOUND;
+	frames = frame_alloc_contiguous(VGPU_PAGES);
+	if (!frames.raw)
+		return ERR_NO_MEMORY;
+	vgpu = frame_ptr(frames);
+	vgpu->frames = frames;
+	vgpu->vm = vm;
+	vgpu->gpu = gpu;
+	vgpu->number = vm->id - 1U;
+	vgpu->weight = config->gpu_weight;
+	vgpu->memory_quota = config->gpu_memory;
+	vgpu->scanout = GPU_SCANOUT_NONE;
+	e = build(vgpu, config);
+	if (e) {
+		frame_free_contiguous(frames, VGPU_PAGES);
+		return e;
+	}
+	vm->vgpu = vgpu;
+	return OK;
+}
+
+struct vpci_function *vgpu_function(struct vm *vm)
+{
+	struct vgpu *vgpu = vm->vgpu;
+
+	return vgpu ? vgpu->function : NULL;
+}
+
+void vgpu_stop(struct vm *vm)
+{
+	struct vgpu *vgpu = vm->vgpu;
+
+	if (vgpu)
+		vgpu->gpu->ops->vgpu_stop(vgpu);
+}
+
+bool vgpu_stopped(struct vm *vm)
+{
+	struct vgpu *vgpu = vm->vgpu;
+
+	return !vgpu || vgpu->gpu->ops->vgpu_stopped(vgpu);
+}
+
+void vgpu_destroy(struct vm *vm)
+{
+	struct vgpu *vgpu = vm->vgpu;
+	hpa_t frames;
+
+	if (!vgpu)
+		return;
+	vm->vgpu = NULL;
+	leave(vgpu->gpu, vgpu);
+	gpu_dma_close(vgpu);
+	vgpu->gpu->ops->vgpu_destroy(vgpu);
+	frames = vgpu->frames;
+	memset(vgpu, 0, sizeof(*vgpu));
+	frame_free_contiguous(frames, VGPU_PAGES);
+}
+
+static struct vgpu *find_by_name(const char *name)
+{
+	for (u32 g = 0; g < gpu_count(); g++) {
+		struct gpu *gpu = gpu_get(g);
+
+		for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
+			if (gpu->vgpus[i] && str_equal(gpu->vgpus[i]->vm->name, name))
+				return gpu->vgpus[i];
+	}
+	return NULL;
+}
+
+enum err gpu_focus_by_name(const char *name)
+{
+	struct vgpu *vgpu, *other;
+	s32 left;
+
+	spin_lock(&focus_lock);
+	vgpu = find_by_name(name);
+	if (!vgpu || !vgpu->gpu->scanout_count) {
+		spin_unlock(&focus_lock);
+		return ERR_NOT_FOUND;
+	}
+	left = vgpu->scanout;
+	other = owner_of_scanout(vgpu->gpu, 0);
+	if (other != vgpu) {
+		if (other)
+			__atomic_store_n(&other->scanout, left, __ATOMIC_RELEASE);
+		__atomic_store_n(&vgpu->scanout, 0, __ATOMIC_RELEASE);
+		vgpu->gpu->ops->vgpu_show(vgpu, other ? GPU_SCANOUT_NONE : left);
+		if (other)
+			other->gpu->ops->vgpu_show(other, GPU_SCANOUT_NONE);
+	}
+	spin_unlock(&focus_lock);
+	return OK;
+}
