@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The GPU scheduler's edges: what it refuses, how it orders equals, whom it charges. */
+// SOURCES: gpu/sched.c
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gpu/sched.h"
+
+#define VGPUS 4
+#define JOBS  16
+#define MS    1000000ULL
+#define SLICE (2 * MS)
+
+struct bench {
+	struct gpu_sched sched;
+	struct gpu_sched_vgpu *heap[VGPUS];
+	struct gpu_sched_vgpu vgpu[VGPUS + 1];
+	struct gpu_sched_job job[JOBS];
+	u32 used;
+};
+
+static int setup(void **state)
+{
+	struct bench *b = calloc(1, sizeof(*b));
+
+	*state = b;
+	return gpu_sched_init(&b->sched, SLICE, GPU_SCHED_DEPTH, b->heap, VGPUS);
+}
+
+static int teardown(void **state)
+{
+	free(*state);
+	return 0;
+}
+
+static void add(struct bench *b, u32 i, u32 weight)
+{
+	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[i], weight), OK);
+}
+
+static struct gpu_sched_job *enqueue(struct bench *b, u32 i, u64 now_ns)
+{
+	struct gpu_sched_job *job = &b->job[b->used++];
+
+	assert_int_equal(gpu_sched_enqueue(&b->sched, &b->vgpu[i], job, now_ns), OK);
+	return job;
+}
+
+static void complete(struct bench *b, struct gpu_sched_job *job, u64 now_ns)
+{
+	assert_int_equal(gpu_sched_complete(&b->sched, job, now_ns), OK);
+}
+
+static void init_refuses_what_is_out_of_range(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched s;
+
+	assert_int_equal(gpu_sched_init(&s, SLICE, 0, b->heap, 1), ERR_RANGE);
+	assert_int_equal(gpu_sched_init(&s, SLICE, GPU_SCHED_DEPTH_MAX + 1, b->heap, 1), ERR_RANGE);
+	assert_int_equal(gpu_sched_init(&s, SLICE, 2, b->heap, 0), ERR_RANGE);
+	assert_int_equal(gpu_sched_init(&s, SLICE, 2, NULL, 1), ERR_INVALID);
+	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MIN_NS - 1, 2, b->heap, 1), ERR_RANGE);
+	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MAX_NS + 1, 2, b->heap, 1), ERR_RANGE);
+	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MIN_NS, 1, b->heap, 1), OK);
+	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MAX_NS, 16, b->heap, 1), OK);
+}
+
+static void weights_are_from_1_to_10000(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[0], 0), ERR_RANGE);
+	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[0], 10001), ERR_RANGE);
+	assert_null(b->vgpu[0].sched);
+	add(b, 0, 1);
+	add(b, 1, 10000);
+	assert_int_equal(gpu_sched_set_weight(&b->sched, &b->vgpu[0], 0), ERR_RANGE);
+	assert_int_equal(gpu_sched_set_weight(&b->sched, &b->vgpu[0], 10001), ERR_RANGE);
+	assert_int_equal(b->vgpu[0].weight, 1);
+	assert_int_equal(gpu_sched_set_weight(&b->sched, &b->vgpu[0], 10000), OK);
+	assert_int_equal(b->vgpu[0].weight, 10000);
+	assert_int_equal(gpu_sched_set_weight(&b->sched, &b->vgpu[2], 100), ERR_NOT_FOUND);
+}
+
+static void add_refuses_a_known_one_and_one_too_many(void **state)
+{
+	struct bench *b = *state;
+
+	for (u32 i = 0; i < VGPUS; i++)
+		add(b, i, 100);
+	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[0], 100), ERR_EXISTS);
+	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[VGPUS], 100), ERR_FULL);
+}
+
+static void a_vgpu_that_is_not_added_gets_nothing(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *dropped = &b->job[0];
+
+	assert_int_equal(gpu_sched_enqueue(&b->sched, &b->vgpu[0], &b->job[0], 0), ERR_NOT_FOUND);
+	assert_int_equal(gpu_sched_remove(&b->sched, &b->vgpu[0], &dropped), ERR_NOT_FOUND);
+	assert_null(dropped);
+	assert_null(gpu_sched_drop_queued(&b->sched, &b->vgpu[0]));
+	assert_null(gpu_sched_pick(&b->sched, 0));
+}
+
+static void remove_hands_back_queued_jobs_oldest_first(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *first, *second, *other, *dropped;
+
+	add(b, 0, 100);
+	add(b, 1, 100);
+	first = enqueue(b, 0, 0);
+	other = enqueue(b, 1, 0);
+	second = enqueue(b, 0, 0);
+	assert_int_equal(gpu_sched_remove(&b->sched, &b->vgpu[0], &dropped), OK);
+	assert_ptr_equal(dropped, first);
+	assert_ptr_equal(first->next, second);
+	assert_null(second->next);
+	assert_int_equal(first->state, GPU_SCHED_JOB_IDLE);
+	assert_int_equal(second->state, GPU_SCHED_JOB_IDLE);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 1), other);
+	assert_null(gpu_sched_pick(&b->sched, 1));
+	add(b, 0, 7);
+	assert_int_equal(gpu_sched_enqueue(&b->sched, &b->vgpu[0], first, 2), OK);
+}
+
+static void remove_waits_for_jobs_in_flight(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *flying, *queued, *dropped;
+
+	add(b, 0, 100);
+	flying = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), flying);
+	queued = enqueue(b, 0, 0);
+	assert_int_equal(gpu_sched_remove(&b->sched, &b->vgpu[0], &dropped), ERR_BUSY);
+	assert_null(dropped);
+	assert_int_equal(b->vgpu[0].stats.queued, 1);
+	assert_ptr_equal(gpu_sched_drop_queued(&b->sched, &b->vgpu[0]), queued);
+	assert_int_equal(b->vgpu[0].stats.queued, 0);
+	complete(b, flying, 5);
+	assert_int_equal(gpu_sched_remove(&b->sched, &b->vgpu[0], &dropped), OK);
+	assert_null(dropped);
+}
+
+static void a_job_is_queued_once_and_completed_once(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *job;
+
+	add(b, 0, 100);
+	assert_int_equal(gpu_sched_complete(&b->sched, &b->job[0], 0), ERR_INVALID);
+	job = enqueue(b, 0, 0);
+	assert_int_equal(gpu_sched_enqueue(&b->sched, &b->vgpu[0], job, 0), ERR_INVALID);
+	assert_int_equal(gpu_sched_complete(&b->sched, job, 0), ERR_INVALID);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 10), job);
+	assert_int_equal(gpu_sched_enqueue(&b->sched, &b->vgpu[0], job, 10), ERR_INVALID);
+	complete(b, job, 30);
+	assert_int_equal(gpu_sched_complete(&b->sched, job, 40), ERR_INVALID);
+	assert_int_equal(b->vgpu[0].stats.jobs, 1);
+	assert_int_equal(b->vgpu[0].stats.engine_ns, 20);
+}
+
+static void a_job_of_another_gpu_is_not_completed_here(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_vgpu *heap[1];
+	struct gpu_sched other;
+	struct gpu_sched_job *job;
+
+	assert_int_equal(gpu_sched_init(&other, SLICE, 2, heap, 1), OK);
+	add(b, 0, 100);
+	job = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), job);
+	assert_int_equal(gpu_sched_complete(&other, job, 1), ERR_INVALID);
+	assert_int_equal(gpu_sched_enqueue(&other, &b->vgpu[0], &b->job[1], 1), ERR_NOT_FOUND);
+}
+
+static void two_jobs_are_in_flight_at_most(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *first, *second, *third;
+
+	add(b, 0, 100);
+	first = enqueue(b, 0, 0);
+	second = enqueue(b, 0, 0);
+	third = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), first);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), second);
+	assert_null(gpu_sched_pick(&b->sched, 0));
+	complete(b, first, 10);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 10), third);
+	assert_int_equal(b->sched.decisions, 3);
+}
+
+static void equals_take_turns_in_order_of_arrival(void **state)
+{
+	struct bench *b = *state;
+
+	for (u32 i = 0; i < 3; i++)
+		add(b, i, 100);
+	for (u32 i = 0; i < 6; i++)
+		enqueue(b, 2 - i % 3, 0);
+	for (u32 i = 0; i < 6; i++) { /* jobs that cost nothing: all tags stay equal */
+		assert_ptr_equal(gpu_sched_pick(&b->sched, 0), &b->job[i]);
+		complete(b, &b->job[i], 0);
+	}
+}
+
+static void engine_time_is_what_the_job_itself_took(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *first, *second;
+
+	add(b, 0, 100);
+	add(b, 1, 100);
+	first = enqueue(b, 0, 0);
+	second = enqueue(b, 1, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 100), first);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 110), second);
+	complete(b, first, 150);
+	complete(b, second, 180);
+	assert_int_equal(first->engine_ns, 50);	 /* from its submission */
+	assert_int_equal(second->engine_ns, 30); /* from the completion before it */
+	assert_int_equal(gpu_sched_busy_ns(&b->sched, 1000), 80);
+	assert_int_equal(b->vgpu[1].stats.wait_max_ns, 110);
+}
+
+static void an_overtaken_job_keeps_its_own_time(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *first, *second;
+
+	add(b, 0, 100);
+	add(b, 1, 100);
+	first = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), first);
+	second = enqueue(b, 1, 10);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 10), second);
+	complete(b, second, 50);
+	complete(b, first, 80);
+	assert_int_equal(second->engine_ns, 40);
+	assert_int_equal(first->engine_ns, 10 + 30);
+	assert_int_equal(gpu_sched_busy_ns(&b->sched, 80), 80);
+}
+
+static void a_clock_that_steps_back_costs_nobody(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *job;
+
+	add(b, 0, 100);
+	job = enqueue(b, 0, 1000);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 900), job);
+	assert_int_equal(job->submitted_ns, 1000);
+	complete(b, job, 10);
+	assert_int_equal(job->engine_ns, 0);
+	assert_int_equal(gpu_sched_busy_ns(&b->sched, 0), 0);
+}
+
+static void a_job_past_the_slice_is_paid_in_full_and_counted(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *job;
+
+	add(b, 0, 100);
+	job = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), job);
+	complete(b, job, SLICE);
+	assert_int_equal(b->vgpu[0].stats.overruns, 0);
+	job = enqueue(b, 0, SLICE);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, SLICE), job);
+	complete(b, job, 2 * SLICE + 7);
+	assert_int_equal(b->vgpu[0].stats.overruns, 1);
+	assert_int_equal(b->vgpu[0].stats.overrun_ns, 7);
+	assert_int_equal(b->vgpu[0].stats.engine_ns, 2 * SLICE + 7);
+}
+
+/* Keeps both queues full until `jobs` are done; the cost of each is 1 ms. */
+static void run_full(struct bench *b, u32 jobs)
+{
+	u64 now_ns = 0;
+
+	for (u32 i = 0; i < 8; i++)
+		enqueue(b, i % 2, 0);
+	while (gpu_sched_pick(&b->sched, 0))
+		;
+	while (jobs-- > 0) {
+		struct gpu_sched_job *job = b->sched.flight_head;
+
+		now_ns += MS;
+		complete(b, job, now_ns);
+		assert_int_equal(gpu_sched_enqueue(&b->sched, job->owner, job, now_ns), OK);
+		assert_non_null(gpu_sched_pick(&b->sched, now_ns));
+	}
+}
+
+static void weights_3_to_1_share_3_to_1(void **state)
+{
+	struct bench *b = *state;
+
+	add(b, 0, 300);
+	add(b, 1, 100);
+	run_full(b, 4000);
+	assert_in_range(b->vgpu[0].stats.jobs, 2998, 3002);
+}
+
+static void the_extremes_of_weight_share_too(void **state)
+{
+	struct bench *b = *state;
+
+	add(b, 0, 10000);
+	add(b, 1, 1);
+	run_full(b, 50005);
+	assert_in_range(b->vgpu[1].stats.jobs, 4, 7);
+}
+
+static void a_new_weight_counts_from_now_on(void **state)
+{
+	struct bench *b = *state;
+	u64 before;
+
+	add(b, 0, 100);
+	add(b, 1, 100);
+	run_full(b, 1000);
+	before = b->vgpu[0].stats.jobs;
+	assert_int_equal(gpu_sched_set_weight(&b->sched, &b->vgpu[0], 300), OK);
+	for (u64 now_ns = 1001 * MS; now_ns <= 5000 * MS; now_ns += MS) {
+		struct gpu_sched_job *job = b->sched.flight_head;
+
+		complete(b, job, now_ns);
+		assert_int_equal(gpu_sched_enqueue(&b->sched, job->owner, job, now_ns), OK);
+		assert_non_null(gpu_sched_pick(&b->sched, now_ns));
+	}
+	assert_in_range(b->vgpu[0].stats.jobs - before, 2996, 3004);
+}
+
+static void an_idle_engine_forgives_and_a_busy_one_does_not(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *costly, *cheap;
+
+	add(b, 0, 1);
+	add(b, 1, 1);
+	costly = enqueue(b, 0, 0);
+	cheap = enqueue(b, 1, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), costly);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), cheap);
+	complete(b, costly, 100 * MS);
+	enqueue(b, 0, 100 * MS); /* owes 100 ms */
+	cheap = enqueue(b, 1, 100 * MS);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 100 * MS), cheap);
+	assert_int_equal(gpu_sched_drop_queued(&b->sched, &b->vgpu[0])->state, GPU_SCHED_JOB_IDLE);
+	while (b->sched.in_flight)
+		complete(b, b->sched.flight_head, 101 * MS);
+	costly = enqueue(b, 0, 200 * MS);
+	enqueue(b, 1, 200 * MS);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 200 * MS), costly);
+}
+
+static void long_runs_do_not_overflow(void **state)
+{
+	struct bench *b = *state;
+	u64 year_ns = 365ULL * 24 * 3600 * 1000 * MS, now_ns = 0;
+
+	/* Jobs of half a year at weight 1: the fourth passes what a tag can hold. */
+	add(b, 0, 1);
+	add(b, 1, 10000);
+	for (u32 i = 0; i < 6; i++)
+		enqueue(b, 0, 0);
+	assert_non_null(gpu_sched_pick(&b->sched, 0));
+	for (u32 i = 0; i < 6; i++) {
+		u64 tag = b->vgpu[0].tag;
+
+		now_ns += year_ns / 2;
+		complete(b, b->sched.flight_head, now_ns);
+		assert_true(b->vgpu[0].tag >= tag);
+		if (i < 5)
+			assert_non_null(gpu_sched_pick(&b->sched, now_ns));
+	}
+	assert_int_equal(b->vgpu[0].stats.engine_ns, 3 * year_ns);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(init_refuses_what_is_out_of_range),
+		TEST(weights_are_from_1_to_10000),
+		TEST(add_refuses_a_known_one_and_one_too_many),
+		TEST(a_vgpu_that_is_not_added_gets_nothing),
+		TEST(remove_hands_back_queued_jobs_oldest_first),
+		TEST(remove_waits_for_jobs_in_flight),
+		TEST(a_job_is_queued_once_and_completed_once),
+		TEST(a_job_of_another_gpu_is_not_completed_here),
+		TEST(two_jobs_are_in_flight_at_most),
+		TEST(equals_take_turns_in_order_of_arrival),
+		TEST(engine_time_is_what_the_job_itself_took),
+		TEST(an_overtaken_job_keeps_its_own_time),
+		TEST(a_clock_that_steps_back_costs_nobody),
+		TEST(a_job_past_the_slice_is_paid_in_full_and_counted),
+		TEST(weights_3_to_1_share_3_to_1),
+		TEST(the_extremes_of_weight_share_too),
+		TEST(a_new_weight_counts_from_now_on),
+		TEST(an_idle_engine_forgives_and_a_busy_one_does_not),
+		TEST(long_runs_do_not_overflow),
+	};
+
+	return cmocka_run_group_tests_name("gpu_sched", tests, NULL, NULL);
+}
