@@ -4,8 +4,13 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/trap.h"
+#include "core/config.h"
+#include "core/console.h"
+#include "core/files.h"
+#include "core/frame.h"
 #include "core/frame_init.h"
 #include "core/handover.h"
+#include "core/irq.h"
 #include "core/log_sink.h"
 #include "core/percpu.h"
 #include "core/ptab_formats.h"
@@ -14,13 +19,27 @@
 #include "core/time_init.h"
 #include "core/vmap.h"
 #include "core/vmap_init.h"
+#include "drivers/acpi.h"
+#include "drivers/iommu.h"
+#include "drivers/pci.h"
 #include "drivers/uart.h"
+#include "gpu/gpu.h"
+#include "guest/commands.h"
+#include "guest/machine.h"
+
+#define FACET_VERSION "0.1"
 
 _Noreturn void core_main(const struct handover *record);
 void switch_stack(u64 cr3, u64 stack, void (*function)(void *), void *argument);
 
 static struct handover handover; /* our copy: the loader's memory becomes guests' */
 static struct spinlock early_lock;
+static struct acpi_info acpi;
+static struct pci pci;
+static struct iommu iommu;
+static bool have_iommu;
+static struct config config;
+static struct config_errors config_errors;
 
 static void early_line(const char *line)
 {
@@ -79,28 +98,230 @@ static void ap_main(void)
 {
 	init_this_cpu();
 	apic_init_cpu();
+	if (virt && virt->cpu_enable())
+		panic("CPU %u cannot switch %s on though the first one did", cpu_id(), virt->name);
 	smp_mark_online();
-	log_info("CPU %u runs", cpu_id());
 	sched_loop(NULL);
+}
+
+static const void *map_table(void *ctx, hpa_t pa, size_t size)
+{
+	(void)ctx;
+	return vmap_readonly(pa, size);
+}
+
+static void read_acpi(void)
+{
+	const struct acpi_memory memory = { map_table, NULL };
+
+	if (!handover.rsdp || acpi_parse(&memory, HPA(handover.rsdp), &acpi)) {
+		log_error("firmware gives no usable ACPI tables: this version needs them");
+		return;
+	}
+	for (u32 i = 0; i < acpi.complaint_count; i++)
+		log_warn("ACPI table %s: %s", acpi.complaints[i].table, acpi.complaints[i].what);
+}
+
+static void start_processors(void)
+{
+	u32 ids[CPU_MAX];
+	u32 count = MIN(acpi.cpu_count, CPU_MAX);
+
+	for (u32 i = 0; i < count; i++)
+		ids[i] = acpi.cpus[i].apic_id;
+	smp_start(ids, count, ap_main);
+	log_info("%u processors, TSC %lu MHz", cpu_count(), time_tsc_hz() / 1000000);
+}
+
+static void start_pci(void)
+{
+	const struct acpi_mcfg *mcfg = acpi.mcfg;
+
+	if (acpi.mcfg_count && !mcfg->segment)
+		pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
+	else
+		pci_init(&pci, vmap_mmio, HPA(0), 0, 0);
+	pci_enumerate(&pci);
+	log_info("%u PCI functions", pci.function_count);
+}
+
+static hpa_t table_frame(void *ctx)
+{
+	(void)ctx;
+	return frame_alloc();
+}
+
+static void table_frame_free(void *ctx, hpa_t frame)
+{
+	(void)ctx;
+	frame_free(frame);
+}
+
+static void *table_frame_map(void *ctx, hpa_t frame)
+{
+	(void)ctx;
+	return frame_ptr(frame);
+}
+
+/* Everything that can write memory by itself is denied from here on. */
+static void start_iommu(void)
+{
+	static const struct iommu_frames frames = { table_frame, table_frame_free, table_frame_map,
+						    NULL };
+	enum err e = iommu_start(&iommu, &acpi.dmar, &pci, &frames, vmap_mmio, false);
+
+	have_iommu = !e;
+	if (!e)
+		log_info("IOMMU: %u unit%s, every device denied%s", iommu.unit_count,
+			 iommu.unit_count == 1 ? "" : "s",
+			 iommu.irq_remapping ? ", interrupts remapped" : "");
+	else if (config.host.iommu == CONFIG_IOMMU_NONE)
+		log_warn("no usable IOMMU (%s): a device could reach all memory, as "
+			 "`iommu = none` allows",
+			 err_name(e));
+	else
+		log_error("no usable IOMMU (%s): hardware that masters the bus is not used; "
+			  "`iommu = none` in [host] allows it",
+			  err_name(e));
+}
+
+static void report_faults(void)
+{
+	static struct log_limit limit;
+	struct iommu_fault fault;
+
+	for (u32 i = 0; have_iommu && i < IOMMU_MAX_UNITS; i++) {
+		if (!iommu_poll_fault(&iommu, &fault))
+			return;
+		if (log_allowed(&limit, 4))
+			log_warn("IOMMU blocked %02x:%02x.%x %s 0x%lx: %s",
+				 PCI_BDF_ARGS(fault.bdf),
+				 fault.interrupt ? "interrupt" : fault.write ? "writing" : "reading",
+				 fault.iova.raw, fault.reason);
+	}
+}
+
+/* The file, or what is wrong with it. False: no guest is to start. */
+static bool read_config(void)
+{
+	const struct boot_file *file = boot_file_find("facet.conf");
+
+	if (!file || file->error) {
+		config_parse("facet.conf", "", 0, &config, &config_errors);
+		return false;
+	}
+	config_parse("facet.conf", file->data, file->size, &config, &config_errors);
+	return !config_errors.count;
+}
+
+static void report_config(void)
+{
+	const struct boot_file *file = boot_file_find("facet.conf");
+
+	if (!file || file->error) {
+		log_error("\\facet\\facet.conf: %s", file ? file->error : "not read");
+		return;
+	}
+	for (u32 i = 0; i < MIN(config_errors.count, CONFIG_ERRORS_KEPT); i++)
+		log_error("%s", config_errors.text[i]);
+	if (config_errors.count > CONFIG_ERRORS_KEPT)
+		log_error("and %u more", config_errors.count - CONFIG_ERRORS_KEPT);
+	if (config_errors.count)
+		log_error("facet.conf has errors: no guest is started");
+}
+
+static void report_memory(void)
+{
+	struct frame_stats stats;
+
+	frame_get_stats(&stats);
+	log_info("memory: %lu MiB for guests, %lu KiB of %lu MiB used by the hypervisor, "
+		 "image %lu KiB, files %lu KiB",
+		 stats.guest_bytes >> 20, stats.pool_used_bytes >> 10, stats.pool_bytes >> 20,
+		 stats.image_bytes >> 10, stats.files_bytes >> 10);
+}
+
+static void run_poweroff(char *args)
+{
+	(void)args;
+	log_info("power off");
+	acpi_power_off(&acpi.power);
+	log_error("this machine does not switch itself off");
+}
+
+static void run_reboot(char *args)
+{
+	(void)args;
+	log_info("reboot");
+	acpi_reset(&acpi.power);
+	log_error("this machine does not reset itself");
+}
+
+static const struct console_command power_commands[] = {
+	{ "reboot", "", "restart the whole machine", run_reboot, NULL },
+	{ "poweroff", "", "switch the whole machine off", run_poweroff, NULL },
+};
+
+static const struct console_port uart_port = { uart_write, uart_read };
+
+/* The console looks for typed characters this often while nothing wakes us. */
+#define POLL_NS 10000000ULL
+
+static void poll_again(struct timer *timer)
+{
+	softirq_raise(cpu_id(), SOFTIRQ_CONSOLE);
+	timer_set(timer, now_ns() + POLL_NS);
+}
+
+static struct timer poll_timer = { .fire = poll_again };
+
+static bool housekeeping(void)
+{
+	bool more = console_poll();
+
+	report_faults();
+	more |= machine_housekeeping();
+	if (machines_idle() && config.host.when_idle == CONFIG_IDLE_POWEROFF && !more)
+		run_poweroff(NULL);
+	return more;
 }
 
 static void main_on_own_tables(void *unused)
 {
-	u32 ids[4] = { 0, 1, 2, 3 };
+	bool config_good;
 
 	(void)unused;
 	frame_pool_moved(vmap_pool());
+	if (files_init(&handover))
+		panic("not enough memory to map the boot files");
+	config_good = read_config();
+	uart_init(config.host.console_port, config.host.baud);
+	log_set_level((enum log_level)config.host.log_level);
+	console_start(&uart_port);
+	log_info("Facet " FACET_VERSION);
+
 	apic_set_registers(vmap_mmio(HPA(APIC_PHYSICAL_BASE), PAGE_SIZE));
 	apic_init_cpu();
 	percpu_of(0)->apic_id = apic_id();
 	percpu_of(0)->online = 1;
 	time_init(handover.unix_seconds);
-	log_info("TSC %lu MHz", time_tsc_hz() / 1000000);
-	smp_start(ids, 2, ap_main);
-	log_info("%u CPUs", cpu_count());
+	read_acpi();
 	virt = virt_select();
-	log_info("%s", virt ? virt->name : "none");
 	if (virt && virt->cpu_enable())
-		log_error("cpu_enable");
-	sched_loop(NULL);
+		virt = NULL;
+	start_processors();
+	start_pci();
+	report_config();
+	if (virt && config_good) {
+		start_iommu();
+		if (gpu_start(&config, &pci, have_iommu ? &iommu : NULL))
+			log_error("guests that are to have a GPU cannot start");
+		machine_create_all(&config);
+	}
+	commands_register();
+	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
+		console_register(&power_commands[i]);
+	report_memory();
+	poll_again(&poll_timer);
+	sched_loop(housekeeping);
 }

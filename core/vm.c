@@ -44,7 +44,6 @@ static const struct ptab_attr ram_attr = {
 	.read = true,
 	.write = true,
 	.exec = true,
-	.user = true,
 	.type = PTAB_WB,
 };
 
@@ -196,7 +195,6 @@ static void shoot_down(struct vm *vm)
 
 enum err vm_map_direct(struct vm *vm, gpa_t gpa, hpa_t hpa, u64 size, struct ptab_attr attr)
 {
-	attr.user = true;
 	return ptab_map(&vm->nested, gpa.raw, hpa, size, attr);
 }
 

@@ -257,7 +257,6 @@ static void svm_load(struct arch_vcpu *vcpu)
 	for (u32 i = 0; i < 4; i++) /* DR0 to DR3 */
 		fpu_write_debug(i, vcpu->dr[i]);
 	fpu_load(host_frame_ptr(vcpu->fpu_frame), vcpu->xcr0);
-	vmcb_of(vcpu)->tsc_offset = vcpu->tsc_offset;
 }
 
 static void svm_unload(struct arch_vcpu *vcpu)
@@ -297,6 +296,7 @@ static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	u32 cpu = this_cpu();
 
 	choose_asid(vcpu, cpu);
+	svm->vmcb->tsc_offset = vcpu->tsc_offset;
 	svm->vmcb->rax = vcpu->gpr[GPR_RAX];
 	svm->vmcb->rsp = vcpu->gpr[GPR_RSP];
 	svm_enter(svm->vmcb_pa.raw, vcpu->gpr, cpus[cpu].host_vmcb.raw);

@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Reads facet.conf: lines, sections and keys, and lists everything that is wrong. */
+#include "core/config.h"
+
+#include "core/config_keys.h"
+#include "core/lib/fmt.h"
+#include "core/lib/parse.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+
+#define DEFAULT_PORT	   0x3f8
+#define DEFAULT_BAUD	   115200
+#define DEFAULT_SLICE_NS   2000000
+#define DEFAULT_WEIGHT	   100
+#define DEFAULT_GPU_MEMORY MIB(64)
+
+#define FOUND_SHOWN 40 /* characters of the user's text in a message */
+#define LABEL_SHOWN 24
+
+/* Shares are kept as weights, in hundredths of a percent. */
+#define SHARE_PERCENT 100
+#define SHARE_TOTAL   10000
+
+static const char byte_order_mark[] = "\xef\xbb\xbf";
+
+enum weight {
+	WEIGHT_CPU,
+	WEIGHT_GPU,
+};
+
+/* How a guest's weight is written. */
+struct weight_note {
+	u32 line; /* 0: it is not in the file */
+	bool share;
+};
+
+/* One run over one file; on the stack of config_parse(). */
+struct parser {
+	const char *file;
+	struct config *config;
+	struct config_errors *errors;
+	u32 error_lines[CONFIG_ERRORS_KEPT]; /* to keep the errors in the order of lines */
+	u32 line;			     /* that is being read, from 1 */
+
+	enum config_section section;
+	char label[LABEL_SHOWN + 4]; /* "[guest alpha] ", for messages */
+	void *target;		     /* the struct that the section's keys go to */
+	bool ignore;		     /* no rule of its keys is known: one message was enough */
+	bool incomplete;	     /* a line of it was not understood */
+	u32 section_line;
+	u32 seen[CONFIG_KEYS_MAX]; /* line of each key, 0: not yet */
+
+	u32 host_line;
+	u32 pci_lines[CONFIG_MAX_GPUS];			  /* of the key pci */
+	struct weight_note weights[2][CONFIG_MAX_GUESTS]; /* by enum weight */
+
+	/* What sections that cannot be kept are read into, so that their errors are told. */
+	struct config_gpu spare_gpu;
+	struct config_guest spare_guest;
+};
+
+/* ---- errors ---- */
+
+/* Make room in the order of lines; NULL: there is none. */
+static char *new_error(struct parser *p, u32 line)
+{
+	struct config_errors *errors = p->errors;
+	u32 kept = MIN(errors->count, CONFIG_ERRORS_KEPT);
+	u32 at = kept;
+
+	errors->count++;
+	while (at && p->error_lines[at - 1] > line)
+		at--;
+	if (at == CONFIG_ERRORS_KEPT)
+		return NULL;
+	if (kept == CONFIG_ERRORS_KEPT)
+		kept--;
+	memmove(errors->text[at + 1], errors->text[at], (kept - at) * sizeof(errors->text[0]));
+	memmove(&p->error_lines[at + 1], &p->error_lines[at],
+		(kept - at) * sizeof(p->error_lines[0]));
+	p->error_lines[at] = line;
+	return errors->text[at];
+}
+
+/* FILE:LINE: [SECTION] KEY: found FOUND, allowed: ALLOWED */
+static void report(struct parser *p, u32 line, const char *key, const char *found,
+		   const char *allowed)
+{
+	char *text = new_error(p, line);
+
+	if (text)
+		fmt_snprintf(text, sizeof(p->errors->text[0]),
+			     "%.32s:%u: %s%s%sfound %s, allowed: %s", p->file, line, p->label, key,
+			     *key ? ": " : "", found, allowed);
+}
+
+/* The user's text between quotation marks, cut and with nothing unprintable in it. */
+static const char *quote(struct text text, char *buf, size_t size)
+{
+	u32 shown = (u32)MIN(text.size, FOUND_SHOWN);
+	char clean[FOUND_SHOWN];
+
+	for (u32 i = 0; i < shown; i++)
+		clean[i] = text.at[i] >= ' ' && text.at[i] <= '~' ? text.at[i] : '?';
+	if (text.size > FOUND_SHOWN)
+		fmt_snprintf(buf, size, "\"%.*s...\" (%lu characters)", (int)shown, clean,
+			     text.size);
+	else
+		fmt_snprintf(buf, size, "\"%.*s\"", (int)shown, clean);
+	return buf;
+}
+
+static void report_value(struct parser *p, const char *key, struct text found, const char *allowed)
+{
+	char buf[FOUND_SHOWN + 32];
+
+	report(p, p->line, key, quote(found, buf, sizeof(buf)), allowed);
+}
+
+static void report_twice(struct parser *p, const char *key, u32 first_line)
+{
+	char allowed[40];
+
+	fmt_snprintf(allowed, sizeof(allowed), "once (it is in line %u)", first_line);
+	report(p, p->line, key, "a second time", allowed);
+}
+
+/* ---- sections ---- */
+
+static void set_defaults(struct config *config, struct config_errors *errors)
+{
+	memset(config, 0, sizeof(*config));
+	memset(errors, 0, sizeof(*errors));
+	config->host = (struct config_host){
+		.console_port = DEFAULT_PORT,
+		.baud = DEFAULT_BAUD,
+		.log_level = LOG_INFO,
+		.when_idle = CONFIG_IDLE_WAIT,
+		.iommu = CONFIG_IOMMU_AUTO,
+	};
+	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
+		config->gpus[i].slice_ns = DEFAULT_SLICE_NS;
+}
+
+static void set_guest_defaults(struct config_guest *guest, u32 line)
+{
+	memset(guest, 0, sizeof(*guest));
+	guest->cpus = 1;
+	guest->cpu_weight = DEFAULT_WEIGHT;
+	guest->gpu = CONFIG_NO_GPU;
+	guest->gpu_weight = DEFAULT_WEIGHT;
+	guest->gpu_memory = DEFAULT_GPU_MEMORY;
+	guest->autostart = true;
+	guest->line = line;
+}
+
+/* The section ends: are its mandatory keys there? */
+static void close_section(struct parser *p)
+{
+	u32 count;
+	const struct config_key *keys = config_keys(p->section, &count);
+
+	if (p->ignore || p->incomplete)
+		return;
+	for (u32 i = 0; i < count; i++)
+		if (keys[i].mandatory && !p->seen[i])
+			report(p, p->section_line, keys[i].name, "nothing, but it must be there",
+			       keys[i].allowed);
+}
+
+static void open_host(struct parser *p)
+{
+	p->section = CONFIG_SECTION_HOST;
+	p->target = &p->config->host;
+	if (p->host_line)
+		report_twice(p, "", p->host_line);
+	else
+		p->host_line = p->line;
+}
+
+static void open_gpu(struct parser *p, struct text argument)
+{
+	struct config *config = p->config;
+	u64 number;
+
+	p->section = CONFIG_SECTION_GPU;
+	p->target = &p->spare_gpu;
+	if (parse_number(argument, &number) || number >= CONFIG_MAX_GPUS) {
+		report(p, p->line, "", "no such GPU", "[gpu 0] to [gpu 3]");
+		return;
+	}
+	if (config->gpus[number].present) {
+		report_twice(p, "", config->gpus[number].line);
+		return;
+	}
+	p->target = &config->gpus[number];
+	config->gpus[number].present = true;
+	config->gpus[number].line = p->line;
+	config->gpu_count = MAX(config->gpu_count, (u32)number + 1);
+}
+
+static bool is_guest_name(struct text name)
+{
+	if (!name.size || name.size > CONFIG_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.size; i++) {
+		char c = name.at[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    c != '-' && c != '_')
+			return false;
+	}
+	return true;
+}
+
+static const struct config_guest *find_guest(const struct config *config, struct text name)
+{
+	for (u32 i = 0; i < config->guest_count; i++)
+		if (text_equal(name, config->guests[i].name))
+			return &config->guests[i];
+	return NULL;
+}
+
+static void open_guest(struct parser *p, struct text name)
+{
+	struct config *config = p->config;
+	const struct config_guest *other = find_guest(config, name);
+	struct config_guest *guest = &p->spare_guest;
+
+	p->section = CONFIG_SECTION_GUEST;
+	if (!is_guest_name(name))
+		report_value(p, "", name, "a name of 1 to 16 letters, digits, - and _");
+	else if (other)
+		report_twice(p, "", other->line);
+	else if (config->guest_count == CONFIG_MAX_GUESTS)
+		report(p, p->line, "", "one guest more", "8 guests");
+	else
+		guest = &config->guests[config->guest_count++];
+	set_guest_defaults(guest, p->line);
+	(void)text_copy(guest->name, sizeof(guest->name), name);
+	p->target = guest;
+}
+
+/* `inner` is what stands between the brackets. */
+static void open_section(struct parser *p, struct text inner)
+{
+	struct text word = { inner.at, 0 }, argument;
+	char clean[LABEL_SHOWN];
+	u32 shown = (u32)MIN(inner.size, LABEL_SHOWN);
+
+	while (word.size < inner.size && inner.at[word.size] != ' ' && inner.at[word.size] != '\t')
+		word.size++;
+	argument = text_trim((struct text){ inner.at + word.size, inner.size - word.size });
+	for (u32 i = 0; i < shown; i++)
+		clean[i] = inner.at[i] >= ' ' && inner.at[i] <= '~' ? inner.at[i] : '?';
+	fmt_snprintf(p->label, sizeof(p->label), "[%.*s] ", (int)shown, clean);
+
+	if (text_equal(word, "host") && !argument.size) {
+		open_host(p);
+	} else if (text_equal(word, "gpu")) {
+		open_gpu(p, argument);
+	} else if (text_equal(word, "guest")) {
+		open_guest(p, argument);
+	} else {
+		p->ignore = true;
+		report(p, p->line, "", "an unknown section",
+		       "[host], [gpu 0] to [gpu 3], [guest NAME]");
+	}
+}
+
+static void section_line(struct parser *p, struct text line)
+{
+	close_section(p);
+	p->section = CONFIG_SECTION_NONE;
+	p->section_line = p->line;
+	p->label[0] = 0;
+	p->ignore = false;
+	p->incomplete = false;
+	memset(p->seen, 0, sizeof(p->seen));
+	if (line.at[line.size - 1] == ']') {
+		open_section(p, text_trim((struct text){ line.at + 1, line.size - 2 }));
+		return;
+	}
+	p->ignore = true;
+	report_value(p, "", line, "[SECTION] or KEY = VALUE");
+}
+
+/* ---- keys ---- */
+
+static void report_unknown_key(struct parser *p, struct text name)
+{
+	char names[128] = "", shown[LABEL_SHOWN + 1];
+	u32 count, used = 0;
+	const struct config_key *keys = config_keys(p->section, &count);
+
+	for (u32 i = 0; i < count && used < sizeof(names); i++)
+		used += (u32)fmt_snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+					  keys[i].name);
+	(void)text_copy(shown, sizeof(shown), name);
+	report(p, p->line, shown, "an unknown key", names);
+}
+
+/* What the rules that span several sections need to know. */
+static void note_key(struct parser *p, const struct config_key *key, struct text value)
+{
+	struct config *config = p->config;
+	enum weight which = str_equal(key->name, "cpu.weight") ? WEIGHT_CPU : WEIGHT_GPU;
+
+	for (u32 i = 0; i < config->guest_count; i++)
+		if (p->target == &config->guests[i] && key->type == CONFIG_VALUE_WEIGHT)
+			p->weights[which][i] =
+				(struct weight_note){ p->line, config_is_share(value) };
+	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
+		if (p->target == &config->gpus[i] && key->type == CONFIG_VALUE_PCI)
+			p->pci_lines[i] = p->line;
+}
+
+static const struct config_key *find_key(const struct parser *p, struct text name, u32 *index)
+{
+	u32 count;
+	const struct config_key *keys = config_keys(p->section, &count);
+
+	for (*index = 0; *index < count; ++*index)
+		if (text_equal(name, keys[*index].name))
+			return &keys[*index];
+	return NULL;
+}
+
+static void key_line(struct parser *p, struct text name, struct text value)
+{
+	u32 index;
+	const struct config_key *key = find_key(p, name, &index);
+
+	if (p->ignore)
+		return;
+	if (p->section == CONFIG_SECTION_NONE) {
+		report_value(p, "", name, "a [SECTION] before the first key");
+		return;
+	}
+	if (!key) {
+		report_unknown_key(p, name);
+		return;
+	}
+	if (p->seen[index]) {
+		report_twice(p, key->name, p->seen[index]);
+		return;
+	}
+	p->seen[index] = p->line;
+	note_key(p, key, value);
+	if (!config_key_set(key, value, p->target))
+		report_value(p, key->name, value, key->allowed);
+}
+
+/* ---- lines ---- */
+
+/* Where the comment begins: at # as first character or after a blank or tab. */
+static size_t find_comment(struct text line)
+{
+	for (size_t i = 0; i < line.size; i++)
+		if (line.at[i] == '#' && (!i || line.at[i - 1] == ' ' || line.at[i - 1] == '\t'))
+			return i;
+	return line.size;
+}
+
+/* The first byte that must not stand here, or line.size. Comments may be UTF-8. */
+static size_t find_bad_byte(struct text line, size_t comment)
+{
+	for (size_t i = 0; i < line.size; i++) {
+		u8 c = (u8)line.at[i];
+
+		if ((c < ' ' && c != '\t') || c == 0x7f || (c >= 0x80 && i < comment))
+			return i;
+	}
+	return line.size;
+}
+
+static void report_bad_byte(struct parser *p, struct text line, size_t at)
+{
+	char found[64];
+
+	fmt_snprintf(found, sizeof(found), "the byte 0x%02x in column %lu", (u8)line.at[at],
+		     at + 1);
+	report(p, p->line, "", found, "printable ASCII, and UTF-8 in comments");
+}
+
+/* The line's text before `=`, and what is behind it. False: there is no `=`. */
+static bool split(struct text line, struct text *name, struct text *value)
+{
+	size_t at = 0;
+
+	while (at < line.size && line.at[at] != '=')
+		at++;
+	*name = text_trim((struct text){ line.at, at });
+	if (at == line.size)
+		return false;
+	*value = text_trim((struct text){ line.at + at + 1, line.size - at - 1 });
+	return name->size > 0;
+}
+
+static void read_line(struct parser *p, struct text line)
+{
+	size_t comment, bad;
+	struct text content, name, value;
+
+	if (line.size && line.at[line.size - 1] == '\r')
+		line.size--;
+	comment = find_comment(line);
+	bad = find_bad_byte(line, comment);
+	content = text_trim((struct text){ line.at, comment });
+	if (bad < line.size) {
+		report_bad_byte(p, line, bad);
+		p->incomplete = true;
+		if (!content.size || content.at[0] != '[')
+			return;
+	}
+	if (!content.size)
+		return;
+	if (content.at[0] == '[') {
+		section_line(p, content);
+	} else if (split(content, &name, &value)) {
+		key_line(p, name, value);
+	} else if (!p->ignore) {
+		p->incomplete = true;
+		report_value(p, "", content, "[SECTION] or KEY = VALUE");
+	}
+}
+
+/* ---- rules that span sections ---- */
+
+static void label_guest(struct parser *p, const struct config_guest *guest)
+{
+	fmt_snprintf(p->label, sizeof(p->label), "[guest %s] ", guest->name);
+}
+
+/*
+ * Of the guests in the bit mask `members`, who divide something among them: once
+ * one asks for a share of it, all must, since a share beside a weight means
+ * nothing; and together they may ask for all of it at the most.
+ */
+static void check_shares(struct parser *p, enum weight which, u32 members)
+{
+	static const char *const keys[] = {
+		[WEIGHT_CPU] = "cpu.weight", [WEIGHT_GPU] = "gpu.weight"
+	};
+	const struct weight_note *notes = p->weights[which];
+	u32 sum = 0, sharers = 0;
+
+	for (u32 i = 0; i < p->config->guest_count; i++)
+		if (members & BIT(i) && notes[i].share)
+			sharers |= (u32)BIT(i);
+	for (u32 i = 0; i < p->config->guest_count && sharers; i++) {
+		const struct config_guest *guest = &p->config->guests[i];
+		u32 line = notes[i].line ? notes[i].line : guest->line;
+		char found[40];
+
+		if (!(members & BIT(i)))
+			continue;
+		label_guest(p, guest);
+		if (!notes[i].share) {
+			report(p, line, keys[which], "a weight beside other guests' shares",
+			       "a share, such as 50%");
+			continue;
+		}
+		sum += which == WEIGHT_CPU ? guest->cpu_weight : guest->gpu_weight;
+		fmt_snprintf(found, sizeof(found), "shares of %u%% up to here",
+			     sum / SHARE_PERCENT);
+		if (sum > SHARE_TOTAL)
+			report(p, line, keys[which], found, "100% for all guests together");
+	}
+}
+
+static void check_weights(struct parser *p)
+{
+	check_shares(p, WEIGHT_CPU, ~0U);
+	for (u32 gpu = 0; gpu < CONFIG_MAX_GPUS; gpu++) {
+		u32 members = 0;
+
+		for (u32 i = 0; i < p->config->guest_count; i++)
+			if (p->config->guests[i].gpu == gpu)
+				members |= (u32)BIT(i);
+		check_shares(p, WEIGHT_GPU, members);
+	}
+}
+
+/* Two sections must not name one function. */
+static void check_pci(struct parser *p)
+{
+	const struct config_gpu *gpus = p->config->gpus;
+	char allowed[64];
+
+	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
+		for (u32 other = 0; other < CONFIG_MAX_GPUS; other++) {
+			if (!gpus[i].has_pci || !gpus[other].has_pci ||
+			    gpus[i].pci != gpus[other].pci ||
+			    p->pci_lines[other] >= p->pci_lines[i])
+				continue;
+			fmt_snprintf(p->label, sizeof(p->label), "[gpu %u] ", i);
+			fmt_snprintf(allowed, sizeof(allowed),
+				     "each function once (it is in line %u)", p->pci_lines[other]);
+			report(p, p->pci_lines[i], "pci", "the function of another GPU", allowed);
+			break;
+		}
+}
+
+/* A GPU that only guests name has its defaults, but it counts. */
+static void count_gpus(struct config *config)
+{
+	for (u32 i = 0; i < config->guest_count; i++)
+		if (config->guests[i].gpu != CONFIG_NO_GPU)
+			config->gpu_count = MAX(config->gpu_count, config->guests[i].gpu + 1);
+}
+
+void config_parse(const char *file, const char *text, size_t size, struct config *config,
+		  struct config_errors *errors)
+{
+	struct parser p = {
+		.file = file, .config = config, .errors = errors, .section = CONFIG_SECTION_NONE
+	};
+	size_t start = 0, end;
+
+	set_defaults(config, errors);
+	if (size >= sizeof(byte_order_mark) - 1 &&
+	    !memcmp(text, byte_order_mark, sizeof(byte_order_mark) - 1))
+		start = sizeof(byte_order_mark) - 1;
+	for (; start < size; start = end + 1) {
+		for (end = start; end < size && text[end] != '\n'; end++)
+			;
+		p.line++;
+		read_line(&p, (struct text){ text + start, end - start });
+	}
+	close_section(&p);
+	check_pci(&p);
+	check_weights(&p);
+	count_gpus(config);
+}

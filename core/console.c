@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The operator's console: one serial port for log, commands and guests' lines. */
+#include "core/console.h"
+
+#include "arch/x86/spinlock.h"
+#include "core/editor.h"
+#include "core/guestcon.h"
+#include "core/irq.h"
+#include "core/lib/fmt.h"
+#include "core/lib/string.h"
+#include "core/lineout.h"
+#include "core/log_sink.h"
+#include "core/vm.h"
+
+#define OUTPUT_SIZE	1024 /* bytes of a guest that wait; a power of two */
+#define OUTPUT_STEP	128  /* bytes of one guest before the next has its turn */
+#define INPUT_STEP	64
+#define DETACH_KEY	0x1d /* Ctrl-] */
+#define PRINT_MAX	256
+#define HOUSEKEEPING_CPU 0
+
+/* Bytes of one guest on their way to the operator. */
+struct guest_output {
+	struct spinlock lock; /* producer: the guest's CPU; consumer: housekeeping */
+	u32 head, count;
+	bool refused; /* the guest was told that there is no room */
+	u8 bytes[OUTPUT_SIZE];
+	struct lineout lines;
+};
+
+/* `lock` guards the port and the editor. Lines of all CPUs pass under it. */
+static struct spinlock lock;
+static const struct console_port *port;
+static struct editor editor;
+static struct guest_output outputs[VM_MAX];
+static const struct console_command *commands[CONSOLE_COMMANDS_MAX];
+static u32 command_count;
+static struct vm *attached;
+static char entered[EDITOR_LINE_MAX + 1];
+static bool has_entered;
+static size_t (*guest_input)(struct vm *vm, const u8 *data, size_t size);
+static void (*guest_drained)(struct vm *vm);
+
+/* ---- output; `lock` is held ---- */
+
+static void write_line(const char *line)
+{
+	port->write(line, strlen(line));
+	port->write("\r\n", 2);
+}
+
+static void show_line(const char *line)
+{
+	spin_lock(&lock);
+	if (!attached)
+		editor_hide(&editor);
+	write_line(line);
+	if (!attached)
+		editor_show(&editor);
+	spin_unlock(&lock);
+}
+
+static void panic_text(const char *text)
+{
+	port->write(text, strlen(text));
+}
+
+void console_print_text(const char *text)
+{
+	show_line(text);
+}
+
+void console_print(const char *fmt, ...)
+{
+	char line[PRINT_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	fmt_vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	show_line(line);
+}
+
+static void guest_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	show_line(line);
+}
+
+/* ---- guests' output ---- */
+
+bool guest_console_ready(struct vm *vm)
+{
+	struct guest_output *out = &outputs[vm->id - 1];
+	bool ready;
+
+	spin_lock(&out->lock);
+	ready = out->count < OUTPUT_SIZE;
+	if (!ready)
+		out->refused = true;
+	spin_unlock(&out->lock);
+	return ready;
+}
+
+void guest_console_output(struct vm *vm, u8 byte)
+{
+	struct guest_output *out = &outputs[vm->id - 1];
+	bool first;
+
+	spin_lock(&out->lock);
+	first = !out->count;
+	if (out->count < OUTPUT_SIZE)
+		out->bytes[(out->head + out->count++) % OUTPUT_SIZE] = byte;
+	spin_unlock(&out->lock);
+	if (first)
+		softirq_raise(HOUSEKEEPING_CPU, SOFTIRQ_CONSOLE);
+}
+
+/* Up to `size` waiting bytes; tells whether the guest wants to hear of the room. */
+static u32 take(struct guest_output *out, u8 *bytes, u32 size, bool *tell)
+{
+	u32 n = 0;
+
+	spin_lock(&out->lock);
+	while (n < size && out->count) {
+		bytes[n++] = out->bytes[out->head];
+		out->head = (out->head + 1) % OUTPUT_SIZE;
+		out->count--;
+	}
+	*tell = n && out->refused;
+	if (*tell)
+		out->refused = false;
+	spin_unlock(&out->lock);
+	return n;
+}
+
+static void show_guest_bytes(struct vm *vm, struct guest_output *out, const u8 *bytes, u32 n)
+{
+	if (vm != attached) {
+		for (u32 i = 0; i < n; i++)
+			lineout_put(&out->lines, vm->name, bytes[i], guest_line, NULL);
+		return;
+	}
+	spin_lock(&lock);
+	port->write((const char *)bytes, n);
+	spin_unlock(&lock);
+}
+
+/* True: this guest has more. */
+static bool drain(struct vm *vm)
+{
+	struct guest_output *out = &outputs[vm->id - 1];
+	u8 bytes[OUTPUT_STEP];
+	bool tell;
+	u32 n = take(out, bytes, sizeof(bytes), &tell);
+
+	show_guest_bytes(vm, out, bytes, n);
+	if (tell && guest_drained)
+		guest_drained(vm);
+	return n == sizeof(bytes);
+}
+
+void console_forget(struct vm *vm)
+{
+	struct guest_output *out = &outputs[vm->id - 1];
+
+	while (drain(vm))
+		;
+	lineout_flush(&out->lines, vm->name, guest_line, NULL);
+}
+
+void console_attach(struct vm *vm)
+{
+	if (vm)
+		console_print("attached to %s: Ctrl-] detaches", vm->name);
+	spin_lock(&lock);
+	if (vm && !attached)
+		editor_hide(&editor);
+	if (!vm && attached)
+		port->write("\r\n", 2);
+	attached = vm;
+	if (!vm)
+		editor_show(&editor);
+	spin_unlock(&lock);
+}
+
+/* ---- commands ---- */
+
+void console_register(const struct console_command *command)
+{
+	if (command_count < CONSOLE_COMMANDS_MAX)
+		commands[command_count++] = command;
+}
+
+static char *trim(char *text)
+{
+	size_t n;
+
+	while (*text == ' ' || *text == '\t')
+		text++;
+	for (n = strlen(text); n && (text[n - 1] == ' ' || text[n - 1] == '\t'); n--)
+		text[n - 1] = 0;
+	return text;
+}
+
+static const struct console_command *find_command(const char *name, size_t length)
+{
+	for (u32 i = 0; i < command_count; i++)
+		if (strlen(commands[i]->name) == length &&
+		    !strncmp(commands[i]->name, name, length))
+			return commands[i];
+	return NULL;
+}
+
+static void run_line(char *line)
+{
+	const struct console_command *command;
+	size_t length = 0;
+
+	line = trim(line);
+	while (line[length] && line[length] != ' ')
+		length++;
+	if (!length)
+		return;
+	command = find_command(line, length);
+	if (command)
+		command->run(trim(line + length));
+	else
+		console_print("unknown command \"%.*s\": `help` lists them", (int)length, line);
+}
+
+static void run_help(char *args)
+{
+	(void)args;
+	for (u32 i = 0; i < command_count; i++) {
+		char left[40];
+
+		fmt_snprintf(left, sizeof(left), "%s %s", commands[i]->name, commands[i]->usage);
+		console_print("  %-26s %s", left, commands[i]->help);
+	}
+}
+
+static const struct console_command help_command = { "help", "", "this list", run_help, NULL };
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+static const char *level_candidate(u32 index)
+{
+	return index < ARRAY_SIZE(level_names) ? level_names[index] : NULL;
+}
+
+static void run_log(char *args)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(level_names); i++)
+		if (str_equal(args, level_names[i])) {
+			log_set_level((enum log_level)i);
+			return;
+		}
+	console_print("log is at %s; levels are error, warn, info, debug",
+		      level_names[log_get_level()]);
+}
+
+static const struct console_command log_command = { "log", "LEVEL", "how much Facet says", run_log,
+						    level_candidate };
+
+/* ---- input ---- */
+
+static void editor_write(void *ctx, const char *text, size_t size)
+{
+	(void)ctx;
+	port->write(text, size);
+}
+
+/* Under `lock`: the command runs later, without it. */
+static void editor_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	(void)str_copy(entered, sizeof(entered), line);
+	has_entered = true;
+}
+
+static const char *editor_candidate(void *ctx, const char *before, const char *word, u32 index)
+{
+	const struct console_command *command;
+	size_t length = 0;
+
+	(void)ctx;
+	(void)word;
+	while (before[length] && before[length] != ' ')
+		length++;
+	if (!length)
+		return index < command_count ? commands[index]->name : NULL;
+	command = find_command(before, length);
+	return command && command->candidate ? command->candidate(index) : NULL;
+}
+
+static const struct editor_ops editor_ops = {
+	.write = editor_write,
+	.line = editor_line,
+	.candidate = editor_candidate,
+};
+
+static void input_byte(u8 byte)
+{
+	if (attached) {
+		if (byte == DETACH_KEY)
+			console_attach(NULL);
+		else if (guest_input)
+			(void)guest_input(attached, &byte, 1);
+		return;
+	}
+	spin_lock(&lock);
+	editor_input(&editor, byte);
+	spin_unlock(&lock);
+	if (has_entered) {
+		has_entered = false;
+		run_line(entered);
+	}
+}
+
+bool console_poll(void)
+{
+	bool more = false;
+
+	for (u32 i = 0; i < INPUT_STEP; i++) {
+		int byte = port->read();
+
+		if (byte < 0)
+			break;
+		input_byte((u8)byte);
+	}
+	for (u32 i = 0; i < VM_MAX; i++)
+		if (vm_get(i))
+			more |= drain(vm_get(i));
+	return more;
+}
+
+void console_set_guest_hooks(size_t (*input)(struct vm *vm, const u8 *data, size_t size),
+			     void (*drained)(struct vm *vm))
+{
+	guest_input = input;
+	guest_drained = drained;
+}
+
+void console_start(const struct console_port *console_port)
+{
+	port = console_port;
+	editor_init(&editor, "facet> ", &editor_ops, NULL);
+	console_register(&help_command);
+	console_register(&log_command);
+	log_set_sinks(show_line, panic_text);
+	spin_lock(&lock);
+	editor_show(&editor);
+	spin_unlock(&lock);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operator's console: log lines, guests' lines, commands. */
+#ifndef CORE_CONSOLE_H
+#define CORE_CONSOLE_H
+
+#include "core/lib/types.h"
+
+struct vm;
+
+/* The serial port, supplied by main.c. `read` gives -1 when nothing was typed. */
+struct console_port {
+	void (*write)(const char *text, size_t size);
+	int (*read)(void);
+};
+
+/* A command of the operator. `args` is the rest of the line, blanks trimmed. */
+struct console_command {
+	const char *name;
+	const char *usage; /* arguments, "" for none */
+	const char *help;  /* one line */
+	void (*run)(char *args);
+	/* Candidate `index` for an argument, NULL: no more. NULL pointer: none. */
+	const char *(*candidate)(u32 index);
+};
+
+#define CONSOLE_COMMANDS_MAX 32
+
+/* At start, in the order in which `help` lists them. Static storage. */
+void console_register(const struct console_command *command);
+
+/* Take over log output and show the prompt. */
+void console_start(const struct console_port *port);
+
+/*
+ * How typed bytes reach an attached guest (returns how many it took), and how a
+ * guest hears that its output has room again. Set at start by the room that has
+ * UARTs.
+ */
+void console_set_guest_hooks(size_t (*input)(struct vm *vm, const u8 *data, size_t size),
+			     void (*drained)(struct vm *vm));
+
+/* A line of a command's answer; from a command only. */
+void console_print(const char *fmt, ...) printf_like(1, 2);
+
+/* A text of any length as one line. */
+void console_print_text(const char *text);
+
+/* Raw console of `vm` until Ctrl-]; NULL detaches. */
+void console_attach(struct vm *vm);
+
+/* `vm` goes away: flush what it still has and forget it. */
+void console_forget(struct vm *vm);
+
+/*
+ * Move input and guests' output; bounded. On the housekeeping CPU only. True:
+ * more is waiting.
+ */
+bool console_poll(void);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Makes lines `NAME| text` of the bytes that a guest sends to its serial port. */
+#ifndef CORE_LINEOUT_H
+#define CORE_LINEOUT_H
+
+#include "core/lib/types.h"
+
+#define LINEOUT_MAX 256 /* characters of a guest's line; a longer one is broken */
+
+/* One guest's unfinished line. Zero-initialise. */
+struct lineout {
+	u32 length;
+	u8 escape; /* inside an ANSI sequence, which is dropped */
+	char text[LINEOUT_MAX];
+};
+
+/*
+ * One byte of guest `name`. A complete line goes to `emit` as `name| text`,
+ * with nothing in it but printable ASCII: a guest can neither fake a prefix nor
+ * steer the operator's terminal.
+ */
+void lineout_put(struct lineout *out, const char *name, u8 byte,
+		 void (*emit)(void *ctx, const char *line), void *ctx);
+
+/* Emit what has no newline yet. */
+void lineout_flush(struct lineout *out, const char *name,
+		   void (*emit)(void *ctx, const char *line), void *ctx);
+
+#endif

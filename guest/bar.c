@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Base address registers: sizing, mapping, moving, rolling back. */
+#include "guest/bar.h"
+
+#include "core/lib/string.h"
+#include "guest/layout.h"
+
+#define BAR_OFFSET(i)	  (0x10 + 4 * (i))
+#define BAR_64BIT	  BIT(2)
+#define BAR_PREFETCHABLE  BIT(3)
+#define BAR_FLAGS	  0xfULL
+
+static u32 get32(const u8 *p)
+{
+	u32 value;
+
+	memcpy(&value, p, sizeof(value));
+	return value;
+}
+
+static void put32(u8 *p, u64 value)
+{
+	u32 low = (u32)value;
+
+	memcpy(p, &low, sizeof(low));
+}
+
+static enum err check_spans(const struct vpci_bar *bar)
+{
+	u64 end = 0;
+
+	if (bar->span_count > VPCI_BAR_SPAN_MAX)
+		return ERR_INVALID;
+	for (u32 i = 0; i < bar->span_count; i++) {
+		const struct vpci_span *span = &bar->spans[i];
+
+		if (!span->size || !IS_ALIGNED(span->offset | span->size, PAGE_SIZE) ||
+		    span->offset < end || span->size > bar->size ||
+		    span->offset > bar->size - span->size)
+			return ERR_INVALID;
+		end = span->offset + span->size;
+	}
+	return OK;
+}
+
+enum err bar_check(const struct vpci_function *function)
+{
+	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
+		const struct vpci_bar *bar = &function->bars[i];
+
+		if (!bar->size)
+			continue;
+		if (bar->size < PAGE_SIZE || bar->size & (bar->size - 1) || check_spans(bar))
+			return ERR_INVALID;
+		if (bar->is_64bit && (i + 1 == VPCI_BAR_COUNT || function->bars[i + 1].size))
+			return ERR_INVALID;
+		if (!bar->is_64bit && bar->size > GIB(1))
+			return ERR_INVALID;
+	}
+	return OK;
+}
+
+void bar_init(struct vpci_function *function)
+{
+	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
+		const struct vpci_bar *bar = &function->bars[i];
+		u64 mask = ~(bar->size - 1);
+
+		if (!bar->size)
+			continue;
+		put32(&function->config[BAR_OFFSET(i)],
+		      (bar->is_64bit ? BAR_64BIT : 0) | (bar->prefetchable ? BAR_PREFETCHABLE : 0));
+		put32(&function->writable[BAR_OFFSET(i)], mask);
+		if (bar->is_64bit)
+			put32(&function->writable[BAR_OFFSET(i + 1)], mask >> 32);
+	}
+}
+
+u64 bar_read_base(const struct vpci_function *function, u32 index)
+{
+	u64 base = get32(&function->config[BAR_OFFSET(index)]) & ~BAR_FLAGS;
+
+	if (function->bars[index].is_64bit)
+		base |= (u64)get32(&function->config[BAR_OFFSET(index + 1)]) << 32;
+	return base;
+}
+
+void bar_write_base(struct vpci_function *function, u32 index, u64 base)
+{
+	u8 *low = &function->config[BAR_OFFSET(index)];
+
+	put32(low, (base & ~BAR_FLAGS) | (get32(low) & BAR_FLAGS));
+	if (function->bars[index].is_64bit)
+		put32(&function->config[BAR_OFFSET(index + 1)], base >> 32);
+}
+
+static bool inside(u64 base, u64 size, u64 window, u64 window_size)
+{
+	return base >= window && size <= window_size && base - window <= window_size - size;
+}
+
+/* A BAR may lie only where the guest's tables say that BARs lie. */
+static bool place_is_good(u64 base, u64 size)
+{
+	return inside(base, size, LAYOUT_BAR32, LAYOUT_BAR32_SIZE) ||
+	       inside(base, size, LAYOUT_BAR64, LAYOUT_BAR64_SIZE);
+}
+
+static enum err map_span(struct vm *vm, const struct vpci_span *span, u64 base)
+{
+	const struct region region = {
+		.base = base + span->offset,
+		.size = span->size,
+		.handler = span->handler,
+		.ctx = span->ctx,
+		.name = "BAR",
+	};
+
+	if (span->kind == VPCI_SPAN_DIRECT)
+		return vm_map_direct(vm, GPA(base + span->offset), span->hpa, span->size,
+				     span->attr);
+	return region_add(&vm->mmio, &region);
+}
+
+static void unmap_span(struct vm *vm, const struct vpci_span *span, u64 base)
+{
+	if (span->kind == VPCI_SPAN_TRAPPED)
+		(void)!region_remove(&vm->mmio, base + span->offset);
+	else if (vm_unmap_direct(vm, GPA(base + span->offset), span->size))
+		panic("a direct span cannot be unmapped: it was mapped as a whole");
+}
+
+/* Take away the first `spans` spans of a BAR. */
+static void unmap_bar(struct vm *vm, const struct vpci_bar *bar, u64 base, u32 spans)
+{
+	for (u32 i = 0; i < spans; i++)
+		unmap_span(vm, &bar->spans[i], base);
+}
+
+static enum err map_bar(struct vm *vm, const struct vpci_bar *bar, u64 base)
+{
+	for (u32 i = 0; i < bar->span_count; i++) {
+		enum err e = map_span(vm, &bar->spans[i], base);
+
+		if (e) {
+			unmap_bar(vm, bar, base, i);
+			return e;
+		}
+	}
+	return OK;
+}
+
+static void unmap_bars(struct vm *vm, const struct vpci_function *function,
+		       const struct bar_state *state, u32 count)
+{
+	for (u32 i = 0; i < count; i++)
+		if (function->bars[i].size)
+			unmap_bar(vm, &function->bars[i], state->base[i],
+				  function->bars[i].span_count);
+}
+
+static enum err map_bars(struct vm *vm, const struct vpci_function *function,
+			 struct bar_state *state)
+{
+	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
+		const struct vpci_bar *bar = &function->bars[i];
+		enum err e;
+
+		if (!bar->size)
+			continue;
+		state->base[i] = bar_read_base(function, i);
+		e = place_is_good(state->base[i], bar->size) ? map_bar(vm, bar, state->base[i])
+							     : ERR_RANGE;
+		if (e) {
+			if (log_allowed(&state->limit, 4))
+				log_warn("guest %s: BAR%u cannot be at 0x%lx: %s", vm->name, i,
+					 state->base[i], err_name(e));
+			unmap_bars(vm, function, state, i);
+			return e;
+		}
+	}
+	return OK;
+}
+
+static bool in_place(const struct vpci_function *function, const struct bar_state *state)
+{
+	for (u32 i = 0; i < VPCI_BAR_COUNT; i++)
+		if (function->bars[i].size && state->base[i] != bar_read_base(function, i))
+			return false;
+	return true;
+}
+
+void bar_update(struct vm *vm, struct vpci_function *function, struct bar_state *state)
+{
+	if (state->mapped && function->memory_enabled && in_place(function, state))
+		return;
+	if (state->mapped)
+		unmap_bars(vm, function, state, VPCI_BAR_COUNT);
+	state->mapped = function->memory_enabled && !map_bars(vm, function, state);
+}

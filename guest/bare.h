@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Loads a flat 64-bit image: small guests for tests and measurements. */
+#ifndef GUEST_BARE_H
+#define GUEST_BARE_H
+
+#include "guest/linux.h"
+
+/*
+ * The image goes to 1 MiB and is entered at its first byte, in 64-bit mode with
+ * four levels of 4 KiB pages that map the first 8 MiB and the areas of devices
+ * one to one, RSI = LAYOUT_ZERO_PAGE, where struct bare_info lies, RSP = 8000h.
+ */
+struct bare_info {
+	u64 memory; /* bytes of RAM */
+	u64 vcpus;
+	u64 rsdp;
+	char cmdline[1024];
+};
+
+must_check enum err bare_plan(const struct vm *vm, const struct boot_file *image,
+			      struct linux_plan *plan);
+must_check enum err bare_finish(struct vm *vm, const struct linux_plan *plan);
+
+#endif

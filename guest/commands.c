@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The console commands that are about guests and their GPUs. */
+#include "guest/commands.h"
+
+#include "core/console.h"
+#include "core/cpu.h"
+#include "core/frame.h"
+#include "core/lib/fmt.h"
+#include "core/lib/string.h"
+#include "core/percpu.h"
+#include "core/timer.h"
+#include "gpu/gpu.h"
+#include "guest/machine.h"
+#include "guest/platform.h"
+
+#define JSON_MAX KIB(8)
+
+static const char *const exit_names[VM_EXIT_KIND_COUNT] = {
+	[VM_EXIT_INTERRUPT] = "interrupt", [VM_EXIT_IRQ_WINDOW] = "window",
+	[VM_EXIT_MMIO] = "mmio",	   [VM_EXIT_PIO] = "port",
+	[VM_EXIT_CPUID] = "cpuid",	   [VM_EXIT_MSR] = "msr",
+	[VM_EXIT_HLT] = "halt",		   [VM_EXIT_HYPERCALL] = "hypercall",
+	[VM_EXIT_SHUTDOWN] = "shutdown",   [VM_EXIT_STOP] = "stop",
+};
+
+static const char *guest_candidate(u32 index)
+{
+	for (u32 i = 0; i < VM_MAX; i++)
+		if (vm_get(i) && !index--)
+			return vm_get(i)->name;
+	return NULL;
+}
+
+/* The guest that the user names; NULL after having said what is wrong. */
+static struct vm *named(const char *name)
+{
+	struct vm *vm = vm_find(name);
+
+	if (!vm)
+		console_print(*name ? "there is no guest \"%s\": `guests` lists them"
+				    : "which guest?%s `guests` lists them",
+			      name);
+	return vm;
+}
+
+static u64 run_ms(const struct vm *vm)
+{
+	u64 ns = 0;
+
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		ns += vm->vcpus[i]->run_ns;
+	return ns / 1000000;
+}
+
+static void run_guests(char *args)
+{
+	(void)args;
+	console_print("  %-16s %-9s %5s %9s %12s", "name", "state", "vCPUs", "memory", "CPU time");
+	for (u32 i = 0; i < VM_MAX; i++) {
+		const struct vm *vm = vm_get(i);
+
+		if (vm)
+			console_print("  %-16s %-9s %5u %5lu MiB %9lu ms", vm->name,
+				      machine_state_name(vm), vm->vcpu_count,
+				      vm->memory.size >> 20, run_ms(vm));
+	}
+}
+
+/* Carry out `action`; `wanted` says from which states it goes. */
+static void act(char *name, enum err (*action)(struct vm *vm), const char *wanted)
+{
+	struct vm *vm = named(name);
+	enum err e = vm ? action(vm) : OK;
+
+	if (e == ERR_BUSY)
+		console_print("guest %s is %s: only a guest that is %s can do that", vm->name,
+			      machine_state_name(vm), wanted);
+	else if (e)
+		console_print("guest %s: %s", vm->name, err_name(e));
+}
+
+static void run_start(char *args)
+{
+	act(args, machine_start, "stopped");
+}
+
+static void run_stop(char *args)
+{
+	act(args, machine_stop, "running or paused");
+}
+
+static void run_restart(char *args)
+{
+	act(args, machine_restart, "running, paused or stopped");
+}
+
+static void run_pause(char *args)
+{
+	act(args, machine_pause, "running");
+}
+
+static void run_resume(char *args)
+{
+	act(args, machine_resume, "paused");
+}
+
+static void run_attach(char *args)
+{
+	struct vm *vm = named(args);
+
+	if (vm)
+		console_attach(vm);
+}
+
+static void print_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	console_print_text(text);
+}
+
+static void run_gpu(char *args)
+{
+	if (!*args) {
+		gpu_print(print_line, NULL);
+		return;
+	}
+	if (strncmp(args, "focus ", 6)) {
+		console_print("usage: gpu, or gpu focus NAME");
+		return;
+	}
+	for (args += 6; *args == ' ';)
+		args++;
+	if (!named(args))
+		return;
+	if (gpu_focus_by_name(args))
+		console_print("guest %s has no virtual GPU to show", args);
+}
+
+static const char *gpu_candidate(u32 index)
+{
+	return index ? guest_candidate(index - 1) : "focus";
+}
+
+static void run_exits(char *args)
+{
+	(void)args;
+	for (u32 i = 0; i < VM_MAX; i++) {
+		const struct vm *vm = vm_get(i);
+
+		for (u32 kind = 0; vm && kind < VM_EXIT_KIND_COUNT; kind++) {
+			u64 count = 0;
+
+			for (u32 v = 0; v < vm->vcpu_count; v++)
+				count += vm->vcpus[v]->exits[kind];
+			if (count)
+				console_print("  %-16s %-10s %12lu", vm->name, exit_names[kind],
+					      count);
+		}
+	}
+}
+
+/* Text that grows in a fixed buffer. */
+struct json {
+	char *text;
+	size_t size, used;
+};
+
+static void add(struct json *json, const char *fmt, ...) printf_like(2, 3);
+static void add(struct json *json, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	json->used += (size_t)fmt_vsnprintf(json->text + json->used, json->size - json->used, fmt,
+					    args);
+	va_end(args);
+	json->used = MIN(json->used, json->size - 1);
+}
+
+static void add_guest(struct json *json, const struct vm *vm)
+{
+	u64 ready_ns = 0;
+
+	for (u32 v = 0; v < vm->vcpu_count; v++)
+		ready_ns += vm->vcpus[v]->ready_ns;
+	add(json, "{\"name\":\"%s\",\"state\":\"%s\",\"vcpus\":%u,\"memory\":%lu,\"run_ms\":%lu,"
+		  "\"steal_ms\":%lu,\"exits\":{",
+	    vm->name, machine_state_name(vm), vm->vcpu_count, vm->memory.size, run_ms(vm),
+	    ready_ns / 1000000);
+	for (u32 kind = 0; kind < VM_EXIT_KIND_COUNT; kind++) {
+		u64 count = 0;
+
+		for (u32 v = 0; v < vm->vcpu_count; v++)
+			count += vm->vcpus[v]->exits[kind];
+		add(json, "%s\"%s\":%lu", kind ? "," : "", exit_names[kind], count);
+	}
+	add(json, "}}");
+}
+
+static void add_host(struct json *json)
+{
+	struct frame_stats stats;
+
+	frame_get_stats(&stats);
+	add(json, "\"uptime_ms\":%lu,\"cpus\":%u,\"memory\":{\"pool\":%lu,\"pool_used\":%lu,"
+		  "\"image\":%lu,\"files\":%lu,\"guest\":%lu,\"guest_free\":%lu},",
+	    now_ns() / 1000000, cpu_count(), stats.pool_bytes, stats.pool_used_bytes,
+	    stats.image_bytes, stats.files_bytes, stats.guest_bytes, stats.guest_free_bytes);
+}
+
+static void run_stats(char *args)
+{
+	static char text[JSON_MAX]; /* commands run on one CPU only */
+	struct json json = { text, sizeof(text), 0 };
+	bool first = true;
+
+	if (!str_equal(args, "json")) {
+		console_print("usage: stats json");
+		return;
+	}
+	add(&json, "{");
+	add_host(&json);
+	add(&json, "\"guests\":[");
+	for (u32 i = 0; i < VM_MAX; i++)
+		if (vm_get(i)) {
+			add(&json, "%s", first ? "" : ",");
+			first = false;
+			add_guest(&json, vm_get(i));
+		}
+	add(&json, "],");
+	json.used += gpu_stats_json(json.text + json.used, json.size - json.used);
+	json.used = MIN(json.used, json.size - 2);
+	add(&json, "}");
+	console_print_text(text);
+}
+
+static const char *stats_candidate(u32 index)
+{
+	return index ? NULL : "json";
+}
+
+static const struct console_command commands[] = {
+	{ "guests", "", "every guest and its state", run_guests, NULL },
+	{ "start", "NAME", "start a guest", run_start, guest_candidate },
+	{ "stop", "NAME", "stop a guest at once", run_stop, guest_candidate },
+	{ "restart", "NAME", "stop and start", run_restart, guest_candidate },
+	{ "pause", "NAME", "keep a guest from running", run_pause, guest_candidate },
+	{ "resume", "NAME", "let it run again", run_resume, guest_candidate },
+	{ "attach", "NAME", "its raw console, until Ctrl-]", run_attach, guest_candidate },
+	{ "gpu", "[focus NAME]", "the vGPUs; or show one on scan-out 0", run_gpu, gpu_candidate },
+	{ "stats", "json", "all counters on one line", run_stats, stats_candidate },
+	{ "exits", "", "exits by guest and reason", run_exits, NULL },
+};
+
+static size_t guest_input(struct vm *vm, const u8 *data, size_t size)
+{
+	size_t taken = 0;
+
+	platform_console_input(vm, data, size, &taken);
+	return taken;
+}
+
+void commands_register(void)
+{
+	console_set_guest_hooks(guest_input, uart_console_drained);
+	for (u32 i = 0; i < ARRAY_SIZE(commands); i++)
+		console_register(&commands[i]);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Virtual machines as the operator sees them: made, started, stopped, restarted. */
+#ifndef GUEST_MACHINE_H
+#define GUEST_MACHINE_H
+
+#include "core/vm.h"
+
+/*
+ * All of this runs on the housekeeping CPU only. Starting takes time: memory is
+ * cleared and files are copied in steps by machine_housekeeping().
+ */
+
+/* Make every guest of the configuration; start those with autostart. */
+void machine_create_all(const struct config *config);
+
+/* ERR_BUSY: not in a state from which this goes; nothing happens. */
+must_check enum err machine_start(struct vm *vm);
+must_check enum err machine_stop(struct vm *vm);
+must_check enum err machine_restart(struct vm *vm);
+must_check enum err machine_pause(struct vm *vm);
+must_check enum err machine_resume(struct vm *vm);
+
+/* One bounded step for every guest that needs one. True: call again soon. */
+bool machine_housekeeping(void);
+
+/* At least one guest was started, and none runs any more. */
+bool machines_idle(void);
+
+/* "running", "stopped", ...: static text. */
+const char *machine_state_name(const struct vm *vm);
+
+#endif

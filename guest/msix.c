@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+/* MSI-X of a virtual function. */
+#include "guest/msix.h"
+
+#include "core/lib/string.h"
+
+#define CONTROL_ENABLE BIT(15)
+#define CONTROL_MASK   BIT(14)
+#define ENTRY_MASKED   1u
+#define ENTRY_SIZE     16
+#define PENDING_OFFSET 0x800
+
+void msix_reset(struct msix *msix)
+{
+	spin_lock(&msix->lock);
+	msix->enabled = false;
+	msix->masked = false;
+	msix->pending = 0;
+	for (u32 i = 0; i < MSIX_VECTORS_MAX; i++)
+		msix->entries[i] = (struct msix_entry){ .control = ENTRY_MASKED };
+	spin_unlock(&msix->lock);
+}
+
+static bool can_send(const struct msix *msix, u32 vector)
+{
+	return msix->enabled && !msix->masked && !(msix->entries[vector].control & ENTRY_MASKED);
+}
+
+/* Send what was held back; the lock is held. */
+static void send_pending(struct msix *msix)
+{
+	for (u32 i = 0; i < msix->count && msix->pending; i++)
+		if (msix->pending & BIT(i) && can_send(msix, i)) {
+			msix->pending &= ~BIT(i);
+			vm_msi(msix->vm, msix->entries[i].address, msix->entries[i].data);
+		}
+}
+
+void msix_control(struct msix *msix, u16 control)
+{
+	spin_lock(&msix->lock);
+	msix->enabled = control & CONTROL_ENABLE;
+	msix->masked = control & CONTROL_MASK;
+	send_pending(msix);
+	spin_unlock(&msix->lock);
+}
+
+void msix_raise(struct msix *msix, u32 vector)
+{
+	spin_lock(&msix->lock);
+	if (vector < msix->count && msix->enabled) {
+		msix->pending |= BIT(vector);
+		send_pending(msix);
+	}
+	spin_unlock(&msix->lock);
+}
+
+/* One aligned dword of the table. */
+static u32 *table_word(struct msix *msix, u64 offset)
+{
+	struct msix_entry *entry = &msix->entries[offset / ENTRY_SIZE];
+
+	switch (offset % ENTRY_SIZE) {
+	case 0:
+		return (u32 *)(void *)&entry->address;
+	case 4:
+		return (u32 *)(void *)&entry->address + 1;
+	case 8:
+		return &entry->data;
+	default:
+		return &entry->control;
+	}
+}
+
+static u32 read_word(struct msix *msix, u64 offset)
+{
+	if (offset < (u64)msix->count * ENTRY_SIZE)
+		return *table_word(msix, offset);
+	if (offset == PENDING_OFFSET)
+		return (u32)msix->pending;
+	return offset == PENDING_OFFSET + 4 ? (u32)(msix->pending >> 32) : 0;
+}
+
+static void write_word(struct msix *msix, u64 offset, u32 value)
+{
+	if (offset < (u64)msix->count * ENTRY_SIZE)
+		*table_word(msix, offset) = offset % ENTRY_SIZE == 12 ? value & ENTRY_MASKED : value;
+}
+
+enum access_result msix_page(struct vcpu *vcpu, void *ctx, struct access *access)
+{
+	struct msix *msix = ctx;
+
+	(void)vcpu;
+	/* Only aligned dwords and quadwords are defined (7.7.2.2). */
+	if (access->size < 4 || access->offset % access->size)
+		return ACCESS_NOT_MINE;
+	spin_lock(&msix->lock);
+	if (access->write) {
+		write_word(msix, access->offset, (u32)access->value);
+		if (access->size == 8)
+			write_word(msix, access->offset + 4, (u32)(access->value >> 32));
+		send_pending(msix);
+	} else {
+		access->value = read_word(msix, access->offset);
+		if (access->size == 8)
+			access->value |= (u64)read_word(msix, access->offset + 4) << 32;
+	}
+	spin_unlock(&msix->lock);
+	return ACCESS_HANDLED;
+}

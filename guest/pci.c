@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A guest's PCI bus: configuration space, host bridge and root ports. */
+#include "guest/pci.h"
+
+#include "core/lib/string.h"
+#include "guest/layout.h"
+
+#define REG_COMMAND	    0x04
+#define REG_STATUS	    0x06
+#define REG_CLASS	    0x08
+#define REG_HEADER_TYPE	    0x0e
+#define REG_BAR0	    0x10
+#define REG_BAR_END	    0x28
+#define REG_CAPABILITIES    0x34
+#define COMMAND_MEMORY	    BIT(1)
+#define COMMAND_MASTER	    BIT(2)
+#define COMMAND_WRITABLE    (COMMAND_MEMORY | COMMAND_MASTER | BIT(0) | BIT(6) | BIT(8) | BIT(10))
+#define STATUS_CAPABILITIES BIT(4)
+#define HEADER_BRIDGE	    1
+
+/* Identities that are reserved for virtual hardware; Linux binds its generic drivers. */
+#define VENDOR_REDHAT	   0x1b36
+#define DEVICE_HOST_BRIDGE 0x0008
+#define DEVICE_ROOT_PORT   0x000c
+#define CLASS_HOST_BRIDGE  0x060000u
+#define CLASS_PCI_BRIDGE   0x060400u
+
+#define CAP_MSIX	   0x11
+#define CAP_PCIE	   0x10
+#define ROOT_PORT_PCIE_CAP 0x40
+#define PCIE_ROOT_PORT	   (2 | 4 << 4 | 1 << 8) /* version 2, root port, has a slot */
+#define PCIE_ROLE_ERRORS   BIT(15)
+#define PCIE_LINK_X1_GEN1  (1 | 1 << 4)
+
+#define PORT_ADDRESS	   0xcf8
+#define PORT_COUNT	   8
+#define PORT_DATA_OFFSET   4
+#define PORT_RESET_OFFSET  1
+#define ADDRESS_ENABLE	   BIT(31)
+
+static void put(u8 *at, u32 value, u32 size)
+{
+	memcpy(at, &value, size);
+}
+
+static u32 get16(const u8 *at)
+{
+	return at[0] | (u32)at[1] << 8;
+}
+
+/* ---- access ---- */
+
+static void function_written(struct guest_pci *pci, struct guest_pci_slot *slot, u32 offset,
+			     u32 size)
+{
+	struct vpci_function *f = slot->function;
+	u32 command = get16(f->config + REG_COMMAND);
+	u32 end = offset + size;
+
+	f->memory_enabled = command & COMMAND_MEMORY;
+	f->bus_master = command & COMMAND_MASTER;
+	if (offset < REG_BAR_END && !f->config[REG_HEADER_TYPE])
+		bar_update(pci->vm, f, &slot->bars);
+	if (f->msix_count && offset < f->msix_cap + 4u && end > f->msix_cap + 2u)
+		msix_control(&slot->msix, (u16)get16(f->config + f->msix_cap + 2));
+	else if (f->config_written && (offset >= REG_BAR_END || end <= REG_BAR0))
+		f->config_written(f, offset, size);
+}
+
+static void write_config(struct guest_pci *pci, struct guest_pci_slot *slot, u32 offset, u32 size,
+			 u32 value)
+{
+	struct vpci_function *f = slot->function;
+
+	for (u32 i = 0; i < size; i++) {
+		u8 mask = f->writable[offset + i];
+
+		f->config[offset + i] =
+			(u8)((f->config[offset + i] & ~mask) | (value >> i * 8 & mask));
+	}
+	function_written(pci, slot, offset, size);
+}
+
+void guest_pci_config(struct guest_pci *pci, u32 bus, u32 devfn, u32 offset,
+		      struct access *access)
+{
+	struct guest_pci_slot *slot = &pci->slots[(devfn >> 3) % GUEST_PCI_SLOTS];
+	u32 value = 0;
+
+	/* Function 0 of devices on bus 0: nothing is behind the root ports. */
+	if (bus || devfn & 7 || devfn >> 3 >= GUEST_PCI_SLOTS || !slot->function) {
+		access->value = BIT(access->size * 8) - 1;
+		return;
+	}
+	if (access->write) {
+		write_config(pci, slot, offset, access->size, (u32)access->value);
+		return;
+	}
+	memcpy(&value, slot->function->config + offset, access->size);
+	access->value = value;
+}
+
+static bool access_is_good(const struct access *access, u64 offset)
+{
+	return access->size <= 4 && !(offset % access->size);
+}
+
+static enum access_result ecam(struct vcpu *vcpu, void *ctx, struct access *access)
+{
+	(void)vcpu;
+	if (!access_is_good(access, access->offset))
+		return ACCESS_NOT_MINE;
+	guest_pci_config(ctx, (u32)(access->offset >> 20), access->offset >> 12 & 0xff,
+			 access->offset & 0xfff, access);
+	return ACCESS_HANDLED;
+}
+
+static enum access_result ports(struct vcpu *vcpu, void *ctx, struct access *access)
+{
+	struct guest_pci *pci = ctx;
+
+	if (access->offset == PORT_RESET_OFFSET && access->size == 1)
+		return power_reset_control(vcpu, pci->power, access);
+	if (!access->offset && access->size == 4) {
+		if (access->write)
+			pci->address = (u32)access->value;
+		else
+			access->value = pci->address;
+		return ACCESS_HANDLED;
+	}
+	if (access->offset < PORT_DATA_OFFSET || !(pci->address & ADDRESS_ENABLE) ||
+	    !access_is_good(access, access->offset))
+		return ACCESS_NOT_MINE;
+	guest_pci_config(pci, pci->address >> 16 & 0xff, pci->address >> 8 & 0xff,
+			 (pci->address & 0xfc) + (access->offset - PORT_DATA_OFFSET), access);
+	return ACCESS_HANDLED;
+}
+
+/* ---- functions ---- */
+
+static void init_header(struct vpci_function *f, u16 vendor, u16 device, u32 class_code)
+{
+	put(f->config, vendor, 2);
+	put(f->config + 2, device, 2);
+	put(f->config + REG_CLASS, class_code << 8, 4);
+	put(f->config + 0x2c, vendor, 2);
+	put(f->config + 0x2e, device, 2);
+}
+
+static void make_root_port(struct vpci_function *f, u32 number)
+{
+	u8 *cap = f->config + ROOT_PORT_PCIE_CAP;
+
+	init_header(f, VENDOR_REDHAT, DEVICE_ROOT_PORT, CLASS_PCI_BRIDGE);
+	put(f->config + 0x2c, 0, 4); /* no subsystem in a bridge's header */
+	f->config[REG_HEADER_TYPE] = HEADER_BRIDGE;
+	put(f->config + REG_STATUS, STATUS_CAPABILITIES, 2);
+	f->config[REG_CAPABILITIES] = ROOT_PORT_PCIE_CAP;
+	put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
+	put(f->writable + 0x18, 0x00ffffff, 4); /* bus numbers */
+	put(f->config + 0x20, 0x0000fff0, 4);	/* memory window: base above limit, closed */
+	put(f->writable + 0x20, 0xfff0fff0, 4);
+	put(f->config + 0x24, 0x0001fff1, 4); /* prefetchable window, 64 bits, closed */
+	put(f->writable + 0x24, 0xfff0fff0, 4);
+	put(f->writable + 0x28, ~0u, 4);
+	put(f->writable + 0x2c, ~0u, 4);
+	put(f->writable + 0x3e, 0x0043, 2); /* bridge control: parity, SERR, bus reset */
+	cap[0] = CAP_PCIE;
+	put(cap + 2, PCIE_ROOT_PORT, 2);
+	put(cap + 4, PCIE_ROLE_ERRORS, 4);
+	put(f->writable + ROOT_PORT_PCIE_CAP + 8, 0x7fff, 2); /* device control */
+	put(cap + 0x0c, PCIE_LINK_X1_GEN1 | number << 24, 4);
+	put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
+	put(cap + 0x14, number << 19, 4); /* physical slot number */
+}
+
+static void put_in_slot(struct guest_pci *pci, u32 device, struct vpci_function *function)
+{
+	struct guest_pci_slot *slot = &pci->slots[device];
+
+	slot->function = function;
+	function->vm = pci->vm;
+	function->slot = slot;
+	memcpy(slot->reset_config, function->config, sizeof(slot->reset_config));
+}
+
+enum err guest_pci_create(struct vm *vm, struct guest_pci *pci, struct power_state *power)
+{
+	const struct region memory = { LAYOUT_ECAM, LAYOUT_ECAM_SIZE, ecam, pci, "PCI ECAM" };
+	const struct region port = { PORT_ADDRESS, PORT_COUNT, ports, pci, "PCI ports" };
+	enum err e;
+
+	pci->vm = vm;
+	pci->power = power;
+	pci->next_bar32 = LAYOUT_BAR32;
+	pci->next_bar64 = LAYOUT_BAR64;
+	init_header(&pci->host_bridge, VENDOR_REDHAT, DEVICE_HOST_BRIDGE, CLASS_HOST_BRIDGE);
+	put_in_slot(pci, 0, &pci->host_bridge);
+	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++) {
+		make_root_port(&pci->root_ports[i], i + 1);
+		put_in_slot(pci, i + 1, &pci->root_ports[i]);
+	}
+	spin_lock(&vm->device_lock);
+	e = region_add(&vm->mmio, &memory);
+	if (!e)
+		e = region_add(&vm->ports, &port);
+	spin_unlock(&vm->device_lock);
+	return e;
+}
+
+static void raise(struct vpci_function *function, u32 vector)
+{
+	msix_raise(&((struct guest_pci_slot *)function->slot)->msix, vector);
+}
+
+/* The table's page becomes a trapped span of its BAR, kept in order. */
+static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
+			 struct vpci_function *f)
+{
+	struct vpci_bar *bar = &f->bars[f->msix_bar];
+	u32 at = bar->span_count;
+	u8 *cap = f->config + f->msix_cap;
+
+	if (f->msix_count > MSIX_VECTORS_MAX || at == VPCI_BAR_SPAN_MAX)
+		return ERR_INVALID;
+	for (; at && bar->spans[at - 1].offset > f->msix_offset; at--)
+		bar->spans[at] = bar->spans[at - 1];
+	bar->spans[at] = (struct vpci_span){
+		.kind = VPCI_SPAN_TRAPPED,
+		.offset = f->msix_offset,
+		.size = PAGE_SIZE,
+		.handler = msix_page,
+		.ctx = &slot->msix,
+	};
+	bar->span_count++;
+	cap[0] = CAP_MSIX;
+	put(cap + 2, f->msix_count - 1, 2);
+	put(cap + 4, f->msix_offset | f->msix_bar, 4);
+	put(cap + 8, (f->msix_offset + 0x800) | f->msix_bar, 4);
+	put(f->writable + f->msix_cap + 2, 0xc000, 2);
+	slot->msix.vm = pci->vm;
+	slot->msix.count = f->msix_count;
+	return OK;
+}
+
+/* Places for the BARs, as a firmware gives them. */
+static enum err place_bars(struct guest_pci *pci, struct vpci_function *f)
+{
+	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
+		const struct vpci_bar *bar = &f->bars[i];
+		u64 *next = bar->is_64bit ? &pci->next_bar64 : &pci->next_bar32;
+		u64 end = bar->is_64bit ? LAYOUT_BAR64 + LAYOUT_BAR64_SIZE
+					: LAYOUT_BAR32 + LAYOUT_BAR32_SIZE;
+
+		if (!bar->size)
+			continue;
+		if (ALIGN_UP(*next, bar->size) + bar->size > end)
+			return ERR_RANGE;
+		bar_write_base(f, i, ALIGN_UP(*next, bar->size));
+		*next = ALIGN_UP(*next, bar->size) + bar->size;
+	}
+	return OK;
+}
+
+enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
+{
+	u32 device = GUEST_PCI_FIRST_FREE;
+	enum err e = OK;
+
+	while (device < GUEST_PCI_SLOTS && pci->slots[device].function)
+		device++;
+	if (device == GUEST_PCI_SLOTS)
+		return ERR_FULL;
+	if (f->msix_count)
+		e = add_msix(pci, &pci->slots[device], f);
+	if (!e)
+		e = bar_check(f);
+	if (e)
+		return e;
+	bar_init(f);
+	put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
+	e = place_bars(pci, f);
+	if (e)
+		return e;
+	f->raise_msix = raise;
+	put_in_slot(pci, device, f);
+	return OK;
+}
+
+void guest_pci_reset(struct guest_pci *pci)
+{
+	spin_lock(&pci->vm->device_lock);
+	pci->address = 0;
+	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++) {
+		struct guest_pci_slot *slot = &pci->slots[i];
+
+		if (!slot->function)
+			continue;
+		memcpy(slot->function->config, slot->reset_config, sizeof(slot->reset_config));
+		slot->function->memory_enabled = false;
+		slot->function->bus_master = false;
+		bar_update(pci->vm, slot->function, &slot->bars);
+		msix_reset(&slot->msix);
+	}
+	spin_unlock(&pci->vm->device_lock);
+}
