@@ -16,6 +16,7 @@
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
 #define LABEL_SHOWN 24
+#define SECTIONS    "[host], [gpu 0] to [gpu 3], [guest NAME]"
 
 /* Shares are kept as weights, in hundredths of a percent. */
 #define SHARE_PERCENT 100
@@ -43,10 +44,10 @@ struct parser {
 	u32 line;			     /* that is being read, from 1 */
 
 	enum config_section section;
-	char label[LABEL_SHOWN + 4]; /* "[guest alpha] ", for messages */
+	char label[LABEL_SHOWN + 3]; /* "[guest alpha]", for messages; or empty */
 	void *target;		     /* the struct that the section's keys go to */
 	bool ignore;		     /* no rule of its keys is known: one message was enough */
-	bool incomplete;	     /* a line of it was not understood */
+	bool incomplete;	     /* what is missing may stand in a line that was refused */
 	u32 section_line;
 	u32 seen[CONFIG_KEYS_MAX]; /* line of each key, 0: not yet */
 
@@ -87,26 +88,34 @@ static void report(struct parser *p, u32 line, const char *key, const char *foun
 		   const char *allowed)
 {
 	char *text = new_error(p, line);
+	bool both = *p->label && *key, any = *p->label || *key;
 
 	if (text)
 		fmt_snprintf(text, sizeof(p->errors->text[0]),
-			     "%.32s:%u: %s%s%sfound %s, allowed: %s", p->file, line, p->label, key,
-			     *key ? ": " : "", found, allowed);
+			     "%.32s:%u: %s%s%s%sfound %s, allowed: %s", p->file, line, p->label,
+			     both ? " " : "", key, any ? ": " : "", found, allowed);
 }
 
-/* The user's text between quotation marks, cut and with nothing unprintable in it. */
+/* As much of the user's text as there is room for, with nothing unprintable in it. */
+static const char *clean_copy(char *dst, size_t size, struct text text)
+{
+	(void)text_copy(dst, size, text);
+	for (size_t i = 0; i < MIN(text.size, size - 1); i++)
+		if (dst[i] < ' ' || dst[i] > '~')
+			dst[i] = '?';
+	return dst;
+}
+
+/* The same between quotation marks. */
 static const char *quote(struct text text, char *buf, size_t size)
 {
-	u32 shown = (u32)MIN(text.size, FOUND_SHOWN);
-	char clean[FOUND_SHOWN];
+	char shown[FOUND_SHOWN + 1];
 
-	for (u32 i = 0; i < shown; i++)
-		clean[i] = text.at[i] >= ' ' && text.at[i] <= '~' ? text.at[i] : '?';
+	clean_copy(shown, sizeof(shown), text);
 	if (text.size > FOUND_SHOWN)
-		fmt_snprintf(buf, size, "\"%.*s...\" (%lu characters)", (int)shown, clean,
-			     text.size);
+		fmt_snprintf(buf, size, "\"%s...\" (%lu characters)", shown, text.size);
 	else
-		fmt_snprintf(buf, size, "\"%.*s\"", (int)shown, clean);
+		fmt_snprintf(buf, size, "\"%s\"", shown);
 	return buf;
 }
 
@@ -228,14 +237,16 @@ static void open_guest(struct parser *p, struct text name)
 	struct config_guest *guest = &p->spare_guest;
 
 	p->section = CONFIG_SECTION_GUEST;
-	if (!is_guest_name(name))
+	if (!is_guest_name(name)) {
 		report_value(p, "", name, "a name of 1 to 16 letters, digits, - and _");
-	else if (other)
+	} else if (other) {
 		report_twice(p, "", other->line);
-	else if (config->guest_count == CONFIG_MAX_GUESTS)
+		p->incomplete = true; /* the first one has what is missing here */
+	} else if (config->guest_count == CONFIG_MAX_GUESTS) {
 		report(p, p->line, "", "one guest more", "8 guests");
-	else
+	} else {
 		guest = &config->guests[config->guest_count++];
+	}
 	set_guest_defaults(guest, p->line);
 	(void)text_copy(guest->name, sizeof(guest->name), name);
 	p->target = guest;
@@ -245,15 +256,12 @@ static void open_guest(struct parser *p, struct text name)
 static void open_section(struct parser *p, struct text inner)
 {
 	struct text word = { inner.at, 0 }, argument;
-	char clean[LABEL_SHOWN];
-	u32 shown = (u32)MIN(inner.size, LABEL_SHOWN);
+	char clean[LABEL_SHOWN + 1];
 
 	while (word.size < inner.size && inner.at[word.size] != ' ' && inner.at[word.size] != '\t')
 		word.size++;
 	argument = text_trim((struct text){ inner.at + word.size, inner.size - word.size });
-	for (u32 i = 0; i < shown; i++)
-		clean[i] = inner.at[i] >= ' ' && inner.at[i] <= '~' ? inner.at[i] : '?';
-	fmt_snprintf(p->label, sizeof(p->label), "[%.*s] ", (int)shown, clean);
+	fmt_snprintf(p->label, sizeof(p->label), "[%s]", clean_copy(clean, sizeof(clean), inner));
 
 	if (text_equal(word, "host") && !argument.size) {
 		open_host(p);
@@ -263,8 +271,7 @@ static void open_section(struct parser *p, struct text inner)
 		open_guest(p, argument);
 	} else {
 		p->ignore = true;
-		report(p, p->line, "", "an unknown section",
-		       "[host], [gpu 0] to [gpu 3], [guest NAME]");
+		report(p, p->line, "", "an unknown section", SECTIONS);
 	}
 }
 
@@ -296,8 +303,7 @@ static void report_unknown_key(struct parser *p, struct text name)
 	for (u32 i = 0; i < count && used < sizeof(names); i++)
 		used += (u32)fmt_snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
 					  keys[i].name);
-	(void)text_copy(shown, sizeof(shown), name);
-	report(p, p->line, shown, "an unknown key", names);
+	report(p, p->line, clean_copy(shown, sizeof(shown), name), "an unknown key", names);
 }
 
 /* What the rules that span several sections need to know. */
@@ -330,11 +336,13 @@ static void key_line(struct parser *p, struct text name, struct text value)
 {
 	u32 index;
 	const struct config_key *key = find_key(p, name, &index);
+	char shown[LABEL_SHOWN + 1];
 
 	if (p->ignore)
 		return;
 	if (p->section == CONFIG_SECTION_NONE) {
-		report_value(p, "", name, "a [SECTION] before the first key");
+		report(p, p->line, clean_copy(shown, sizeof(shown), name), "no section before it",
+		       SECTIONS);
 		return;
 	}
 	if (!key) {
@@ -374,15 +382,6 @@ static size_t find_bad_byte(struct text line, size_t comment)
 	return line.size;
 }
 
-static void report_bad_byte(struct parser *p, struct text line, size_t at)
-{
-	char found[64];
-
-	fmt_snprintf(found, sizeof(found), "the byte 0x%02x in column %lu", (u8)line.at[at],
-		     at + 1);
-	report(p, p->line, "", found, "printable ASCII, and UTF-8 in comments");
-}
-
 /* The line's text before `=`, and what is behind it. False: there is no `=`. */
 static bool split(struct text line, struct text *name, struct text *value)
 {
@@ -397,39 +396,58 @@ static bool split(struct text line, struct text *name, struct text *value)
 	return name->size > 0;
 }
 
+static void report_bad_byte(struct parser *p, struct text line, size_t at, struct text content)
+{
+	const struct config_key *key = NULL;
+	struct text name, value;
+	char found[64];
+	u32 index;
+
+	if (split(content, &name, &value))
+		key = find_key(p, name, &index);
+	p->incomplete = true;
+	fmt_snprintf(found, sizeof(found), "the byte 0x%02x in column %lu", (u8)line.at[at],
+		     at + 1);
+	report(p, p->line, key ? key->name : "", found, "printable ASCII, and UTF-8 in comments");
+}
+
+static void content_line(struct parser *p, struct text content)
+{
+	struct text name, value;
+
+	if (split(content, &name, &value)) {
+		key_line(p, name, value);
+		return;
+	}
+	if (p->ignore)
+		return;
+	p->incomplete = true;
+	report_value(p, "", content, "[SECTION] or KEY = VALUE");
+}
+
 static void read_line(struct parser *p, struct text line)
 {
+	struct text content;
 	size_t comment, bad;
-	struct text content, name, value;
 
 	if (line.size && line.at[line.size - 1] == '\r')
 		line.size--;
 	comment = find_comment(line);
-	bad = find_bad_byte(line, comment);
 	content = text_trim((struct text){ line.at, comment });
-	if (bad < line.size) {
-		report_bad_byte(p, line, bad);
-		p->incomplete = true;
-		if (!content.size || content.at[0] != '[')
-			return;
-	}
-	if (!content.size)
-		return;
-	if (content.at[0] == '[') {
+	bad = find_bad_byte(line, comment);
+	if (bad < line.size)
+		report_bad_byte(p, line, bad, content);
+	if (content.size && content.at[0] == '[')
 		section_line(p, content);
-	} else if (split(content, &name, &value)) {
-		key_line(p, name, value);
-	} else if (!p->ignore) {
-		p->incomplete = true;
-		report_value(p, "", content, "[SECTION] or KEY = VALUE");
-	}
+	else if (content.size && bad == line.size)
+		content_line(p, content);
 }
 
 /* ---- rules that span sections ---- */
 
 static void label_guest(struct parser *p, const struct config_guest *guest)
 {
-	fmt_snprintf(p->label, sizeof(p->label), "[guest %s] ", guest->name);
+	fmt_snprintf(p->label, sizeof(p->label), "[guest %s]", guest->name);
 }
 
 /*
@@ -494,7 +512,7 @@ static void check_pci(struct parser *p)
 			    gpus[i].pci != gpus[other].pci ||
 			    p->pci_lines[other] >= p->pci_lines[i])
 				continue;
-			fmt_snprintf(p->label, sizeof(p->label), "[gpu %u] ", i);
+			fmt_snprintf(p->label, sizeof(p->label), "[gpu %u]", i);
 			fmt_snprintf(allowed, sizeof(allowed),
 				     "each function once (it is in line %u)", p->pci_lines[other]);
 			report(p, p->pci_lines[i], "pci", "the function of another GPU", allowed);

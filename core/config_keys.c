@@ -1,8 +1,241 @@
-/*
- * NOTE from the second "helper E" (two of us were given the same brief): at 13:33 I overwrote
- * this file, not knowing that you were writing it. Sorry: please write yours again. I have
- * stopped touching config*, parse*, checked.h, docs/configuration.md, test_config, test_lib,
- * fuzz_config: they are yours. I write core/editor.c, core/lineout.c, core/lib/bucket.{h,c} and
- * tests/unit/test_editor.c, test_lineout.c, test_bucket.c: please leave those to me.
- * core/config.h is back at what is committed. My own table is in /tmp/E2/config_keys.[ch].
- */
+// SPDX-License-Identifier: Apache-2.0
+/* The table of facet.conf's keys, one row a key, and the readers of their values. */
+#include "core/config_keys.h"
+
+#include "core/config.h"
+#include "core/lib/string.h"
+#include "core/log.h"
+
+#define BAUD_BASE    115200U
+#define SHARE_WEIGHT 100 /* weight of 1 % */
+#define PORT_MIN     0x100U
+#define PORT_MAX     0xfff8U
+#define PORT_STEP    8U /* a 16550A has eight registers */
+#define US	     1000ULL
+#define MS	     1000000ULL
+
+_Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3,
+	       "log_words has the order of enum log_level");
+
+static const char *const log_words[] = { "error", "warn", "info", "debug", NULL };
+static const char *const idle_words[] = {
+	[CONFIG_IDLE_WAIT] = "wait", [CONFIG_IDLE_POWEROFF] = "poweroff", NULL
+};
+static const char *const iommu_words[] = {
+	[CONFIG_IOMMU_AUTO] = "auto", [CONFIG_IOMMU_NONE] = "none", NULL
+};
+static const char *const kind_words[] = {
+	[CONFIG_KIND_LINUX] = "linux", [CONFIG_KIND_BARE] = "bare", NULL
+};
+static const char *const bool_words[] = { "no", "yes", NULL };
+
+/* clang-format off */
+#define FIELD(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
+#define HOST(field)	   FIELD(struct config_host, field)
+#define GPU(field)	   FIELD(struct config_gpu, field)
+#define GUEST(field)	   FIELD(struct config_guest, field)
+
+#define FILE_ALLOWED   "a file name relative to \\facet, 1 to 127 characters without blanks"
+#define WEIGHT_ALLOWED "a weight from 1 to 10000, or a share from 1% to 100%"
+
+static const struct config_key host_keys[] = {
+	{ "console", "com1, com2, com3, com4, or a port from 0x100 to 0xfff8 in steps of 8",
+	  CONFIG_VALUE_PORT, false, HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP, NULL },
+	{ "baud", "a divisor of 115200 that is at least 50, such as 115200, 57600, 9600",
+	  CONFIG_VALUE_BAUD, false, HOST(baud), 50, BAUD_BASE, 1, NULL },
+	{ "log", "error, warn, info, debug",
+	  CONFIG_VALUE_WORD, false, HOST(log_level), 0, 0, 0, log_words },
+	{ "when-idle", "wait, poweroff",
+	  CONFIG_VALUE_WORD, false, HOST(when_idle), 0, 0, 0, idle_words },
+	{ "iommu", "auto, none",
+	  CONFIG_VALUE_WORD, false, HOST(iommu), 0, 0, 0, iommu_words },
+};
+
+static const struct config_key gpu_keys[] = {
+	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
+	  CONFIG_VALUE_PCI, false, GPU(pci), 0, 0, 0, NULL },
+	{ "slice", "a time from 0.5ms to 100ms",
+	  CONFIG_VALUE_TIME, false, GPU(slice_ns), 500 * US, 100 * MS, 1, NULL },
+};
+
+static const struct config_key guest_keys[] = {
+	{ "kind", "linux, bare",
+	  CONFIG_VALUE_WORD, false, GUEST(kind), 0, 0, 0, kind_words },
+	{ "kernel", FILE_ALLOWED,
+	  CONFIG_VALUE_FILE, true, GUEST(kernel), 1, CONFIG_PATH_MAX, 1, NULL },
+	{ "initrd", FILE_ALLOWED,
+	  CONFIG_VALUE_FILE, false, GUEST(initrd), 1, CONFIG_PATH_MAX, 1, NULL },
+	{ "cmdline", "at most 1023 printable ASCII characters",
+	  CONFIG_VALUE_TEXT, false, GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1, NULL },
+	{ "memory", "a size from 16M to 64G in steps of 2M",
+	  CONFIG_VALUE_SIZE, true, GUEST(memory), MIB(16), GIB(64), MIB(2), NULL },
+	{ "cpus", "a number from 1 to 8",
+	  CONFIG_VALUE_NUMBER, false, GUEST(cpus), 1, 8, 1, NULL },
+	{ "cpu.weight", WEIGHT_ALLOWED,
+	  CONFIG_VALUE_WEIGHT, false, GUEST(cpu_weight), 1, 10000, 1, NULL },
+	{ "gpu", "the number of a GPU from 0 to 3",
+	  CONFIG_VALUE_NUMBER, false, GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, NULL },
+	{ "gpu.weight", WEIGHT_ALLOWED,
+	  CONFIG_VALUE_WEIGHT, false, GUEST(gpu_weight), 1, 10000, 1, NULL },
+	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
+	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4), NULL },
+	{ "autostart", "yes, no",
+	  CONFIG_VALUE_WORD, false, GUEST(autostart), 0, 0, 0, bool_words },
+};
+/* clang-format on */
+
+_Static_assert(ARRAY_SIZE(host_keys) <= CONFIG_KEYS_MAX && ARRAY_SIZE(gpu_keys) <= CONFIG_KEYS_MAX,
+	       "more keys than the parser keeps count of");
+_Static_assert(ARRAY_SIZE(guest_keys) <= CONFIG_KEYS_MAX,
+	       "more keys than the parser keeps count of");
+
+const struct config_key *config_keys(enum config_section section, u32 *count)
+{
+	switch (section) {
+	case CONFIG_SECTION_HOST:
+		*count = ARRAY_SIZE(host_keys);
+		return host_keys;
+	case CONFIG_SECTION_GPU:
+		*count = ARRAY_SIZE(gpu_keys);
+		return gpu_keys;
+	case CONFIG_SECTION_GUEST:
+		*count = ARRAY_SIZE(guest_keys);
+		return guest_keys;
+	default:
+		*count = 0;
+		return NULL;
+	}
+}
+
+static bool find_word(const char *const *words, struct text value, u64 *index)
+{
+	for (*index = 0; words[*index]; ++*index)
+		if (text_equal(value, words[*index]))
+			return true;
+	return false;
+}
+
+static bool read_port(struct text value, u64 *port)
+{
+	static const char *const names[] = { "com1", "com2", "com3", "com4", NULL };
+	static const u16 ports[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
+	u64 index;
+
+	if (find_word(names, value, &index)) {
+		*port = ports[index];
+		return true;
+	}
+	/* A decimal port is a mistake more often than it is meant. */
+	return value.size > 2 && value.at[1] == 'x' && !parse_number(value, port);
+}
+
+/* Exactly `digits` hexadecimal digits, which are there. */
+static bool read_hex(const char *at, u32 digits, u32 *value)
+{
+	*value = 0;
+	for (u32 i = 0; i < digits; i++) {
+		char c = at[i];
+
+		if (c >= '0' && c <= '9')
+			*value = *value << 4 | (u32)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			*value = *value << 4 | (u32)(c - 'a' + 10);
+		else if (c >= 'A' && c <= 'F')
+			*value = *value << 4 | (u32)(c - 'A' + 10);
+		else
+			return false;
+	}
+	return true;
+}
+
+/* [0000:]bb:dd.f as a requester ID; segment 0 is the only one there is. */
+static bool read_pci(struct text value, u64 *requester)
+{
+	u32 bus, device, function;
+
+	if (value.size == 12 && !memcmp(value.at, "0000:", 5))
+		value = (struct text){ value.at + 5, value.size - 5 };
+	if (value.size != 7 || value.at[2] != ':' || value.at[5] != '.')
+		return false;
+	if (!read_hex(value.at, 2, &bus) || !read_hex(value.at + 3, 2, &device) ||
+	    !read_hex(value.at + 6, 1, &function) || device > 31 || function > 7)
+		return false;
+	*requester = bus << 8 | device << 3 | function;
+	return true;
+}
+
+bool config_is_share(struct text value)
+{
+	u64 percent;
+
+	return !parse_share(value, &percent);
+}
+
+static bool read_weight(struct text value, u64 *weight)
+{
+	u64 percent;
+
+	if (parse_share(value, &percent))
+		return !parse_number(value, weight);
+	if (percent > 100)
+		return false;
+	*weight = percent * SHARE_WEIGHT;
+	return true;
+}
+
+static bool in_range(const struct config_key *key, u64 value)
+{
+	return value >= key->min && value <= key->max && value % key->step == 0;
+}
+
+static bool read_value(const struct config_key *key, struct text text, u64 *value)
+{
+	switch (key->type) {
+	case CONFIG_VALUE_WORD:
+		return find_word(key->words, text, value);
+	case CONFIG_VALUE_NUMBER:
+		return !parse_number(text, value) && in_range(key, *value);
+	case CONFIG_VALUE_SIZE:
+		return !parse_size(text, value) && in_range(key, *value);
+	case CONFIG_VALUE_TIME:
+		return !parse_time(text, value) && in_range(key, *value);
+	case CONFIG_VALUE_WEIGHT:
+		return read_weight(text, value) && in_range(key, *value);
+	case CONFIG_VALUE_BAUD:
+		return !parse_number(text, value) && in_range(key, *value) &&
+		       BAUD_BASE % *value == 0;
+	case CONFIG_VALUE_PORT:
+		return read_port(text, value) && in_range(key, *value);
+	case CONFIG_VALUE_PCI:
+		return read_pci(text, value);
+	default:
+		return false;
+	}
+}
+
+static bool set_text(const struct config_key *key, struct text value, char first, void *target)
+{
+	if (value.size < key->min || value.size > key->max)
+		return false;
+	for (size_t i = 0; i < value.size; i++)
+		if (value.at[i] < first || value.at[i] > '~')
+			return false;
+	return text_copy((char *)target + key->offset, key->size, value);
+}
+
+bool config_key_set(const struct config_key *key, struct text value, void *target)
+{
+	u64 number;
+
+	if (key->type == CONFIG_VALUE_FILE)
+		return set_text(key, value, '!', target);
+	if (key->type == CONFIG_VALUE_TEXT)
+		return set_text(key, value, ' ', target);
+	if (!read_value(key, value, &number))
+		return false;
+	/* Little-endian: the low bytes come first. */
+	memcpy((u8 *)target + key->offset, &number, key->size);
+	if (key->type == CONFIG_VALUE_PCI)
+		((struct config_gpu *)target)->has_pci = true;
+	return true;
+}

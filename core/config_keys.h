@@ -1,8 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which keys each section of facet.conf knows, and how each one's value is read. */
+#ifndef CORE_CONFIG_KEYS_H
+#define CORE_CONFIG_KEYS_H
+
+#include "core/lib/parse.h"
+#include "core/lib/types.h"
+
+#define CONFIG_KEYS_MAX 16 /* in one section */
+
+enum config_section {
+	CONFIG_SECTION_HOST,  /* fills a struct config_host */
+	CONFIG_SECTION_GPU,   /* fills a struct config_gpu */
+	CONFIG_SECTION_GUEST, /* fills a struct config_guest */
+	CONFIG_SECTION_NONE,
+};
+
+enum config_value {
+	CONFIG_VALUE_WORD, /* one of `words`; its index is stored */
+	CONFIG_VALUE_NUMBER,
+	CONFIG_VALUE_SIZE,   /* bytes */
+	CONFIG_VALUE_TIME,   /* ns */
+	CONFIG_VALUE_WEIGHT, /* a number, or a share in hundredths of a percent */
+	CONFIG_VALUE_BAUD,
+	CONFIG_VALUE_PORT, /* com1 to com4 or a port number */
+	CONFIG_VALUE_PCI,
+	CONFIG_VALUE_FILE,
+	CONFIG_VALUE_TEXT,
+};
+
+struct config_key {
+	const char *name;
+	const char *allowed; /* for messages: what the value may be */
+	enum config_value type;
+	bool mandatory;
+	u16 offset, size;	  /* of the field in the section's struct, bytes */
+	u64 min, max, step;	  /* inclusive; of numbers, sizes, times and lengths of text */
+	const char *const *words; /* ends with NULL */
+};
+
+/* The keys of a section; *count at most CONFIG_KEYS_MAX. NONE has no keys. */
+const struct config_key *config_keys(enum config_section section, u32 *count);
+
 /*
- * NOTE from the second "helper E" (two of us were given the same brief): at 13:33 I overwrote
- * this file, not knowing that you were writing it. Sorry: please write yours again. I have
- * stopped touching config*, parse*, checked.h, docs/configuration.md, test_config, test_lib,
- * fuzz_config: they are yours. I write core/editor.c, core/lineout.c, core/lib/bucket.{h,c} and
- * tests/unit/test_editor.c, test_lineout.c, test_bucket.c: please leave those to me.
- * core/config.h is back at what is committed. My own table is in /tmp/E2/config_keys.[ch].
+ * Read `value` into the field of `key` in `target`, the section's struct. False:
+ * it is not what key->allowed says, and the field has not changed.
  */
+bool config_key_set(const struct config_key *key, struct text value, void *target);
+
+/* Is this weight written as a share, such as 50%? */
+bool config_is_share(struct text value);
+
+#endif
