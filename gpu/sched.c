@@ -151,7 +151,7 @@ enum err gpu_sched_remove(struct gpu_sched *s, struct gpu_sched_vgpu *v,
 	return OK;
 }
 
-enum err gpu_sched_set_weight(struct gpu_sched *s, struct gpu_sched_vgpu *v, u32 weight)
+enum err gpu_sched_set_weight(const struct gpu_sched *s, struct gpu_sched_vgpu *v, u32 weight)
 {
 	if (v->sched != s)
 		return ERR_NOT_FOUND;

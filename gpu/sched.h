@@ -144,7 +144,8 @@ struct gpu_sched_job *gpu_sched_drop_queued(struct gpu_sched *s, struct gpu_sche
  *
  * OK; ERR_NOT_FOUND: `v` is not known to `s`; ERR_RANGE: as for gpu_sched_add().
  */
-enum err must_check gpu_sched_set_weight(struct gpu_sched *s, struct gpu_sched_vgpu *v, u32 weight);
+enum err must_check gpu_sched_set_weight(const struct gpu_sched *s, struct gpu_sched_vgpu *v,
+					 u32 weight);
 
 /*
  * Puts an idle `job` at the end of the queue of `v`. How many a vGPU may queue is

@@ -344,6 +344,36 @@ static void a_new_weight_counts_from_now_on(void **state)
 	assert_in_range(b->vgpu[0].stats.jobs - before, 2996, 3004);
 }
 
+static void an_idle_vgpu_saves_no_credit(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *job;
+	u64 now_ns, before;
+
+	add(b, 0, 100);
+	add(b, 1, 100);
+	for (u32 i = 0; i < 4; i++)
+		enqueue(b, 0, 0);
+	while (gpu_sched_pick(&b->sched, 0))
+		;
+	for (now_ns = MS; now_ns <= 1000 * MS; now_ns += MS) { /* alone for a second */
+		job = b->sched.flight_head;
+		complete(b, job, now_ns);
+		assert_int_equal(gpu_sched_enqueue(&b->sched, job->owner, job, now_ns), OK);
+		assert_non_null(gpu_sched_pick(&b->sched, now_ns));
+	}
+	before = b->vgpu[0].stats.jobs;
+	for (u32 i = 0; i < 4; i++)
+		enqueue(b, 1, now_ns);
+	for (; now_ns <= 1100 * MS; now_ns += MS) {
+		job = b->sched.flight_head;
+		complete(b, job, now_ns);
+		assert_int_equal(gpu_sched_enqueue(&b->sched, job->owner, job, now_ns), OK);
+		assert_non_null(gpu_sched_pick(&b->sched, now_ns));
+	}
+	assert_in_range(b->vgpu[0].stats.jobs - before, 49, 52);
+}
+
 static void an_idle_engine_forgives_and_a_busy_one_does_not(void **state)
 {
 	struct bench *b = *state;
@@ -412,6 +442,7 @@ int main(void)
 		TEST(weights_3_to_1_share_3_to_1),
 		TEST(the_extremes_of_weight_share_too),
 		TEST(a_new_weight_counts_from_now_on),
+		TEST(an_idle_vgpu_saves_no_credit),
 		TEST(an_idle_engine_forgives_and_a_busy_one_does_not),
 		TEST(long_runs_do_not_overflow),
 	};
