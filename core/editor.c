@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The console's line editor: keys, history, completion, drawing. */
+#include "core/editor.h"
+
+#include "core/lib/fmt.h"
+#include "core/lib/string.h"
+
+/*
+ * Only one row of the terminal is ever used, so that hiding is clearing it: of
+ * a line that is wider than that, the part around the cursor is shown.
+ */
+#define COLUMNS	       79
+#define CANDIDATES_MAX 256
+
+#define CTRL(letter) ((letter) - '@')
+#define KEY_ESCAPE   0x1b
+#define KEY_RUBOUT   0x7f
+
+#define CLEAR_TO_END "\x1b[K"
+#define CLEAR_SCREEN "\x1b[H\x1b[2J"
+#define NEW_LINE     "\r\n"
+#define BELL	     "\a"
+
+/* Values of editor.escape: what the bytes before this one were. */
+enum escape_state {
+	PLAIN,
+	AFTER_CR,     /* a line feed right behind it is the same key */
+	AFTER_ESCAPE, /* ESC */
+	IN_CSI,	      /* ESC [ and the first number */
+	IN_CSI_REST,  /* what follows the first number */
+	AFTER_SS3,    /* ESC O: one more byte */
+};
+
+/* ---- drawing; nothing reaches the terminal while the editor is hidden ---- */
+
+static void out_bytes(struct editor *editor, const char *text, size_t size)
+{
+	if (editor->shown && size)
+		editor->ops->write(editor->ctx, text, size);
+}
+
+static void out(struct editor *editor, const char *text)
+{
+	out_bytes(editor, text, strlen(text));
+}
+
+/* First character of the line that is on the screen when the cursor is at `cursor`. */
+static u32 first_visible(const struct editor *editor, u32 cursor)
+{
+	u32 room = COLUMNS - (u32)strlen(editor->prompt);
+	u32 step = room / 2;
+
+	/* Moves by half a row at a time: a step for each key would draw too much. */
+	return cursor < room ? 0 : ((cursor - room) / step + 1) * step;
+}
+
+static void draw(struct editor *editor)
+{
+	u32 room = COLUMNS - (u32)strlen(editor->prompt);
+	u32 first = first_visible(editor, editor->cursor);
+	u32 end = MIN(editor->length, first + room);
+	char back[16];
+
+	out(editor, "\r");
+	out(editor, editor->prompt);
+	out_bytes(editor, editor->line + first, end - first);
+	out(editor, CLEAR_TO_END);
+	if (end > editor->cursor) {
+		fmt_snprintf(back, sizeof(back), "\x1b[%uD", end - editor->cursor);
+		out(editor, back);
+	}
+}
+
+void editor_hide(struct editor *editor)
+{
+	out(editor, "\r" CLEAR_TO_END);
+	editor->shown = false;
+}
+
+void editor_show(struct editor *editor)
+{
+	if (editor->shown)
+		return;
+	editor->shown = true;
+	draw(editor);
+}
+
+/* ---- the line ---- */
+
+static void set_line(struct editor *editor, const char *text)
+{
+	(void)str_copy(editor->line, sizeof(editor->line), text);
+	editor->length = (u32)strlen(editor->line);
+	editor->cursor = editor->length;
+}
+
+static void move_to(struct editor *editor, u32 cursor)
+{
+	if (cursor > editor->length || cursor == editor->cursor)
+		return;
+	editor->cursor = cursor;
+	draw(editor);
+}
+
+/* Takes the characters from `from` up to `to` out; the cursor stays behind them. */
+static void cut(struct editor *editor, u32 from, u32 to)
+{
+	if (from >= to || to > editor->length)
+		return;
+	memmove(editor->line + from, editor->line + to, editor->length - to + 1);
+	editor->length -= to - from;
+	editor->cursor = from;
+	draw(editor);
+}
+
+static bool insert(struct editor *editor, const char *text, u32 size)
+{
+	if (size > EDITOR_LINE_MAX - editor->length)
+		return false;
+	memmove(editor->line + editor->cursor + size, editor->line + editor->cursor,
+		editor->length - editor->cursor + 1);
+	memcpy(editor->line + editor->cursor, text, size);
+	editor->length += size;
+	editor->cursor += size;
+	return true;
+}
+
+static void type(struct editor *editor, char c)
+{
+	bool at_end = editor->cursor == editor->length;
+	u32 first = first_visible(editor, editor->cursor);
+
+	if (!insert(editor, &c, 1))
+		out(editor, BELL);
+	else if (at_end && first_visible(editor, editor->cursor) == first)
+		out_bytes(editor, &c, 1);
+	else
+		draw(editor);
+}
+
+static u32 word_start(const struct editor *editor)
+{
+	u32 at = editor->cursor;
+
+	while (at && editor->line[at - 1] == ' ')
+		at--;
+	while (at && editor->line[at - 1] != ' ')
+		at--;
+	return at;
+}
+
+/* ---- history ---- */
+
+static char *history_line(struct editor *editor, u32 distance)
+{
+	return editor->history[(editor->history_count - distance) % EDITOR_HISTORY];
+}
+
+static void remember(struct editor *editor, const char *line)
+{
+	if (!*line || (editor->history_count && str_equal(history_line(editor, 1), line)))
+		return;
+	/* The slot of distance 0 is the oldest line's. */
+	(void)str_copy(history_line(editor, 0), sizeof(editor->history[0]), line);
+	editor->history_count++;
+}
+
+static void recall(struct editor *editor, u32 distance)
+{
+	if (distance > MIN(editor->history_count, EDITOR_HISTORY)) {
+		out(editor, BELL);
+		return;
+	}
+	if (!editor->history_at)
+		(void)str_copy(editor->draft, sizeof(editor->draft), editor->line);
+	editor->history_at = distance;
+	set_line(editor, distance ? history_line(editor, distance) : editor->draft);
+	draw(editor);
+}
+
+static void recall_older(struct editor *editor)
+{
+	recall(editor, editor->history_at + 1);
+}
+
+static void recall_newer(struct editor *editor)
+{
+	if (editor->history_at)
+		recall(editor, editor->history_at - 1);
+	else
+		out(editor, BELL);
+}
+
+/* ---- completion ---- */
+
+/* What the candidates that begin with the word have in common. */
+struct completion {
+	char before[EDITOR_LINE_MAX + 1];
+	char word[EDITOR_LINE_MAX + 1];
+	char common[EDITOR_LINE_MAX + 1];
+	u32 count;
+};
+
+/* Candidate `index` if it begins with the word; *end tells that there is none. */
+static const char *fitting(struct editor *editor, const struct completion *c, u32 index, bool *end)
+{
+	const char *candidate = NULL;
+
+	if (editor->ops->candidate && index < CANDIDATES_MAX)
+		candidate = editor->ops->candidate(editor->ctx, c->before, c->word, index);
+	*end = !candidate;
+	if (!candidate || strncmp(candidate, c->word, strlen(c->word)) != 0)
+		return NULL;
+	return candidate;
+}
+
+static void find_common(struct editor *editor, struct completion *c)
+{
+	bool end = false;
+
+	c->count = 0;
+	for (u32 i = 0; !end; i++) {
+		const char *candidate = fitting(editor, c, i, &end);
+		u32 same = 0;
+
+		if (!candidate)
+			continue;
+		if (!c->count++) {
+			(void)str_copy(c->common, sizeof(c->common), candidate);
+			continue;
+		}
+		while (c->common[same] && c->common[same] == candidate[same])
+			same++;
+		c->common[same] = 0;
+	}
+}
+
+static void list_candidates(struct editor *editor, const struct completion *c)
+{
+	bool end = false;
+
+	for (u32 i = 0; !end; i++) {
+		const char *candidate = fitting(editor, c, i, &end);
+
+		if (!candidate)
+			continue;
+		out(editor, NEW_LINE "  ");
+		out(editor, candidate);
+	}
+	out(editor, NEW_LINE);
+}
+
+static void complete(struct editor *editor)
+{
+	struct completion c;
+	u32 start = editor->cursor;
+	u32 typed, more;
+
+	while (start && editor->line[start - 1] != ' ')
+		start--;
+	typed = editor->cursor - start;
+	memcpy(c.before, editor->line, start);
+	c.before[start] = 0;
+	memcpy(c.word, editor->line + start, typed);
+	c.word[typed] = 0;
+	find_common(editor, &c);
+	if (!c.count) {
+		out(editor, BELL);
+		return;
+	}
+	more = (u32)strlen(c.common) - typed;
+	if (!more && c.count > 1)
+		list_candidates(editor, &c);
+	if (!insert(editor, c.common + typed, more))
+		out(editor, BELL);
+	else if (c.count == 1 && editor->line[editor->cursor] != ' ')
+		(void)insert(editor, " ", 1);
+	draw(editor);
+}
+
+/* ---- keys ---- */
+
+/* A new, empty line below; the owner may print before it is shown. */
+static void finish(struct editor *editor, bool entered)
+{
+	bool shown = editor->shown;
+
+	out(editor, entered ? NEW_LINE : "^C" NEW_LINE);
+	editor->shown = false;
+	/* The draft is not needed any more and outlives the line. */
+	(void)str_copy(editor->draft, sizeof(editor->draft), editor->line);
+	editor->history_at = 0;
+	set_line(editor, "");
+	if (entered) {
+		remember(editor, editor->draft);
+		editor->ops->line(editor->ctx, editor->draft);
+	}
+	if (shown)
+		editor_show(editor);
+}
+
+static void backspace(struct editor *editor)
+{
+	if (editor->cursor)
+		cut(editor, editor->cursor - 1, editor->cursor);
+}
+
+static void delete (struct editor *editor)
+{
+	cut(editor, editor->cursor, editor->cursor + 1);
+}
+
+static void control_key(struct editor *editor, u8 byte)
+{
+	switch (byte) {
+	case CTRL('A'):
+		move_to(editor, 0);
+		break;
+	case CTRL('B'):
+		move_to(editor, editor->cursor - 1);
+		break;
+	case CTRL('C'):
+		finish(editor, false);
+		break;
+	case CTRL('D'):
+		delete (editor);
+		break;
+	case CTRL('E'):
+		move_to(editor, editor->length);
+		break;
+	case CTRL('F'):
+		move_to(editor, editor->cursor + 1);
+		break;
+	case CTRL('H'):
+	case KEY_RUBOUT:
+		backspace(editor);
+		break;
+	case CTRL('I'):
+		complete(editor);
+		break;
+	case CTRL('J'):
+	case CTRL('M'):
+		finish(editor, true);
+		break;
+	case CTRL('K'):
+		cut(editor, editor->cursor, editor->length);
+		break;
+	case CTRL('L'):
+		out(editor, CLEAR_SCREEN);
+		draw(editor);
+		break;
+	case CTRL('N'):
+		recall_newer(editor);
+		break;
+	case CTRL('P'):
+		recall_older(editor);
+		break;
+	case CTRL('U'):
+		cut(editor, 0, editor->cursor);
+		break;
+	case CTRL('W'):
+		cut(editor, word_start(editor), editor->cursor);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ESC [ number final, or ESC O final. */
+static void function_key(struct editor *editor, u8 final)
+{
+	switch (final) {
+	case 'A':
+		recall_older(editor);
+		break;
+	case 'B':
+		recall_newer(editor);
+		break;
+	case 'C':
+		move_to(editor, editor->cursor + 1);
+		break;
+	case 'D':
+		move_to(editor, editor->cursor - 1);
+		break;
+	case 'H':
+		move_to(editor, 0);
+		break;
+	case 'F':
+		move_to(editor, editor->length);
+		break;
+	case '~': /* the VT220's keys have numbers; 7 and 8 are rxvt's */
+		if (editor->escape_arg == 1 || editor->escape_arg == 7)
+			move_to(editor, 0);
+		else if (editor->escape_arg == 4 || editor->escape_arg == 8)
+			move_to(editor, editor->length);
+		else if (editor->escape_arg == 3)
+			delete (editor);
+		break;
+	default:
+		break;
+	}
+}
+
+static void csi_byte(struct editor *editor, u8 byte)
+{
+	if (byte >= '@') {
+		editor->escape = PLAIN;
+		function_key(editor, byte);
+	} else if (editor->escape == IN_CSI && byte >= '0' && byte <= '9') {
+		editor->escape_arg = (u8)MIN(editor->escape_arg * 10 + (byte - '0'), 255);
+	} else {
+		editor->escape = IN_CSI_REST;
+	}
+}
+
+/* True: the byte was part of a sequence. */
+static bool sequence_byte(struct editor *editor, u8 byte)
+{
+	u8 state = editor->escape;
+
+	if (byte < ' ' || byte >= KEY_RUBOUT) { /* breaks a sequence off */
+		editor->escape = PLAIN;
+		return state == AFTER_CR && byte == '\n';
+	}
+	switch (state) {
+	case AFTER_ESCAPE:
+		editor->escape_arg = 0;
+		editor->escape = byte == '[' ? IN_CSI : byte == 'O' ? AFTER_SS3 : PLAIN;
+		return true;
+	case IN_CSI:
+	case IN_CSI_REST:
+		csi_byte(editor, byte);
+		return true;
+	case AFTER_SS3:
+		editor->escape = PLAIN;
+		function_key(editor, byte);
+		return true;
+	default:
+		editor->escape = PLAIN;
+		return false;
+	}
+}
+
+void editor_input(struct editor *editor, u8 byte)
+{
+	if (sequence_byte(editor, byte))
+		return;
+	if (byte == KEY_ESCAPE) {
+		editor->escape = AFTER_ESCAPE;
+		return;
+	}
+	if (byte >= ' ' && byte < KEY_RUBOUT) {
+		type(editor, (char)byte);
+		return;
+	}
+	control_key(editor, byte);
+	if (byte == '\r')
+		editor->escape = AFTER_CR;
+}
+
+void editor_init(struct editor *editor, const char *prompt, const struct editor_ops *ops, void *ctx)
+{
+	memset(editor, 0, sizeof(*editor));
+	editor->ops = ops;
+	editor->ctx = ctx;
+	(void)str_copy(editor->prompt, sizeof(editor->prompt), prompt);
+}
