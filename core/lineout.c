@@ -4,67 +4,128 @@
 
 #include "core/config.h"
 #include "core/lib/fmt.h"
+#include "core/lib/string.h"
 
-#define ESCAPE 0x1b
+#define TAB_WIDTH 8
+#define BELL	  0x07
+#define ESCAPE	  0x1b
+#define RUBOUT	  0x7f
 
-/* Where a byte stands in an ANSI sequence (ECMA-48, 5.4). */
+/* Values of lineout.escape (ECMA-48): what the bytes before this one began. */
 enum escape_state {
-	ESCAPE_NONE,
-	ESCAPE_BEGUN, /* after ESC */
-	ESCAPE_CONTROL, /* after ESC [ : until a byte from 40h to 7eh */
+	PLAIN,
+	AFTER_ESCAPE, /* ESC: intermediate bytes, then one that ends it */
+	IN_CSI,	      /* ESC [: parameters, then a letter */
+	IN_STRING,    /* ESC ] and its like: ends with BEL or ESC \ */
 };
 
-void lineout_flush(struct lineout *out, const char *name,
-		   void (*emit)(void *ctx, const char *line), void *ctx)
-{
-	char line[CONFIG_NAME_MAX + LINEOUT_MAX + 3];
+/* Where the lines of one call go. */
+struct sink {
+	const char *name;
+	void (*emit)(void *ctx, const char *line);
+	void *ctx;
+};
 
-	if (!out->length)
-		return;
-	fmt_snprintf(line, sizeof(line), "%s| %.*s", name, (int)out->length, out->text);
+static void emit(struct lineout *out, const struct sink *sink)
+{
+	char line[CONFIG_NAME_MAX + sizeof("| ") + LINEOUT_MAX];
+
+	fmt_snprintf(line, sizeof(line), "%.*s| %.*s", CONFIG_NAME_MAX, sink->name,
+		     (int)out->length, out->text);
 	out->length = 0;
-	emit(ctx, line);
+	sink->emit(sink->ctx, line);
 }
 
-/* Is the byte part of a sequence, to be dropped? */
-static bool in_sequence(struct lineout *out, u8 byte)
+/* A full line is emitted by the character that has no room, so that its end makes no empty one. */
+static void add(struct lineout *out, const struct sink *sink, char c)
 {
-	switch (out->escape) {
-	case ESCAPE_BEGUN:
-		out->escape = byte == '[' ? ESCAPE_CONTROL : ESCAPE_NONE;
-		return true;
-	case ESCAPE_CONTROL:
-		if (byte >= 0x40 && byte <= 0x7e)
-			out->escape = ESCAPE_NONE;
-		return true;
-	default:
-		if (byte != ESCAPE)
-			return false;
-		out->escape = ESCAPE_BEGUN;
+	if (out->length == LINEOUT_MAX)
+		emit(out, sink);
+	out->text[out->length++] = c;
+}
+
+static void add_tab(struct lineout *out, const struct sink *sink)
+{
+	do
+		add(out, sink, ' ');
+	while (out->length % TAB_WIDTH);
+}
+
+/* A byte after ESC: which kind of sequence is it? */
+static u8 escape_kind(u8 byte)
+{
+	if (byte == '[')
+		return IN_CSI;
+	if (byte == ']' || byte == 'P' || byte == 'X' || byte == '^' || byte == '_')
+		return IN_STRING;
+	return byte >= ' ' && byte < '0' ? AFTER_ESCAPE : PLAIN;
+}
+
+/* True: the byte belongs to a sequence. Control characters break all but strings off. */
+static bool drop_escape(struct lineout *out, u8 byte)
+{
+	if (byte == ESCAPE) {
+		out->escape = AFTER_ESCAPE;
 		return true;
 	}
+	switch (out->escape) {
+	case AFTER_ESCAPE:
+		out->escape = byte < ' ' ? PLAIN : escape_kind(byte);
+		return byte >= ' ';
+	case IN_CSI:
+		if (byte < ' ' || byte >= '@')
+			out->escape = PLAIN;
+		return byte >= ' ';
+	case IN_STRING:
+		if (byte == BELL)
+			out->escape = PLAIN;
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void put_character(struct lineout *out, const struct sink *sink, u8 byte)
+{
+	if (byte == '\t')
+		add_tab(out, sink);
+	else if (byte == '\b')
+		out->length -= out->length > 0;
+	else if (byte >= ' ' && byte < RUBOUT)
+		add(out, sink, (char)byte);
+	else if (byte != BELL && byte != 0)
+		add(out, sink, '?');
 }
 
 void lineout_put(struct lineout *out, const char *name, u8 byte,
-		 void (*emit)(void *ctx, const char *line), void *ctx)
+		 void (*emit_line)(void *ctx, const char *line), void *ctx)
 {
-	bool empty = !out->length;
+	const struct sink sink = { name, emit_line, ctx };
 
-	if (byte == '\n') {
-		out->escape = ESCAPE_NONE;
-		lineout_flush(out, name, emit, ctx);
+	if (byte == '\n') { /* ends whatever was begun: a guest hides one line at most */
+		out->escape = PLAIN;
+		out->carriage_return = false;
+		emit(out, &sink);
 		return;
 	}
-	if (byte == '\r' || (in_sequence(out, byte)))
+	if (drop_escape(out, byte))
 		return;
-	if (byte == '\t')
-		byte = ' ';
-	if (byte < ' ' || byte > '~') {
-		if (empty)
-			return;
-		byte = '?';
+	if (byte == '\r') {
+		out->carriage_return = true;
+		return;
 	}
-	out->text[out->length++] = (char)byte;
-	if (out->length == LINEOUT_MAX)
-		lineout_flush(out, name, emit, ctx);
+	if (out->carriage_return && out->length)
+		emit(out, &sink);
+	out->carriage_return = false;
+	put_character(out, &sink, byte);
+}
+
+void lineout_flush(struct lineout *out, const char *name,
+		   void (*emit_line)(void *ctx, const char *line), void *ctx)
+{
+	const struct sink sink = { name, emit_line, ctx };
+
+	if (out->length)
+		emit(out, &sink);
+	out->carriage_return = false;
 }
