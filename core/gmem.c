@@ -8,6 +8,9 @@
 
 #define WINDOW_GUEST 0
 
+/* Eight bytes at any address: one load, which the processor does not split within a line. */
+typedef u64 any_u64 __attribute__((aligned(1), may_alias));
+
 enum err gmem_create(struct gmem *mem, u64 size, u16 owner)
 {
 	u64 count = size >> GMEM_CHUNK_SHIFT;
@@ -87,7 +90,7 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 		if (!find(mem, at, &hpa))
 			return ERR_FAULT;
 		if (part == 8) /* page-table entries and descriptors' fields: the common case */
-			*(u64 *)(void *)out = *(const volatile u64 *)vmap_window(WINDOW_GUEST, hpa);
+			*(any_u64 *)out = *(const volatile any_u64 *)vmap_window(WINDOW_GUEST, hpa);
 		else
 			memcpy(out, vmap_window(WINDOW_GUEST, hpa), part);
 		out += part;
