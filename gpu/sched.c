@@ -193,6 +193,7 @@ enum err gpu_sched_enqueue(struct gpu_sched *s, struct gpu_sched_vgpu *v, struct
 		return ERR_INVALID;
 	*job = (struct gpu_sched_job){
 		.owner = v,
+		.work = job->work,
 		.state = GPU_SCHED_JOB_QUEUED,
 		.enqueued_ns = advance_clock(s, now_ns),
 	};
@@ -279,8 +280,8 @@ static void unlink_flight(struct gpu_sched *s, struct gpu_sched_job *job)
 	job->next = NULL;
 }
 
-/* The engine time of `job`, which has just left the list of those in flight. */
-static u64 measure(struct gpu_sched *s, struct gpu_sched_job *job)
+/* The engine time of `job`, which ended at `end_ns` and has left the list of those in flight. */
+static u64 measure(struct gpu_sched *s, const struct gpu_sched_job *job, u64 end_ns)
 {
 	u64 start = s->mark_ns;
 
@@ -294,8 +295,8 @@ static u64 measure(struct gpu_sched *s, struct gpu_sched_job *job)
 			s->flight_head->carried_ns += job->submitted_ns - start;
 		start = job->submitted_ns;
 	}
-	s->mark_ns = s->now_ns;
-	return job->carried_ns + (s->now_ns - start);
+	s->mark_ns = end_ns;
+	return job->carried_ns + (end_ns - start);
 }
 
 /* Moves the tag of `v` on by `engine_ns` divided by its weight, exactly over time. */
@@ -308,20 +309,23 @@ static void charge(struct gpu_sched_vgpu *v, u64 engine_ns)
 	v->tag = v->tag + step >= step ? v->tag + step : UINT64_MAX;
 }
 
-enum err gpu_sched_complete(struct gpu_sched *s, struct gpu_sched_job *job, u64 now_ns)
+static bool in_flight_on(const struct gpu_sched *s, const struct gpu_sched_job *job)
+{
+	return job->state == GPU_SCHED_JOB_IN_FLIGHT && job->owner->sched == s;
+}
+
+/* `end_ns` lies between the mark and now. */
+static void finish(struct gpu_sched *s, struct gpu_sched_job *job, u64 end_ns)
 {
 	struct gpu_sched_vgpu *v = job->owner;
 	u64 engine_ns;
 
-	if (job->state != GPU_SCHED_JOB_IN_FLIGHT || v->sched != s)
-		return ERR_INVALID;
-	advance_clock(s, now_ns);
 	unlink_flight(s, job);
-	engine_ns = measure(s, job);
+	engine_ns = measure(s, job, end_ns);
 	job->engine_ns = engine_ns;
 	job->state = GPU_SCHED_JOB_IDLE;
 	if (--s->in_flight == 0)
-		s->busy_ns += s->now_ns - s->since_ns;
+		s->busy_ns += end_ns - s->since_ns;
 
 	charge(v, engine_ns);
 	if (v->head)
@@ -333,6 +337,45 @@ enum err gpu_sched_complete(struct gpu_sched *s, struct gpu_sched_job *job, u64 
 	if (engine_ns > s->slice_ns) {
 		v->stats.overruns++;
 		v->stats.overrun_ns += engine_ns - s->slice_ns;
+	}
+}
+
+enum err gpu_sched_complete(struct gpu_sched *s, struct gpu_sched_job *job, u64 now_ns)
+{
+	if (!in_flight_on(s, job))
+		return ERR_INVALID;
+	finish(s, job, advance_clock(s, now_ns));
+	return OK;
+}
+
+static u64 work_of(const struct gpu_sched_job *job)
+{
+	return MAX(1U, MIN(job->work, GPU_SCHED_WORK_MAX));
+}
+
+enum err gpu_sched_complete_all(struct gpu_sched *s, struct gpu_sched_job *const *jobs, u32 count,
+				u64 now_ns)
+{
+	u64 base_ns = s->mark_ns, work = 0, done = 0, shared_ns;
+
+	if (count > s->in_flight)
+		return ERR_INVALID;
+	for (u32 i = 0; i < count; i++) {
+		if (!in_flight_on(s, jobs[i]))
+			return ERR_INVALID;
+		for (u32 j = 0; j < i; j++)
+			if (jobs[j] == jobs[i])
+				return ERR_INVALID;
+		/* Before the last was submitted it cannot have run: that part is not shared. */
+		base_ns = MAX(base_ns, jobs[i]->submitted_ns);
+		work += work_of(jobs[i]);
+	}
+	shared_ns = advance_clock(s, now_ns) - base_ns;
+	for (u32 i = 0; i < count; i++) {
+		done += work_of(jobs[i]);
+		/* shared_ns * done / work, in two parts that cannot overflow */
+		finish(s, jobs[i],
+		       base_ns + shared_ns / work * done + shared_ns % work * done / work);
 	}
 	return OK;
 }

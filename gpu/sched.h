@@ -18,9 +18,9 @@
  * clock, no allocation. All memory is the caller's; a structure given to the
  * scheduler stays where it is until it is given back.
  *
- * Locking: none inside. One GPU has one owner CPU, which alone calls these
- * functions for that GPU. `now_ns` comes from one clock of that CPU; a value
- * below one seen earlier counts as the earlier one.
+ * Locking: none inside; the caller lets one CPU in at a time, by the GPU's lock
+ * or by its owner CPU. `now_ns` comes from one clock; a value below one seen
+ * earlier counts as the earlier one.
  */
 
 #define GPU_SCHED_WEIGHT_MIN 1
@@ -48,6 +48,7 @@ struct gpu_sched_job {
 	struct gpu_sched_job *next; /* in its vGPU's queue, in flight, or in a dropped list */
 	struct gpu_sched_vgpu *owner;
 	enum gpu_sched_job_state state;
+	u32 work; /* the caller's, see gpu_sched_complete_all(); kept by enqueue */
 	u64 enqueued_ns;
 	u64 submitted_ns; /* set by pick */
 	u64 carried_ns;	  /* engine time that it had before a later job overtook it */
@@ -177,6 +178,23 @@ struct gpu_sched_job *gpu_sched_pick(struct gpu_sched *s, u64 now_ns);
  * nothing has changed.
  */
 enum err must_check gpu_sched_complete(struct gpu_sched *s, struct gpu_sched_job *job, u64 now_ns);
+
+/* `work` of a job counts as at least 1 and at most this. */
+#define GPU_SCHED_WORK_MAX (1U << 24)
+
+/*
+ * Completes `count` jobs that were found finished together, in the order in which
+ * the device finished them. One observation cannot tell where one ended and the
+ * next began: charging one after the other would put all the time on the first
+ * and none on the rest. So the time since the last of them was submitted is
+ * shared in proportion to `work` (the caller's measure, bytes moved say, of one
+ * unit for all vGPUs); the time before goes to the first. Sums stay exact. With
+ * one job it is gpu_sched_complete().
+ *
+ * OK; ERR_INVALID: a job is not in flight on `s` or named twice; nothing has changed.
+ */
+enum err must_check gpu_sched_complete_all(struct gpu_sched *s, struct gpu_sched_job *const *jobs,
+					   u32 count, u64 now_ns);
 
 /* Nanoseconds until `now_ns` during which at least one job was in flight. */
 u64 gpu_sched_busy_ns(const struct gpu_sched *s, u64 now_ns);

@@ -89,15 +89,15 @@ struct pair {
 
 struct sim {
 	u64 seed, random, now_ns, depth, done, jobs, charged_ns, busy_ns, trace;
-	bool overtaking, churn;
+	bool overtaking, late, churn;
 	u32 count;
 	struct gpu_sched sched;
 	struct gpu_sched_vgpu *heap[MAX_VGPUS];
 	struct sim_vgpu vgpus[MAX_VGPUS];
 	struct pair pairs[MAX_VGPUS][MAX_VGPUS]; /* [i][j] with i < j */
 	struct sim_job *flight[GPU_SCHED_DEPTH_MAX];
-	u32 in_flight;
-	u64 finish_ns; /* of the job that the engine runs, flight[running] */
+	u32 in_flight, unseen; /* flight[0 .. unseen) have ended, which nobody has noticed */
+	u64 finish_ns;	       /* of the job that the engine runs, flight[running] */
 	u32 running;
 	u64 window_ns; /* service of all backlogged vGPUs in the window */
 };
@@ -314,7 +314,7 @@ static void end_wait(struct sim *s, u32 i)
 	if (!w->active)
 		return;
 	w->active = false;
-	for (u32 j = 0; j < s->count && !s->overtaking && !s->churn; j++) {
+	for (u32 j = 0; j < s->count && !s->overtaking && !s->late && !s->churn; j++) {
 		/* + 1: up to one step of a tag is not yet visible in it */
 		u64 paid = (lag + 1) / 256 * s->vgpus[j].vgpu.weight +
 			   (lag + 1) % 256 * s->vgpus[j].vgpu.weight / 256 + 1;
@@ -512,7 +512,7 @@ static void churn(struct sim *s)
  */
 static void run_next(struct sim *s)
 {
-	s->running = s->overtaking ? (u32)between(s, 0, s->in_flight - 1) : 0;
+	s->running = s->overtaking ? (u32)between(s, 0, s->in_flight - 1) : s->unseen;
 	s->finish_ns = s->now_ns + s->flight[s->running]->cost_ns;
 }
 
@@ -569,14 +569,13 @@ static void check_account(struct sim *s, const struct sim_job *job)
 {
 	u64 busy_ns = gpu_sched_busy_ns(&s->sched, s->now_ns), charged_ns;
 
-	s->charged_ns += job->job.engine_ns;
 	charged_ns = s->charged_ns;
 	for (u32 i = 0; i < s->in_flight; i++) /* theirs already, when overtaken */
 		charged_ns += s->flight[i]->job.carried_ns;
 	if (busy_ns != s->busy_ns)
 		broken(s, "account", "busy %llu ns, the engine ran %llu ns",
 		       (unsigned long long)busy_ns, (unsigned long long)s->busy_ns);
-	if (!s->overtaking && job->job.engine_ns != job->cost_ns)
+	if (!s->overtaking && !s->late && job->job.engine_ns != job->cost_ns)
 		broken(s, "account", "charged %llu ns for a job of %llu ns",
 		       (unsigned long long)job->job.engine_ns, (unsigned long long)job->cost_ns);
 	if (charged_ns != busy_ns)
@@ -584,24 +583,16 @@ static void check_account(struct sim *s, const struct sim_job *job)
 		       (unsigned long long)charged_ns, (unsigned long long)busy_ns);
 }
 
-static void complete(struct sim *s)
+static void completed(struct sim *s, struct sim_job *job)
 {
-	struct sim_job *job = s->flight[s->running];
 	u32 i = index_of(s, job->job.owner);
 	struct sim_vgpu *v = &s->vgpus[i];
 	struct gpu_sched_job *none;
 
-	if (gpu_sched_complete(&s->sched, &job->job, s->now_ns) != OK)
-		broken(s, "account", "completion refused");
-	s->in_flight--;
-	for (u32 at = s->running; at < s->in_flight; at++)
-		s->flight[at] = s->flight[at + 1];
 	v->in_flight--;
 	s->done++;
-	check_account(s, job);
+	s->charged_ns += job->job.engine_ns;
 	served(s, i, job->job.engine_ns);
-	if (s->in_flight)
-		run_next(s);
 	if (v->leaving && v->in_flight == 0) {
 		if (gpu_sched_remove(&s->sched, &v->vgpu, &none) != OK || none)
 			broken(s, "order", "remove refused");
@@ -609,6 +600,55 @@ static void complete(struct sim *s)
 	} else if (v->load == CLOSED && v->queued + v->in_flight < v->outstanding) {
 		schedule_arrival(s, v);
 	}
+}
+
+static void take_from_flight(struct sim *s, u32 at)
+{
+	s->in_flight--;
+	for (; at < s->in_flight; at++)
+		s->flight[at] = s->flight[at + 1];
+}
+
+static void complete(struct sim *s)
+{
+	struct sim_job *job = s->flight[s->running];
+
+	if (gpu_sched_complete(&s->sched, &job->job, s->now_ns) != OK)
+		broken(s, "account", "completion refused");
+	take_from_flight(s, s->running);
+	completed(s, job);
+	check_account(s, job);
+	if (s->in_flight)
+		run_next(s);
+}
+
+/* A job has ended. Late: somebody looks now or only after the next one, and finds all at once. */
+static void complete_late(struct sim *s)
+{
+	struct gpu_sched_job *found[GPU_SCHED_DEPTH_MAX];
+	struct sim_job *job = s->flight[0];
+	u32 count;
+
+	s->unseen++;
+	if (s->unseen < s->in_flight && one_in(s, 2)) {
+		run_next(s);
+		return;
+	}
+	count = s->unseen;
+	for (u32 i = 0; i < count; i++) {
+		found[i] = &s->flight[i]->job;
+		found[i]->work = (u32)MIN(s->flight[i]->cost_ns, UINT32_MAX);
+	}
+	if (gpu_sched_complete_all(&s->sched, found, count, s->now_ns) != OK)
+		broken(s, "account", "completion refused");
+	for (s->unseen = 0; count > 0; count--) {
+		job = s->flight[0];
+		take_from_flight(s, 0);
+		completed(s, job);
+	}
+	check_account(s, job);
+	if (s->in_flight)
+		run_next(s);
 }
 
 static void step(struct sim *s)
@@ -634,6 +674,8 @@ static void step(struct sim *s)
 		s->now_ns = when;
 		if (who < s->count)
 			arrive(s, who);
+		else if (s->late)
+			complete_late(s);
 		else
 			complete(s);
 	}
@@ -656,6 +698,7 @@ static u64 run(u64 seed)
 	s.count = (u32)(seed % 3 == 0 ? between(&s, 2, 8) : between(&s, 1, MAX_VGPUS));
 	s.depth = seed % 7 == 0 ? between(&s, 1, 4) : GPU_SCHED_DEPTH;
 	s.overtaking = seed % 11 == 0;
+	s.late = seed % 5 == 0 && !s.overtaking;
 	s.churn = seed % 3 != 0 && seed % 2 == 0;
 	if (gpu_sched_init(&s.sched, SLICE, (u32)s.depth, s.heap, s.count) != OK)
 		broken(&s, "order", "init refused");

@@ -253,6 +253,98 @@ static void an_overtaken_job_keeps_its_own_time(void **state)
 	assert_int_equal(gpu_sched_busy_ns(&b->sched, 80), 80);
 }
 
+/* Two jobs of vGPUs 0 and 1 in flight, submitted at 0 and 20. */
+static void two_in_flight(struct bench *b, struct gpu_sched_job *jobs[2])
+{
+	add(b, 0, 100);
+	add(b, 1, 100);
+	jobs[0] = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), jobs[0]);
+	jobs[1] = enqueue(b, 1, 20);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 20), jobs[1]);
+}
+
+static void jobs_found_finished_together_share_the_time(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *jobs[2];
+
+	two_in_flight(b, jobs);
+	assert_int_equal(gpu_sched_complete_all(&b->sched, jobs, 2, 120), OK);
+	assert_int_equal(jobs[0]->engine_ns, 20 + 50); /* alone until 20, then half of 100 */
+	assert_int_equal(jobs[1]->engine_ns, 50);
+	assert_int_equal(gpu_sched_busy_ns(&b->sched, 200), 120);
+	assert_int_equal(b->sched.in_flight, 0);
+}
+
+static void shared_time_follows_the_work(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *jobs[2];
+
+	b->job[0].work = 3;
+	b->job[1].work = 1;
+	two_in_flight(b, jobs);
+	assert_int_equal(gpu_sched_complete_all(&b->sched, jobs, 2, 120), OK);
+	assert_int_equal(jobs[0]->engine_ns, 20 + 75);
+	assert_int_equal(jobs[1]->engine_ns, 25);
+}
+
+static void work_has_a_least_and_a_most(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *jobs[2];
+	u64 much = GPU_SCHED_WORK_MAX;
+
+	b->job[0].work = 0;
+	b->job[1].work = UINT32_MAX;
+	two_in_flight(b, jobs);
+	assert_int_equal(gpu_sched_complete_all(&b->sched, jobs, 2, 20 + (much + 1) * 1000), OK);
+	assert_int_equal(jobs[0]->engine_ns, 20 + 1000);
+	assert_int_equal(jobs[1]->engine_ns, much * 1000);
+}
+
+static void a_wrong_job_among_several_completes_none(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *jobs[2], *twice[2], *three[3];
+
+	two_in_flight(b, jobs);
+	twice[0] = twice[1] = jobs[0];
+	assert_int_equal(gpu_sched_complete_all(&b->sched, twice, 2, 50), ERR_INVALID);
+	three[0] = jobs[0];
+	three[1] = jobs[1];
+	three[2] = &b->job[5];
+	assert_int_equal(gpu_sched_complete_all(&b->sched, three, 3, 50), ERR_INVALID);
+	assert_int_equal(gpu_sched_complete_all(&b->sched, three + 1, 2, 50), ERR_INVALID);
+	assert_int_equal(gpu_sched_complete_all(&b->sched, jobs, 0, 50), OK);
+	assert_int_equal(b->sched.in_flight, 2);
+	assert_int_equal(gpu_sched_complete_all(&b->sched, jobs, 2, 60), OK);
+}
+
+static void a_late_look_keeps_equal_jobs_equal(void **state)
+{
+	struct bench *b = *state;
+	u64 now_ns = 0;
+
+	/* Both jobs in flight are always found together, after a millisecond for each. */
+	add(b, 0, 100);
+	add(b, 1, 100);
+	for (u32 i = 0; i < 8; i++)
+		enqueue(b, i % 2, 0);
+	for (u32 i = 0; i < 1000; i++) {
+		struct gpu_sched_job *jobs[2] = { gpu_sched_pick(&b->sched, now_ns),
+						  gpu_sched_pick(&b->sched, now_ns) };
+
+		now_ns += 2 * MS;
+		assert_int_equal(gpu_sched_complete_all(&b->sched, jobs, 2, now_ns), OK);
+		for (u32 j = 0; j < 2; j++)
+			assert_int_equal(
+				gpu_sched_enqueue(&b->sched, jobs[j]->owner, jobs[j], now_ns), OK);
+	}
+	assert_in_range(b->vgpu[0].stats.jobs, 998, 1002);
+}
+
 static void a_clock_that_steps_back_costs_nobody(void **state)
 {
 	struct bench *b = *state;
@@ -437,6 +529,11 @@ int main(void)
 		TEST(equals_take_turns_in_order_of_arrival),
 		TEST(engine_time_is_what_the_job_itself_took),
 		TEST(an_overtaken_job_keeps_its_own_time),
+		TEST(jobs_found_finished_together_share_the_time),
+		TEST(shared_time_follows_the_work),
+		TEST(work_has_a_least_and_a_most),
+		TEST(a_wrong_job_among_several_completes_none),
+		TEST(a_late_look_keeps_equal_jobs_equal),
 		TEST(a_clock_that_steps_back_costs_nobody),
 		TEST(a_job_past_the_slice_is_paid_in_full_and_counted),
 		TEST(weights_3_to_1_share_3_to_1),
