@@ -12,6 +12,7 @@
 #define REG_BAR0	    0x10
 #define REG_BAR_END	    0x28
 #define REG_CAPABILITIES    0x34
+#define REG_INTERRUPT_LINE  0x3c
 #define COMMAND_MEMORY	    BIT(1)
 #define COMMAND_MASTER	    BIT(2)
 #define COMMAND_WRITABLE    (COMMAND_MEMORY | COMMAND_MASTER | BIT(0) | BIT(6) | BIT(8) | BIT(10))
@@ -25,18 +26,32 @@
 #define CLASS_HOST_BRIDGE  0x060000u
 #define CLASS_PCI_BRIDGE   0x060400u
 
+#define CAP_MSI		   0x05
 #define CAP_MSIX	   0x11
 #define CAP_PCIE	   0x10
 #define ROOT_PORT_PCIE_CAP 0x40
+#define ROOT_PORT_MSI_CAP  0x80
+#define MSI_64BIT	   BIT(7)
 #define PCIE_ROOT_PORT	   (2 | 4 << 4 | 1 << 8) /* version 2, root port, has a slot */
 #define PCIE_ROLE_ERRORS   BIT(15)
 #define PCIE_LINK_X1_GEN1  (1 | 1 << 4)
+#define PCIE_LINK_REPORTS  BIT(20) /* data link layer active reporting */
+#define SLOT_SURPRISE	   BIT(5)
+#define SLOT_HOT_PLUG	   BIT(6)
+#define SLOT_NO_COMPLETION BIT(18) /* commands need no waiting */
+#define SLOT_CONTROL_MASK  0x1038  /* presence, command and hot-plug interrupts, link changes */
 
-#define PORT_ADDRESS	   0xcf8
-#define PORT_COUNT	   8
-#define PORT_DATA_OFFSET   4
-#define PORT_RESET_OFFSET  1
-#define ADDRESS_ENABLE	   BIT(31)
+/* What firmware opens at each root port for what may be plugged in. */
+#define PORT_WINDOW32	   (LAYOUT_BAR32 + LAYOUT_BAR32_SIZE / 2)
+#define PORT_WINDOW32_SIZE MIB(32)
+#define PORT_WINDOW64	   (LAYOUT_BAR64 + LAYOUT_BAR64_SIZE / 2)
+#define PORT_WINDOW64_SIZE GIB(16)
+
+#define PORT_ADDRESS	  0xcf8
+#define PORT_COUNT	  8
+#define PORT_DATA_OFFSET  4
+#define PORT_RESET_OFFSET 1
+#define ADDRESS_ENABLE	  BIT(31)
 
 static void put(u8 *at, u32 value, u32 size)
 {
@@ -50,17 +65,26 @@ static u32 get16(const u8 *at)
 
 /* ---- access ---- */
 
+/* The command register or a BAR holds a new value. */
+static void command_changed(struct guest_pci *pci, struct guest_pci_slot *slot)
+{
+	struct vpci_function *f = slot->function;
+	u32 command = get16(f->config + REG_COMMAND);
+
+	f->memory_enabled = command & COMMAND_MEMORY;
+	f->bus_master = command & COMMAND_MASTER;
+	if (!f->config[REG_HEADER_TYPE])
+		bar_update(pci->vm, f, &slot->bars);
+}
+
 static void function_written(struct guest_pci *pci, struct guest_pci_slot *slot, u32 offset,
 			     u32 size)
 {
 	struct vpci_function *f = slot->function;
-	u32 command = get16(f->config + REG_COMMAND);
 	u32 end = offset + size;
 
-	f->memory_enabled = command & COMMAND_MEMORY;
-	f->bus_master = command & COMMAND_MASTER;
-	if (offset < REG_BAR_END && !f->config[REG_HEADER_TYPE])
-		bar_update(pci->vm, f, &slot->bars);
+	if (offset < REG_BAR_END)
+		command_changed(pci, slot);
 	if (f->msix_count && offset < f->msix_cap + 4u && end > f->msix_cap + 2u)
 		msix_control(&slot->msix, (u16)get16(f->config + f->msix_cap + 2));
 	else if (f->config_written && (offset >= REG_BAR_END || end <= REG_BAR0))
@@ -71,18 +95,20 @@ static void write_config(struct guest_pci *pci, struct guest_pci_slot *slot, u32
 			 u32 value)
 {
 	struct vpci_function *f = slot->function;
+	u8 touched = 0;
 
 	for (u32 i = 0; i < size; i++) {
 		u8 mask = f->writable[offset + i];
 
+		touched |= mask;
 		f->config[offset + i] =
 			(u8)((f->config[offset + i] & ~mask) | (value >> i * 8 & mask));
 	}
-	function_written(pci, slot, offset, size);
+	if (touched)
+		function_written(pci, slot, offset, size);
 }
 
-void guest_pci_config(struct guest_pci *pci, u32 bus, u32 devfn, u32 offset,
-		      struct access *access)
+void guest_pci_config(struct guest_pci *pci, u32 bus, u32 devfn, u32 offset, struct access *access)
 {
 	struct guest_pci_slot *slot = &pci->slots[(devfn >> 3) % GUEST_PCI_SLOTS];
 	u32 value = 0;
@@ -147,31 +173,68 @@ static void init_header(struct vpci_function *f, u16 vendor, u16 device, u32 cla
 	put(f->config + 0x2e, device, 2);
 }
 
-static void make_root_port(struct vpci_function *f, u32 number)
+/* Bus numbers and windows, as firmware leaves them (PCI-to-PCI bridge 1.2, 3.2.5). */
+static void open_windows(struct vpci_function *f, u32 number)
+{
+	u64 memory = PORT_WINDOW32 + (number - 1) * PORT_WINDOW32_SIZE;
+	u64 prefetch = PORT_WINDOW64 + (number - 1) * PORT_WINDOW64_SIZE;
+	u64 memory_last = memory + PORT_WINDOW32_SIZE - 1;
+	u64 prefetch_last = prefetch + PORT_WINDOW64_SIZE - 1;
+
+	f->config[0x19] = (u8)number; /* secondary */
+	f->config[0x1a] = (u8)number; /* subordinate */
+	put(f->writable + 0x18, 0x00ffffff, 4);
+	put(f->config + 0x20, (u32)(memory >> 16 & 0xfff0) | (u32)(memory_last & 0xfff00000), 4);
+	put(f->writable + 0x20, 0xfff0fff0, 4);
+	/* 64 bits wide: 1 in the low bits of both ends. */
+	put(f->config + 0x24,
+	    ((u32)(prefetch >> 16 & 0xfff0) | (u32)(prefetch_last & 0xfff00000)) + 0x00010001, 4);
+	put(f->writable + 0x24, 0xfff0fff0, 4);
+	put(f->config + 0x28, (u32)(prefetch >> 32), 4);
+	put(f->writable + 0x28, ~0u, 4);
+	put(f->config + 0x2c, (u32)(prefetch_last >> 32), 4);
+	put(f->writable + 0x2c, ~0u, 4);
+}
+
+/* An empty slot that takes hot-plug by surprise; its events will come by MSI. */
+static void make_slot(struct vpci_function *f, u32 number)
 {
 	u8 *cap = f->config + ROOT_PORT_PCIE_CAP;
+	u8 *writable = f->writable + ROOT_PORT_PCIE_CAP;
 
+	cap[0] = CAP_PCIE;
+	cap[1] = ROOT_PORT_MSI_CAP;
+	put(cap + 2, PCIE_ROOT_PORT, 2);
+	put(cap + 4, PCIE_ROLE_ERRORS, 4);
+	put(writable + 8, 0x7fff, 2); /* device control */
+	put(cap + 0x0c, PCIE_LINK_X1_GEN1 | PCIE_LINK_REPORTS | number << 24, 4);
+	put(writable + 0x10, 0x00d0, 2); /* link control: disable, common clock, extended synch */
+	put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
+	put(cap + 0x14, SLOT_SURPRISE | SLOT_HOT_PLUG | SLOT_NO_COMPLETION | number << 19, 4);
+	put(writable + 0x18, SLOT_CONTROL_MASK, 2);
+	put(writable + 0x1c, 0x000f, 2); /* root control */
+	put(cap + 0x2c, BIT(1), 4);	 /* link capabilities 2: 2.5 GT/s */
+	put(cap + 0x30, 1, 2);
+	f->config[ROOT_PORT_MSI_CAP] = CAP_MSI;
+	put(f->config + ROOT_PORT_MSI_CAP + 2, MSI_64BIT, 2);
+	put(f->writable + ROOT_PORT_MSI_CAP + 2, 1, 2); /* enable */
+	put(f->writable + ROOT_PORT_MSI_CAP + 4, ~3u, 4);
+	put(f->writable + ROOT_PORT_MSI_CAP + 8, ~0u, 4);
+	put(f->writable + ROOT_PORT_MSI_CAP + 12, 0xffff, 2);
+}
+
+static void make_root_port(struct vpci_function *f, u32 number)
+{
 	init_header(f, VENDOR_REDHAT, DEVICE_ROOT_PORT, CLASS_PCI_BRIDGE);
 	put(f->config + 0x2c, 0, 4); /* no subsystem in a bridge's header */
 	f->config[REG_HEADER_TYPE] = HEADER_BRIDGE;
 	put(f->config + REG_STATUS, STATUS_CAPABILITIES, 2);
 	f->config[REG_CAPABILITIES] = ROOT_PORT_PCIE_CAP;
 	put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
-	put(f->writable + 0x18, 0x00ffffff, 4); /* bus numbers */
-	put(f->config + 0x20, 0x0000fff0, 4);	/* memory window: base above limit, closed */
-	put(f->writable + 0x20, 0xfff0fff0, 4);
-	put(f->config + 0x24, 0x0001fff1, 4); /* prefetchable window, 64 bits, closed */
-	put(f->writable + 0x24, 0xfff0fff0, 4);
-	put(f->writable + 0x28, ~0u, 4);
-	put(f->writable + 0x2c, ~0u, 4);
+	f->writable[REG_INTERRUPT_LINE] = 0xff;
 	put(f->writable + 0x3e, 0x0043, 2); /* bridge control: parity, SERR, bus reset */
-	cap[0] = CAP_PCIE;
-	put(cap + 2, PCIE_ROOT_PORT, 2);
-	put(cap + 4, PCIE_ROLE_ERRORS, 4);
-	put(f->writable + ROOT_PORT_PCIE_CAP + 8, 0x7fff, 2); /* device control */
-	put(cap + 0x0c, PCIE_LINK_X1_GEN1 | number << 24, 4);
-	put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
-	put(cap + 0x14, number << 19, 4); /* physical slot number */
+	open_windows(f, number);
+	make_slot(f, number);
 }
 
 static void put_in_slot(struct guest_pci *pci, u32 device, struct vpci_function *function)
@@ -221,7 +284,7 @@ static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
 	u32 at = bar->span_count;
 	u8 *cap = f->config + f->msix_cap;
 
-	if (f->msix_count > MSIX_VECTORS_MAX || at == VPCI_BAR_SPAN_MAX)
+	if (f->msix_count > MSIX_VECTORS_MAX || at == VPCI_BAR_SPAN_MAX || !bar->size)
 		return ERR_INVALID;
 	for (; at && bar->spans[at - 1].offset > f->msix_offset; at--)
 		bar->spans[at] = bar->spans[at - 1];
@@ -248,9 +311,10 @@ static enum err place_bars(struct guest_pci *pci, struct vpci_function *f)
 {
 	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
 		const struct vpci_bar *bar = &f->bars[i];
-		u64 *next = bar->is_64bit ? &pci->next_bar64 : &pci->next_bar32;
-		u64 end = bar->is_64bit ? LAYOUT_BAR64 + LAYOUT_BAR64_SIZE
-					: LAYOUT_BAR32 + LAYOUT_BAR32_SIZE;
+		/* The guest's tables say that the high window is prefetchable. */
+		bool high = bar->is_64bit && bar->prefetchable;
+		u64 *next = high ? &pci->next_bar64 : &pci->next_bar32;
+		u64 end = high ? PORT_WINDOW64 : PORT_WINDOW32;
 
 		if (!bar->size)
 			continue;
@@ -278,7 +342,9 @@ enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
 	if (e)
 		return e;
 	bar_init(f);
+	put(f->config + REG_COMMAND, COMMAND_MEMORY, 2);
 	put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
+	f->writable[REG_INTERRUPT_LINE] = 0xff;
 	e = place_bars(pci, f);
 	if (e)
 		return e;
@@ -287,20 +353,27 @@ enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
 	return OK;
 }
 
+static void reset_slot(struct guest_pci *pci, struct guest_pci_slot *slot)
+{
+	struct vpci_function *f = slot->function;
+
+	f->memory_enabled = false;
+	f->bus_master = false;
+	bar_update(pci->vm, f, &slot->bars);
+	memcpy(f->config, slot->reset_config, sizeof(slot->reset_config));
+	msix_reset(&slot->msix);
+}
+
 void guest_pci_reset(struct guest_pci *pci)
 {
 	spin_lock(&pci->vm->device_lock);
 	pci->address = 0;
-	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++) {
-		struct guest_pci_slot *slot = &pci->slots[i];
-
-		if (!slot->function)
-			continue;
-		memcpy(slot->function->config, slot->reset_config, sizeof(slot->reset_config));
-		slot->function->memory_enabled = false;
-		slot->function->bus_master = false;
-		bar_update(pci->vm, slot->function, &slot->bars);
-		msix_reset(&slot->msix);
-	}
+	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++)
+		if (pci->slots[i].function)
+			reset_slot(pci, &pci->slots[i]);
+	/* Only now: a BAR may come to lie where another one was moved to. */
+	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++)
+		if (pci->slots[i].function)
+			command_changed(pci, &pci->slots[i]);
 	spin_unlock(&pci->vm->device_lock);
 }

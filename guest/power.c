@@ -5,20 +5,20 @@
 #include "core/timer.h"
 #include "guest/layout.h"
 
-#define PM1_STATUS	  0
-#define PM1_ENABLE	  2
-#define PM1_CONTROL	  4
-#define PM1_SIZE	  6
-#define CONTROL_SCI_EN	  BIT(0)
-#define CONTROL_SLP_EN	  BIT(13)
-#define CONTROL_TYPE(v)	  ((v) >> 10 & 7)
-#define PM_TIMER_HZ	  3579545ULL
-#define NS_PER_SECOND	  1000000000ULL
-#define RESET_CPU	  BIT(2)
-#define KBC_PORT	  0x64
-#define KBC_PULSE_RESET	  0xfe
-#define SYSTEM_CONTROL_A  0x92
-#define CONTROL_A_RESET	  BIT(0)
+#define PM1_STATUS	 0
+#define PM1_ENABLE	 2
+#define PM1_CONTROL	 4
+#define PM1_SIZE	 6
+#define CONTROL_SCI_EN	 BIT(0)
+#define CONTROL_SLP_EN	 BIT(13)
+#define CONTROL_TYPE(v)	 ((v) >> 10 & 7)
+#define PM_TIMER_HZ	 3579545ULL
+#define NS_PER_SECOND	 1000000000ULL
+#define RESET_CPU	 BIT(2)
+#define KBC_PORT	 0x64
+#define KBC_PULSE_RESET	 0xfe
+#define SYSTEM_CONTROL_A 0x92
+#define CONTROL_A_RESET	 BIT(0)
 
 static u16 *pm1_register(struct power_state *state, u64 offset)
 {
@@ -109,6 +109,12 @@ static enum access_result system_control(struct vcpu *vcpu, void *ctx, struct ac
 	return ACCESS_HANDLED;
 }
 
+void power_reset(struct power_state *state)
+{
+	*state = (struct power_state){ .version = POWER_STATE_VERSION,
+				       .pm1_control = CONTROL_SCI_EN };
+}
+
 enum err power_create(struct vm *vm, struct power_state *state)
 {
 	const struct region regions[] = {
@@ -119,8 +125,7 @@ enum err power_create(struct vm *vm, struct power_state *state)
 	};
 	enum err e = OK;
 
-	*state = (struct power_state){ .version = POWER_STATE_VERSION,
-				       .pm1_control = CONTROL_SCI_EN };
+	power_reset(state);
 	spin_lock(&vm->device_lock);
 	for (u32 i = 0; i < ARRAY_SIZE(regions) && !e; i++)
 		e = region_add(&vm->ports, &regions[i]);

@@ -23,4 +23,7 @@ enum access_result power_reset_control(struct vcpu *vcpu, void *ctx, struct acce
 /* Add the regions of PM1, PM timer, system control port A and keyboard controller's reset. */
 must_check enum err power_create(struct vm *vm, struct power_state *state);
 
+/* Power-on values; no vCPU runs. */
+void power_reset(struct power_state *state);
+
 #endif
