@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A hostile guest against the whole of a vGPU: registers, rings, commands. The
+ * fake device stops at anything that is not the guest's own; at the end of each
+ * input nothing of either guest may be left.
+ */
+// SOURCES: gpu/gpu.c gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
+// SOURCES: gpu/virtio/vfunc.c gpu/virtio/intake.c gpu/virtio/teardown.c
+// SOURCES: gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
+// SOURCES: gpu/virtio/vring.c core/lib/string.c core/lib/error.c
+#include "tests/unit/fake_gpu.h"
+
+#define RING_AT(queue) (0x10000U * ((queue) + 1))
+#define COMMAND_AT     0x100000U
+#define TABLE_AT       0x140000U
+#define RESPONSE_AT    0x180000U
+
+/* Bytes of the input, zeros behind its end. */
+struct source {
+	const u8 *at, *end;
+};
+
+static u32 take(struct source *source, u32 bytes)
+{
+	u32 value = 0;
+
+	for (u32 i = 0; i < bytes; i++)
+		value |= (u32)(source->at < source->end ? *source->at++ : 0) << (8 * i);
+	return value;
+}
+
+static u16 avail_index[2];
+
+static void poke(u64 gpa, const void *bytes, size_t size)
+{
+	memcpy(fake_ram[0] + gpa, bytes, size);
+}
+
+static void poke16(u64 gpa, u16 value)
+{
+	poke(gpa, &value, sizeof(value));
+}
+
+static void probe(void)
+{
+	set_reg(0, REG(device_status), 1, 0);
+	fake_run();
+	set_reg(0, REG(device_status), 1, 3);
+	set_reg(0, REG(driver_feature_select), 4, 1);
+	set_reg(0, REG(driver_feature), 4, 1);
+	set_reg(0, REG(device_status), 1, 11);
+	for (u16 queue = 0; queue < 2; queue++) {
+		set_reg(0, REG(queue_select), 2, queue);
+		set_reg(0, REG(queue_size), 2, 16);
+		set_reg(0, REG(queue_msix_vector), 2, queue + 1U);
+		set_reg(0, REG(queue_desc_lo), 4, RING_AT(queue));
+		set_reg(0, REG(queue_driver_lo), 4, RING_AT(queue) + 0x1000);
+		set_reg(0, REG(queue_device_lo), 4, RING_AT(queue) + 0x2000);
+		set_reg(0, REG(queue_enable), 2, 1);
+		avail_index[queue] = 0;
+		memset(fake_ram[0] + RING_AT(queue), 0, 0x3000);
+	}
+	set_reg(0, REG(device_status), 1, 15);
+}
+
+/* Small ids and sizes, so that commands meet each other; now and then anything. */
+static u32 take_number(struct source *source)
+{
+	u32 value = take(source, 1);
+
+	return value < 0xf0 ? value & 0x3f : take(source, 4);
+}
+
+static u32 build_command(struct source *source, u16 queue)
+{
+	union virtio_gpu_command c = { 0 };
+	u32 words[sizeof(c) / 4];
+	u32 size = sizeof(c);
+
+	for (u32 i = 0; i < ARRAY_SIZE(words); i++)
+		words[i] = i < 6 ? 0 : take_number(source);
+	memcpy(&c, words, sizeof(c));
+	c.hdr.type = queue ? VIRTIO_GPU_CMD_UPDATE_CURSOR + take(source, 1) % 3
+			   : VIRTIO_GPU_CMD_GET_DISPLAY_INFO + take(source, 1) % 12;
+	c.hdr.flags = take(source, 1) & 1;
+	switch (c.hdr.type) {
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+		c.create_2d.format = 1 + c.create_2d.format % 5;
+		size = sizeof(c.create_2d);
+		break;
+	case VIRTIO_GPU_CMD_SET_SCANOUT:
+	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
+		size = sizeof(c.flush);
+		break;
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+		size = sizeof(c.transfer_2d);
+		c.transfer_2d.offset &= 0xffff00000000ffff;
+		break;
+	case VIRTIO_GPU_CMD_GET_DISPLAY_INFO:
+		size = sizeof(c.hdr);
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
+		size = sizeof(c.attach);
+		c.attach.entry_count = take(source, 1) * 4 + 1;
+		for (u32 i = 0; i < c.attach.entry_count; i++) {
+			struct virtio_gpu_mem_entry entry = { (u64)take_number(source) << 17,
+							      take_number(source) << 8, 0 };
+
+			poke(COMMAND_AT + size, &entry, sizeof(entry));
+			size += (u32)sizeof(entry);
+		}
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
+	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
+	case VIRTIO_GPU_CMD_GET_EDID:
+		size = sizeof(c.ref);
+		break;
+	default:
+		break;
+	}
+	poke(COMMAND_AT, &c, MIN(size, (u32)sizeof(c)));
+	return size;
+}
+
+static void make_available(u16 queue, u16 head)
+{
+	u16 index = avail_index[queue]++;
+
+	poke16(RING_AT(queue) + 0x1004 + 2U * (index % 16), head);
+	poke16(RING_AT(queue) + 0x1002, avail_index[queue]);
+}
+
+static void send_command(struct source *source, bool indirect)
+{
+	u16 queue = take(source, 1) & 1;
+	u32 size = build_command(source, queue);
+	u32 cut = take(source, 1);
+	struct virtq_desc table[2];
+	struct virtq_desc outer = { TABLE_AT, sizeof(table), VIRTQ_DESC_F_INDIRECT, 0 };
+
+	if (cut > 0xf0)
+		size -= cut & 7;
+	table[0] = (struct virtq_desc){ COMMAND_AT, size, VIRTQ_DESC_F_NEXT, 1 };
+	table[1] = (struct virtq_desc){ RESPONSE_AT, take(source, 1) * 8U, VIRTQ_DESC_F_WRITE, 0 };
+	poke(indirect ? TABLE_AT : RING_AT(queue), table, sizeof(table));
+	if (indirect)
+		poke(RING_AT(queue), &outer, sizeof(outer));
+	make_available(queue, 0);
+	ring_bell(0, queue);
+}
+
+/* Descriptors, indices and tables as the input likes. */
+static void scribble(struct source *source)
+{
+	static const u32 places[] = { 0x10000, 0x11000, 0x12000,    0x20000,
+				      0x21000, 0x22000, COMMAND_AT, TABLE_AT };
+	u32 at = places[take(source, 1) % ARRAY_SIZE(places)] + take(source, 1) * 2;
+	u32 count = take(source, 1) % 32;
+
+	for (u32 i = 0; i < count; i++) {
+		u8 byte = (u8)take(source, 1);
+
+		poke(at + i, &byte, 1);
+	}
+}
+
+static void step(struct source *source)
+{
+	switch (take(source, 1) % 16) {
+	case 0:
+		scribble(source);
+		break;
+	case 1:
+		make_available(take(source, 1) & 1, (u16)take_number(source));
+		break;
+	case 2:
+		ring_bell(0, take(source, 1) & 1);
+		break;
+	case 3: {
+		u32 offset = take(source, 1) % 64;
+
+		(void)fake_access(0, 0, offset, (u8)(1 << take(source, 1) % 4), true,
+				  take_number(source));
+		break;
+	}
+	case 4:
+		(void)fake_access(0, take(source, 1) % 4, take(source, 1), 4, false, 0);
+		break;
+	case 5:
+		probe();
+		break;
+	case 6:
+		fake_device.frozen = !fake_device.frozen;
+		gpu_wake(gpu_get(0));
+		break;
+	case 7:
+		fake_device.refuse = VIRTIO_GPU_RESP_ERR_UNSPEC;
+		break;
+	case 8:
+		(void)!gpu_focus_by_name(take(source, 1) & 1 ? "guest0" : "guest1");
+		break;
+	case 9:
+		vgpu_stop(&fake_vms[0]);
+		break;
+	case 10:
+		send_command(source, true);
+		break;
+	default:
+		send_command(source, false);
+		break;
+	}
+	if (take(source, 1) & 3)
+		fake_run();
+}
+
+int LLVMFuzzerTestOneInput(const u8 *input, size_t size);
+
+int LLVMFuzzerTestOneInput(const u8 *input, size_t size)
+{
+	struct source source = { input, input + size };
+
+	memset(fake_ram[0] + RING_AT(0), 0, 0x13000);
+	memset(fake_ram[0] + COMMAND_AT, 0, 0x5000);
+	memset(fake_ram[0] + TABLE_AT, 0, 0x1000);
+	fake_machine_start(take(&source, 1) & 1, MIB(2));
+	probe();
+	for (u32 i = 0; i < 64 && source.at < source.end; i++)
+		step(&source);
+	fake_machine_stop();
+	return 0;
+}
