@@ -300,6 +300,7 @@ static const struct example bad[] = {
 	{ "guest a", "gpu.weight", "0%" },
 	{ "guest a", "gpu.weight", "101%" },
 	{ "guest a", "gpu.weight", "50 %" },
+	{ "guest a", "gpu.weight", "184467440737095518%" }, /* 184 after a wrap */
 	{ "guest a", "gpu.weight", "99999999999999999999%" },
 	{ "guest a", "gpu.memory", "1020K" },
 	{ "guest a", "gpu.memory", "1026K" },
