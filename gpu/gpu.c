@@ -67,20 +67,33 @@ static void take_sample(struct gpu *gpu, u64 now)
 	gpu->sample_next = (gpu->sample_next + 1) % GPU_SAMPLES;
 }
 
-/* Charge a finished job and hand it to its family. */
-static void finish(struct gpu *gpu, struct gpu_job *job)
+/* Charge jobs that were found finished together, and hand them to their family. */
+static void finish(struct gpu *gpu, struct gpu_job **jobs, u32 count)
 {
-	struct vgpu *vgpu = job->vgpu;
+	struct gpu_sched_job *charged[GPU_SCHED_DEPTH];
 	u64 now = now_ns();
 	enum err e;
 
+	for (u32 i = 0; i < count; i++)
+		charged[i] = &jobs[i]->sched;
 	spin_lock(&gpu->lock);
 	take_sample(gpu, now);
-	e = gpu_sched_complete(&gpu->sched, &job->sched, now);
-	gpu->jobs_completed++;
+	e = gpu_sched_complete_all(&gpu->sched, charged, count, now);
+	gpu->jobs_completed += count;
 	spin_unlock(&gpu->lock);
 	invariant(e == OK);
-	gpu->ops->job_done(vgpu, job);
+	for (u32 i = 0; i < count; i++)
+		gpu->ops->job_done(jobs[i]->vgpu, jobs[i]);
+}
+
+/* What the hardware has finished: at most as many as are in flight. */
+static u32 collect(struct gpu *gpu, struct gpu_job **jobs)
+{
+	u32 count = 0;
+
+	while (count < GPU_SCHED_DEPTH && (jobs[count] = gpu->ops->poll(gpu)))
+		count++;
+	return count;
 }
 
 static struct gpu_job *pick(struct gpu *gpu)
@@ -98,20 +111,18 @@ static struct gpu_job *pick(struct gpu *gpu)
 /* True: the budget ran out before the work did. */
 static bool service(struct gpu *gpu)
 {
-	struct gpu_job *job;
+	struct gpu_job *jobs[GPU_SCHED_DEPTH];
 	bool submitted = false;
 	u32 budget = SERVICE_BUDGET;
+	u32 count = collect(gpu, jobs);
 
-	while (budget && (job = gpu->ops->poll(gpu))) {
-		finish(gpu, job);
-		budget--;
-	}
-	while (budget && (job = pick(gpu))) {
-		if (gpu->ops->submit(gpu, job) == GPU_SUBMITTED)
+	if (count)
+		finish(gpu, jobs, count);
+	for (; budget && (jobs[0] = pick(gpu)); budget--) {
+		if (gpu->ops->submit(gpu, jobs[0]) == GPU_SUBMITTED)
 			submitted = true;
 		else
-			finish(gpu, job);
-		budget--;
+			finish(gpu, jobs, 1);
 	}
 	if (submitted)
 		gpu->ops->kick(gpu);

@@ -29,7 +29,10 @@
 struct vm;
 struct vgpu;
 
-/* Lies first in a family's own job record. */
+/*
+ * Lies first in a family's own job record. The family sets `sched.work` before
+ * gpu_enqueue(): about how much the job moves, in one unit for all vGPUs.
+ */
 struct gpu_job {
 	struct gpu_sched_job sched;
 	struct vgpu *vgpu;

@@ -11,7 +11,8 @@
 #include "gpu/virtio/virtio_gpu.h"
 
 #define COMMANDS_A_STEP 4
-#define REFUSED_LINES	2 /* a second */
+#define COMMAND_WORK	4096 /* pixels that take about as long as a short command */
+#define REFUSED_LINES	2    /* a second */
 
 void intake_wake(struct virtio_vgpu *v)
 {
@@ -85,6 +86,20 @@ static void keep_response_place(struct virtio_gpu_job *job, const struct vring_c
 	}
 }
 
+/* Pixels that the device touches, and something for the command itself. */
+static u32 work_of(const union virtio_gpu_command *command)
+{
+	const struct virtio_gpu_rect *rect;
+	u64 pixels = 0;
+
+	if (command->hdr.type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D ||
+	    command->hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH) {
+		rect = &command->flush.rect; /* at the same place in both */
+		pixels = (u64)rect->width * rect->height;
+	}
+	return (u32)MIN(pixels + COMMAND_WORK, (u64)GPU_SCHED_WORK_MAX);
+}
+
 static void send(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 {
 	const struct audit_result *result = &v->result;
@@ -100,6 +115,7 @@ static void send(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 	job->length = result->length;
 	job->command = result->command;
 	job->guest = v->header;
+	job->base.sched.work = work_of(&job->command);
 	keep_response_place(job, &v->chain);
 	if (result->names_scanout)
 		v->shown = true;

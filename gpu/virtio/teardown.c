@@ -72,6 +72,7 @@ static void send_internal(struct virtio_vgpu *v, u32 length)
 	job->internal = true;
 	job->queue = VIRTIO_GPU_QUEUE_CONTROL;
 	job->length = length;
+	job->base.sched.work = 1;
 	v->outstanding++;
 	gpu_enqueue(v->vgpu, &job->base);
 }
