@@ -280,23 +280,29 @@ static void complete(struct editor *editor)
 
 /* ---- keys ---- */
 
-/* A new, empty line below; the owner may print before it is shown. */
-static void finish(struct editor *editor, bool entered)
+/* Leaves the line; the next one is empty. */
+static void finish(struct editor *editor, const char *mark)
 {
-	bool shown = editor->shown;
-
-	out(editor, entered ? NEW_LINE : "^C" NEW_LINE);
-	editor->shown = false;
+	out(editor, mark);
+	out(editor, NEW_LINE);
 	/* The draft is not needed any more and outlives the line. */
 	(void)str_copy(editor->draft, sizeof(editor->draft), editor->line);
 	editor->history_at = 0;
 	set_line(editor, "");
-	if (entered) {
-		remember(editor, editor->draft);
-		editor->ops->line(editor->ctx, editor->draft);
-	}
-	if (shown)
-		editor_show(editor);
+}
+
+static void enter(struct editor *editor)
+{
+	finish(editor, "");
+	remember(editor, editor->draft);
+	editor->shown = false;
+	editor->ops->line(editor->ctx, editor->draft);
+}
+
+static void cancel(struct editor *editor)
+{
+	finish(editor, "^C");
+	draw(editor);
 }
 
 static void backspace(struct editor *editor)
@@ -320,7 +326,7 @@ static void control_key(struct editor *editor, u8 byte)
 		move_to(editor, editor->cursor - 1);
 		break;
 	case CTRL('C'):
-		finish(editor, false);
+		cancel(editor);
 		break;
 	case CTRL('D'):
 		delete (editor);
@@ -340,7 +346,7 @@ static void control_key(struct editor *editor, u8 byte)
 		break;
 	case CTRL('J'):
 	case CTRL('M'):
-		finish(editor, true);
+		enter(editor);
 		break;
 	case CTRL('K'):
 		cut(editor, editor->cursor, editor->length);

@@ -5,15 +5,18 @@
 
 #include "core/lib/types.h"
 
-#define EDITOR_LINE_MAX	   255 /* characters of a line */
-#define EDITOR_HISTORY	   16  /* lines remembered */
-#define EDITOR_PROMPT_MAX  16
+#define EDITOR_LINE_MAX	  255 /* characters of a line */
+#define EDITOR_HISTORY	  16  /* lines remembered */
+#define EDITOR_PROMPT_MAX 16
 
-/* What the editor needs from its owner; all are called from editor_input() alone. */
+/* What the editor needs from its owner; called from within the functions below. */
 struct editor_ops {
 	/* Bytes for the terminal. */
 	void (*write)(void *ctx, const char *text, size_t size);
-	/* A line was entered (without its end); may be empty. */
+	/*
+	 * A line was entered (without its end); may be empty. The editor is hidden
+	 * then: the owner answers and calls editor_show().
+	 */
 	void (*line)(void *ctx, const char *line);
 	/*
 	 * Candidate number `index` for completing `word`, the text from the
