@@ -21,7 +21,7 @@ enum err bare_plan(const struct vm *vm, const struct boot_file *image, struct li
 		.kernel_gpa = LAYOUT_HIGH,
 		.kernel_file = image,
 	};
-	if (image->size <= vm->memory.size - LAYOUT_HIGH)
+	if (image->size <= MIN(vm->memory.size, GMEM_HOLE_START) - LAYOUT_HIGH)
 		return OK;
 	log_error("guest %s: %s does not fit in %lu MiB of memory", vm->name, image->name,
 		  vm->memory.size >> 20);
