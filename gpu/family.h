@@ -42,7 +42,7 @@ struct gpu_family_ops {
 	 * its interrupts with gpu_interrupt(). At start. Whatever the result, the
 	 * device does no DMA outside what gpu_dma_map() allowed.
 	 */
-	enum err (*attach)(struct gpu *gpu) must_check;
+	must_check enum err (*attach)(struct gpu *gpu);
 	/* There is room: at most GPU_SCHED_DEPTH jobs are out at a time. */
 	enum gpu_submit (*submit)(struct gpu *gpu, struct gpu_job *job);
 	/* Tell the hardware about what was submitted since the last kick. */
@@ -53,7 +53,7 @@ struct gpu_family_ops {
 	/* ---- towards guests ---- */
 
 	/* Make the virtual function: sets vgpu->family and vgpu->function. */
-	enum err (*vgpu_create)(struct vgpu *vgpu) must_check;
+	must_check enum err (*vgpu_create)(struct vgpu *vgpu);
 	/* A job of this vGPU is complete and charged. On the owner CPU, no lock held. */
 	void (*job_done)(struct vgpu *vgpu, struct gpu_job *job);
 	/* Take no more from the guest; finish, then destroy all that it has on the device. */

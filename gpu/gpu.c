@@ -13,7 +13,7 @@
 #define SERVICE_BUDGET 32
 #define OWNER_CPU      0
 
-static const struct gpu_family_ops *const families[] = { &virtio_gpu_family };
+static const struct gpu_family_ops *const families[] = { &virtio_gpu_family, NULL };
 
 /* Written by gpu_start() alone, before guests run. */
 static struct gpu gpus[CONFIG_MAX_GPUS];
@@ -153,10 +153,11 @@ enum err gpu_interrupt(struct gpu *gpu, u64 *address, u32 *data)
 
 static const struct gpu_family_ops *family_of(const struct pci_function *function)
 {
-	for (u32 i = 0; i < ARRAY_SIZE(families); i++)
-		if (families[i]->matches(function))
-			return families[i];
-	return NULL;
+	const struct gpu_family_ops *const *family = families;
+
+	while (*family && !(*family)->matches(function))
+		family++;
+	return *family;
 }
 
 static enum err bring_up(struct gpu *gpu, const struct config *config, struct iommu *iommu)
