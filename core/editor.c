@@ -9,7 +9,8 @@
  * Only one row of the terminal is ever used, so that hiding is clearing it: of
  * a line that is wider than that, the part around the cursor is shown.
  */
-#define COLUMNS	       79
+#define ROOM	       (79 - EDITOR_PROMPT_MAX) /* characters of the line in the row */
+#define SCROLL	       (ROOM / 2)
 #define CANDIDATES_MAX 256
 
 #define CTRL(letter) ((letter) - '@')
@@ -45,20 +46,16 @@ static void out(struct editor *editor, const char *text)
 }
 
 /* First character of the line that is on the screen when the cursor is at `cursor`. */
-static u32 first_visible(const struct editor *editor, u32 cursor)
+static u32 first_visible(u32 cursor)
 {
-	u32 room = COLUMNS - (u32)strlen(editor->prompt);
-	u32 step = room / 2;
-
 	/* Moves by half a row at a time: a step for each key would draw too much. */
-	return cursor < room ? 0 : ((cursor - room) / step + 1) * step;
+	return cursor < ROOM ? 0 : ((cursor - ROOM) / SCROLL + 1) * SCROLL;
 }
 
 static void draw(struct editor *editor)
 {
-	u32 room = COLUMNS - (u32)strlen(editor->prompt);
-	u32 first = first_visible(editor, editor->cursor);
-	u32 end = MIN(editor->length, first + room);
+	u32 first = first_visible(editor->cursor);
+	u32 end = MIN(editor->length, first + ROOM);
 	char back[16];
 
 	out(editor, "\r");
@@ -128,11 +125,11 @@ static bool insert(struct editor *editor, const char *text, u32 size)
 static void type(struct editor *editor, char c)
 {
 	bool at_end = editor->cursor == editor->length;
-	u32 first = first_visible(editor, editor->cursor);
+	u32 first = first_visible(editor->cursor);
 
 	if (!insert(editor, &c, 1))
 		out(editor, BELL);
-	else if (at_end && first_visible(editor, editor->cursor) == first)
+	else if (at_end && first_visible(editor->cursor) == first)
 		out_bytes(editor, &c, 1);
 	else
 		draw(editor);
@@ -311,7 +308,7 @@ static void backspace(struct editor *editor)
 		cut(editor, editor->cursor - 1, editor->cursor);
 }
 
-static void delete (struct editor *editor)
+static void erase(struct editor *editor)
 {
 	cut(editor, editor->cursor, editor->cursor + 1);
 }
@@ -329,7 +326,7 @@ static void control_key(struct editor *editor, u8 byte)
 		cancel(editor);
 		break;
 	case CTRL('D'):
-		delete (editor);
+		erase(editor);
 		break;
 	case CTRL('E'):
 		move_to(editor, editor->length);
@@ -400,7 +397,7 @@ static void function_key(struct editor *editor, u8 final)
 		else if (editor->escape_arg == 4 || editor->escape_arg == 8)
 			move_to(editor, editor->length);
 		else if (editor->escape_arg == 3)
-			delete (editor);
+			erase(editor);
 		break;
 	default:
 		break;

@@ -126,8 +126,8 @@ static void convert(struct out *out, char kind, const struct spec *spec, struct 
 		break;
 	case 'd':
 	case 'i':
-		put_signed(out, spec, spec->longs ? va_arg(args->list, s64)
-						  : va_arg(args->list, int));
+		put_signed(out, spec,
+			   spec->longs ? va_arg(args->list, s64) : va_arg(args->list, int));
 		break;
 	case 'u':
 	case 'x':

@@ -13,6 +13,6 @@
  * the whole text has, without the terminator.
  */
 int fmt_snprintf(char *buf, size_t size, const char *fmt, ...) printf_like(3, 4);
-int fmt_vsnprintf(char *buf, size_t size, const char *fmt, va_list args);
+int fmt_vsnprintf(char *buf, size_t size, const char *fmt, va_list list);
 
 #endif

@@ -51,18 +51,17 @@ typedef struct {
 #define PAGE_SIZE  KIB(4)
 #define PAGE_MASK  (PAGE_SIZE - 1)
 
-#define ARRAY_SIZE(a)	     (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)	     ((a) < (b) ? (a) : (b))
-#define MAX(a, b)	     ((a) > (b) ? (a) : (b))
-#define ALIGN_UP(x, align)   (((x) + (align) - 1) & ~((align) - 1))
-#define ALIGN_DOWN(x, align) ((x) & ~((align) - 1))
-#define IS_ALIGNED(x, align) (((x) & ((align) - 1)) == 0)
-#define BIT(n)		     (1ULL << (n))
-#define container_of(ptr, type, member) \
-	((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)			((a) < (b) ? (a) : (b))
+#define MAX(a, b)			((a) > (b) ? (a) : (b))
+#define ALIGN_UP(x, align)		(((x) + (align)-1) & ~((align)-1))
+#define ALIGN_DOWN(x, align)		((x) & ~((align)-1))
+#define IS_ALIGNED(x, align)		(((x) & ((align)-1)) == 0)
+#define BIT(n)				(1ULL << (n))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-#define must_check   __attribute__((warn_unused_result))
+#define must_check	       __attribute__((warn_unused_result))
 #define printf_like(fmt, args) __attribute__((format(printf, fmt, args)))
-#define packed_struct __attribute__((packed))
+#define packed_struct	       __attribute__((packed))
 
 #endif

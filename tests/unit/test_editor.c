@@ -11,8 +11,9 @@
 #include "core/editor.h"
 #include "core/lib/string.h"
 
-#define COLUMNS 80
-#define PROMPT	"facet> "
+#define COLUMNS	 80
+#define PROMPT	 "facet> "
+#define ROW_ROOM (COLUMNS - 1 - EDITOR_PROMPT_MAX) /* for the line, beside any prompt */
 
 #define UP    "\x1b[A"
 #define DOWN  "\x1b[B"
@@ -493,7 +494,7 @@ static void the_screen_always_shows_the_part_with_the_cursor(void **state)
 		first = editor.cursor - (column - (u32)(sizeof(PROMPT) - 1));
 		assert_true(first <= editor.cursor);
 		scrolled += first > 0;
-		shown = MIN(editor.length - first, COLUMNS - 1 - (u32)(sizeof(PROMPT) - 1));
+		shown = MIN(editor.length - first, ROW_ROOM);
 		assert_memory_equal(row + sizeof(PROMPT) - 1, editor.line + first, shown);
 		for (u32 j = (u32)sizeof(PROMPT) - 1 + shown; j < COLUMNS; j++)
 			assert_int_equal(row[j], ' ');
