@@ -31,7 +31,7 @@ static void check(u32 fixed_regions)
 	u32 mapped = fake_vm.mmio.count - fixed_regions;
 
 	MUST(!bars->mapped || fake_function.memory_enabled);
-	MUST(mapped == (bars->mapped ? 5u : 0u));
+	MUST(mapped == (bars->mapped ? FAKE_REGIONS : 0u));
 	MUST(fake_direct_count == (bars->mapped ? 1u : 0u));
 	for (u32 i = 0; i < fake_vm.mmio.count; i++) {
 		const struct region *region = &fake_vm.mmio.entries[i];
@@ -92,7 +92,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 
 	MUST(fake_start());
 	memcpy(first_config, fake_function.config, sizeof(first_config));
-	fixed_regions = fake_vm.mmio.count - 5;
+	fixed_regions = fake_vm.mmio.count - FAKE_REGIONS;
 	for (; size >= sizeof(step); data += sizeof(step), size -= sizeof(step)) {
 		memcpy(&step, data, sizeof(step));
 		act(&step);

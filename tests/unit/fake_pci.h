@@ -13,6 +13,7 @@
 #include "guest/pci.h"
 
 /* The function: BAR0 trapped with MSI-X, BAR2 32 bits wide, BAR4 direct and prefetchable. */
+#define FAKE_REGIONS	 6 /* that its BARs make */
 #define FAKE_BAR0_SIZE	 KIB(16)
 #define FAKE_BAR2_SIZE	 KIB(8)
 #define FAKE_BAR4_SIZE	 MIB(4)
@@ -150,7 +151,10 @@ static void fake_function_init(struct vpci_function *f)
 		.size = FAKE_BAR0_SIZE,
 		.is_64bit = true,
 		.span_count = 2,
-		.spans = { { .size = PAGE_SIZE, .handler = fake_handler, .ctx = (void *)0xa0 },
+		.spans = { { .offset = KIB(4),
+			     .size = PAGE_SIZE,
+			     .handler = fake_handler,
+			     .ctx = (void *)0xa0 },
 			   { .offset = KIB(12),
 			     .size = PAGE_SIZE,
 			     .handler = fake_handler,
@@ -158,8 +162,12 @@ static void fake_function_init(struct vpci_function *f)
 	};
 	f->bars[2] = (struct vpci_bar){
 		.size = FAKE_BAR2_SIZE,
-		.span_count = 1,
-		.spans = { { .size = KIB(8), .handler = fake_handler, .ctx = (void *)0xc0 } },
+		.span_count = 2,
+		.spans = { { .size = PAGE_SIZE, .handler = fake_handler, .ctx = (void *)0xc0 },
+			   { .offset = KIB(4),
+			     .size = PAGE_SIZE,
+			     .handler = fake_handler,
+			     .ctx = (void *)0xc4 } },
 	};
 	f->bars[4] = (struct vpci_bar){
 		.size = FAKE_BAR4_SIZE,

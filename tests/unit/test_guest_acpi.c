@@ -239,9 +239,10 @@ static void a_package_counts_its_own_length(void **state)
 
 	(void)state;
 	aml_name_integer(&aml, "_UID", 7);
+	aml_name_eisaid(&aml, "_HID", "PNP0A08");
 	aml_end(&aml, mark);
-	/* ExtOp, DeviceOp, three bytes of length, name, Name(_UID, 7) */
-	assert_int_equal(aml.length, 2 + 3 + 4 + 7);
+	/* ExtOp, DeviceOp, three bytes of length, name, Name(_UID, 7), Name(_HID, ...) */
+	assert_int_equal(aml.length, 2 + 3 + 4 + 7 + 10);
 	assert_int_equal(code[2] >> 6, 2); /* two more bytes follow */
 	assert_int_equal((code[2] & 15) | code[3] << 4 | code[4] << 12, aml.length - 2);
 }
