@@ -47,20 +47,20 @@
 #define LATENCY_NO_C2	   101 /* above 100: the state is not supported */
 #define LATENCY_NO_C3	   1001
 
-#define MADT_LAPIC	 0
-#define MADT_IOAPIC	 1
-#define MADT_OVERRIDE	 2
-#define OVERRIDE_LEVEL	 0x0d /* active high, level */
-#define OSC_GRANTED	 0x11 /* native hot-plug, PCIe capability */
-#define OP_CREATE_DWORD	 0x8a
-#define OP_AND		 0x7b
-#define OP_RETURN	 0xa4
-#define OP_ARG3		 0x6b
-#define COM1_PORT	 0x3f8
-#define COM1_IRQ	 4
-#define RTC_PORT	 0x70
-#define IOAPIC_BASE	 0xfec00000u
-#define LAPIC_BASE	 0xfee00000u
+#define MADT_LAPIC	0
+#define MADT_IOAPIC	1
+#define MADT_OVERRIDE	2
+#define OVERRIDE_LEVEL	0x0d /* active high, level */
+#define OSC_GRANTED	0x11 /* native hot-plug, PCIe capability */
+#define OP_CREATE_DWORD 0x8a
+#define OP_AND		0x7b
+#define OP_RETURN	0xa4
+#define OP_ARG3		0x6b
+#define COM1_PORT	0x3f8
+#define COM1_IRQ	4
+#define RTC_PORT	0x70
+#define IOAPIC_BASE	0xfec00000u
+#define LAPIC_BASE	0xfee00000u
 
 /* Tables being laid out one after the other. */
 struct builder {
@@ -74,6 +74,13 @@ struct builder {
 static void put(u8 *at, u64 value, u32 size)
 {
 	memcpy(at, &value, size);
+}
+
+/* Text fields have a length of their own and no terminator. */
+static void put_text(u8 *at, const char *text)
+{
+	while (*text)
+		*at++ = (u8)*text++;
 }
 
 static u8 checksum(const u8 *bytes, u32 size)
@@ -107,13 +114,13 @@ static u64 address_of(const struct builder *b, const u8 *table)
 /* Fill the header and its checksum; the table is `size` bytes long. */
 static u64 seal(struct builder *b, u8 *table, const char *signature, u8 revision, u32 size)
 {
-	memcpy(table, signature, 4);
+	put_text(table, signature);
 	put(table + 4, size, 4);
 	table[8] = revision;
-	memcpy(table + 10, "FACET ", 6);
-	memcpy(table + 16, "FACETVM ", 8);
+	put_text(table + 10, "FACET ");
+	put_text(table + 16, "FACETVM ");
 	put(table + 24, 1, 4);
-	memcpy(table + 28, "FACT", 4);
+	put_text(table + 28, "FACT");
 	put(table + 32, 1, 4);
 	table[9] = 0;
 	table[9] = checksum(table, size);
@@ -230,7 +237,7 @@ static u64 add_facs(struct builder *b)
 
 	if (!facs)
 		return 0;
-	memcpy(facs, "FACS", 4);
+	put_text(facs, "FACS");
 	put(facs + 4, FACS_SIZE, 4);
 	facs[32] = 2; /* version */
 	b->used += FACS_SIZE;
@@ -335,8 +342,8 @@ static void add_rsdp(struct builder *b, u64 xsdt)
 	u8 *rsdp = b->bytes + (LAYOUT_RSDP - LAYOUT_ACPI);
 
 	memset(rsdp, 0, RSDP_SIZE);
-	memcpy(rsdp, "RSD PTR ", 8);
-	memcpy(rsdp + 9, "FACET ", 6);
+	put_text(rsdp, "RSD PTR ");
+	put_text(rsdp + 9, "FACET ");
 	rsdp[15] = 2; /* revision */
 	put(rsdp + 20, RSDP_SIZE, 4);
 	put(rsdp + 24, xsdt, 8);

@@ -18,20 +18,20 @@
 
 #define LENGTH_BYTES 3 /* every length is written with three bytes: up to 1 MiB */
 
-#define SPACE_MEMORY	  0
-#define SPACE_IO	  1
-#define SPACE_BUS	  2
-#define RANGE_FIXED	  0x0c /* both ends are fixed */
-#define IO_ENTIRE	  0x03
-#define MEMORY_RW	  0x01
-#define MEMORY_PREFETCH	  0x07
-#define DESCRIPTOR_DWORD  0x87
-#define DESCRIPTOR_WORD	  0x88
-#define DESCRIPTOR_QWORD  0x8a
-#define DESCRIPTOR_IO	  0x47
-#define DESCRIPTOR_IRQ	  0x22
-#define DESCRIPTOR_MEM32  0x86
-#define DESCRIPTOR_END	  0x79
+#define SPACE_MEMORY	 0
+#define SPACE_IO	 1
+#define SPACE_BUS	 2
+#define RANGE_FIXED	 0x0c /* both ends are fixed */
+#define IO_ENTIRE	 0x03
+#define MEMORY_RW	 0x01
+#define MEMORY_PREFETCH	 0x07
+#define DESCRIPTOR_DWORD 0x87
+#define DESCRIPTOR_WORD	 0x88
+#define DESCRIPTOR_QWORD 0x8a
+#define DESCRIPTOR_IO	 0x47
+#define DESCRIPTOR_IRQ	 0x22
+#define DESCRIPTOR_MEM32 0x86
+#define DESCRIPTOR_END	 0x79
 
 void aml_byte(struct aml *aml, u8 byte)
 {
@@ -228,8 +228,8 @@ void aml_memory_window(struct aml *aml, u64 base, u64 size, bool prefetchable)
 
 void aml_ports(struct aml *aml, u16 base, u8 count)
 {
-	const u8 bytes[] = { DESCRIPTOR_IO, 1,	  (u8)base, (u8)(base >> 8),
-			     (u8)base,	    (u8)(base >> 8), 1, count };
+	const u8 bytes[] = { DESCRIPTOR_IO,   1, (u8)base, (u8)(base >> 8), (u8)base,
+			     (u8)(base >> 8), 1, count };
 
 	aml_bytes(aml, bytes, sizeof(bytes));
 }

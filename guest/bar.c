@@ -5,10 +5,10 @@
 #include "core/lib/string.h"
 #include "guest/layout.h"
 
-#define BAR_OFFSET(i)	  (0x10 + 4 * (i))
-#define BAR_64BIT	  BIT(2)
-#define BAR_PREFETCHABLE  BIT(3)
-#define BAR_FLAGS	  0xfULL
+#define BAR_OFFSET(i)	 (0x10 + 4 * (i))
+#define BAR_64BIT	 BIT(2)
+#define BAR_PREFETCHABLE BIT(3)
+#define BAR_FLAGS	 0xfULL
 
 static u32 get32(const u8 *p)
 {

@@ -88,6 +88,5 @@ enum err bare_finish(struct vm *vm, const struct linux_plan *plan)
 		e = map_range(&b, LAYOUT_ECAM, MAPPED_DEVICE);
 	if (!e)
 		e = gmem_write(&vm->memory, GPA(LAYOUT_ZERO_PAGE), &info, sizeof(info));
-	return e ? e
-		 : longmode_enter(vm, b.root, plan->kernel_gpa, LAYOUT_ZERO_PAGE, STACK_TOP);
+	return e ? e : longmode_enter(vm, b.root, plan->kernel_gpa, LAYOUT_ZERO_PAGE, STACK_TOP);
 }

@@ -30,15 +30,15 @@
 #define ZP_E820		   0x2d0
 #define ENTRY_64	   0x200 /* behind the start of the protected-mode part */
 
-#define BOOT_FLAG	     0xaa55
-#define MAGIC_HDRS	     0x53726448u
-#define VERSION_MIN	     0x020c
-#define XLOADFLAG_64	     1
-#define LOADER_UNDEFINED     0xff
-#define SECTOR		     512
-#define E820_RAM	     1
-#define E820_RESERVED	     2
-#define STACK_TOP	     0x8000ULL
+#define BOOT_FLAG	 0xaa55
+#define MAGIC_HDRS	 0x53726448u
+#define VERSION_MIN	 0x020c
+#define XLOADFLAG_64	 1
+#define LOADER_UNDEFINED 0xff
+#define SECTOR		 512
+#define E820_RAM	 1
+#define E820_RESERVED	 2
+#define STACK_TOP	 0x8000ULL
 
 struct e820 {
 	u64 base, size;
@@ -96,8 +96,8 @@ static u64 low_ram(const struct vm *vm)
 	return MIN(vm->memory.size, GMEM_HOLE_START);
 }
 
-static enum err place_initrd(const struct vm *vm, const struct boot_file *initrd,
-			     u64 kernel_end, u64 limit, struct linux_plan *plan)
+static enum err place_initrd(const struct vm *vm, const struct boot_file *initrd, u64 kernel_end,
+			     u64 limit, struct linux_plan *plan)
 {
 	u64 top = MIN(low_ram(vm), limit);
 

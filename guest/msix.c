@@ -84,7 +84,8 @@ static u32 read_word(struct msix *msix, u64 offset)
 static void write_word(struct msix *msix, u64 offset, u32 value)
 {
 	if (offset < (u64)msix->count * ENTRY_SIZE)
-		*table_word(msix, offset) = offset % ENTRY_SIZE == 12 ? value & ENTRY_MASKED : value;
+		*table_word(msix, offset) =
+			offset % ENTRY_SIZE == 12 ? value & ENTRY_MASKED : value;
 }
 
 enum access_result msix_page(struct vcpu *vcpu, void *ctx, struct access *access)
