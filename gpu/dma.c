@@ -35,13 +35,13 @@ enum err gpu_dma_message(struct gpu *gpu, u8 vector, u64 *address, u32 *data)
 	return OK;
 }
 
-enum err gpu_dma_map(struct gpu *gpu, hpa_t hpa, u64 size)
+enum err gpu_dma_map(struct gpu *gpu, hpa_t hpa, u64 size, u32 rights)
 {
 	if (!gpu->iommu)
 		return OK;
 	if (hpa.raw + size > BIT(VGPU_WINDOW_SHIFT))
 		return ERR_RANGE; /* would lie in a guest's window */
-	return iommu_map(&gpu->domain, IOVA(hpa.raw), hpa, size, IOMMU_READ | IOMMU_WRITE);
+	return iommu_map(&gpu->domain, IOVA(hpa.raw), hpa, size, rights);
 }
 
 void gpu_dma_unmap(struct gpu *gpu, hpa_t hpa, u64 size)

@@ -80,10 +80,11 @@ const struct config *gpu_config(void);
 /* ---- for families ---- */
 
 /*
- * Let the device reach [hpa, hpa + size) at iova = hpa: its rings and our
- * buffers, page-aligned frames of the pool. A no-op without an IOMMU.
+ * Let the device read (and write, `rights` is of enum iommu_right) [hpa, hpa +
+ * size) at iova = hpa: its rings and our buffers, page-aligned frames of the
+ * pool. A no-op without an IOMMU.
  */
-must_check enum err gpu_dma_map(struct gpu *gpu, hpa_t hpa, u64 size);
+must_check enum err gpu_dma_map(struct gpu *gpu, hpa_t hpa, u64 size, u32 rights);
 /* Returns after the IOMMU has forgotten the range. */
 void gpu_dma_unmap(struct gpu *gpu, hpa_t hpa, u64 size);
 

@@ -435,6 +435,34 @@ u32 audit_fill_answer(const struct audit *audit, u32 type, union virtio_gpu_resp
 	return sizeof(response->hdr);
 }
 
+u32 audit_make_clear(const struct resource *resource, u32 step, union virtio_gpu_command *command,
+		     u32 *entries)
+{
+	struct virtio_gpu_attach_backing *attach_zeros;
+	struct virtio_gpu_transfer_2d *all;
+	struct virtio_gpu_resource_ref *done;
+
+	*entries = 0;
+	switch (step) {
+	case 0:
+		*entries = (u32)((resource->bytes + CLEAR_ENTRY_BYTES - 1) / CLEAR_ENTRY_BYTES);
+		attach_zeros = start(command, VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING);
+		attach_zeros->resource_id = resource->host_id;
+		attach_zeros->entry_count = *entries;
+		return sizeof(*attach_zeros);
+	case 1:
+		all = start(command, VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D);
+		all->resource_id = resource->host_id;
+		all->rect.width = resource->width;
+		all->rect.height = resource->height;
+		return sizeof(*all);
+	default:
+		done = start(command, VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING);
+		done->resource_id = resource->host_id;
+		return sizeof(*done);
+	}
+}
+
 u32 audit_make_unref(const struct resource *resource, union virtio_gpu_command *command)
 {
 	struct virtio_gpu_resource_ref *to = start(command, VIRTIO_GPU_CMD_RESOURCE_UNREF);

@@ -23,10 +23,11 @@ enum audit_verdict {
 /* What has to be done once the device has answered. */
 enum audit_effect {
 	EFFECT_NONE,
-	EFFECT_CREATE, /* refused: the resource goes again */
-	EFFECT_UNREF,  /* the resource is free */
-	EFFECT_ATTACH, /* refused: the backing goes again */
-	EFFECT_DETACH, /* the backing is free */
+	EFFECT_CREATE,	/* made or cleared in part; a refusal is kept */
+	EFFECT_CLEARED, /* the last of those; after a refusal the resource goes again */
+	EFFECT_UNREF,	/* the resource is free */
+	EFFECT_ATTACH,	/* refused: the backing goes again */
+	EFFECT_DETACH,	/* the backing is free */
 };
 
 struct audit_result {
@@ -93,9 +94,19 @@ void audit_backing_done(struct audit *audit, struct audit_result *result,
  * returns its length, sizeof(struct virtio_gpu_hdr) for one without content.
  * The header's fence fields are the caller's.
  */
-u32 audit_fill_answer(const struct audit *audit, u32 answer, union virtio_gpu_response *response);
+u32 audit_fill_answer(const struct audit *audit, u32 type, union virtio_gpu_response *response);
 
 /* Host commands of our own making. */
+
+/*
+ * What has to follow a CREATE before anybody sees the resource: backing of
+ * zeros, a transfer of all of it, no backing. Step 0 to AUDIT_CLEAR_STEPS - 1.
+ * `entries` is how many entries of zeros the command is followed by.
+ */
+#define AUDIT_CLEAR_STEPS 3
+u32 audit_make_clear(const struct resource *resource, u32 step, union virtio_gpu_command *command,
+		     u32 *entries);
+
 u32 audit_make_unref(const struct resource *resource, union virtio_gpu_command *command);
 u32 audit_make_show(const struct audit *audit, union virtio_gpu_command *command);
 /* 0: nothing is shown. */

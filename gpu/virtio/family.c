@@ -26,7 +26,7 @@ static enum err make_units(struct virtio_vgpu *v, u32 count)
 	if (!v->units.raw)
 		return ERR_NO_MEMORY;
 	v->unit_pages = pages;
-	e = gpu_dma_map(v->vgpu->gpu, v->units, (u64)pages << PAGE_SHIFT);
+	e = gpu_dma_map(v->vgpu->gpu, v->units, (u64)pages << PAGE_SHIFT, IOMMU_READ);
 	if (e)
 		frame_free_contiguous(v->units, pages);
 	return e;

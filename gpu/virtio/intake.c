@@ -11,6 +11,7 @@
 #include "gpu/virtio/virtio_gpu.h"
 
 #define COMMANDS_A_STEP 4
+#define JOBS_A_COMMAND	(1 + AUDIT_CLEAR_STEPS)
 #define COMMAND_WORK	4096 /* pixels that take about as long as a short command */
 #define REFUSED_LINES	2    /* a second */
 
@@ -70,6 +71,15 @@ static struct virtio_gpu_job *take_job(struct virtio_vgpu *v)
 	return NULL;
 }
 
+static u32 free_jobs(const struct virtio_vgpu *v)
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < GPU_JOBS_MAX; i++)
+		count += !v->jobs[i].taken;
+	return count;
+}
+
 /* The writable buffers that the header of the answer goes into. */
 static void keep_response_place(struct virtio_gpu_job *job, const struct vring_chain *chain)
 {
@@ -100,27 +110,60 @@ static u32 work_of(const union virtio_gpu_command *command)
 	return (u32)MIN(pixels + COMMAND_WORK, (u64)GPU_SCHED_WORK_MAX);
 }
 
-static void send(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
+static void enqueue(struct virtio_vgpu *v, struct virtio_gpu_job *job)
+{
+	job->taken = true;
+	job->base.sched.work = work_of(&job->command);
+	v->outstanding++;
+	gpu_enqueue(v->vgpu, &job->base);
+}
+
+static void fill(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 {
 	const struct audit_result *result = &v->result;
 
-	job->taken = true;
 	job->internal = false;
 	job->queue = queue;
 	job->head = v->chain.head;
 	job->effect = result->effect;
 	job->resource = result->resource;
 	job->backing = result->backing;
+	job->zero_entries = 0;
 	job->names_scanout = result->names_scanout;
 	job->length = result->length;
 	job->command = result->command;
 	job->guest = v->header;
-	job->base.sched.work = work_of(&job->command);
 	keep_response_place(job, &v->chain);
-	if (result->names_scanout)
+}
+
+/*
+ * A new resource is overwritten with zeros before the guest hears of it. All
+ * jobs are queued at once: what the guest sends next comes behind them.
+ */
+static void send_create(struct virtio_vgpu *v, struct virtio_gpu_job *job)
+{
+	job->internal = true;
+	enqueue(v, job);
+	for (u32 step = 0; step < AUDIT_CLEAR_STEPS; step++) {
+		job = take_job(v);
+		fill(v, job, VIRTIO_GPU_QUEUE_CONTROL);
+		job->internal = step + 1 < AUDIT_CLEAR_STEPS;
+		job->effect = job->internal ? EFFECT_CREATE : EFFECT_CLEARED;
+		job->length = audit_make_clear(v->result.resource, step, &job->command,
+					       &job->zero_entries);
+		enqueue(v, job);
+	}
+}
+
+static void send(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
+{
+	fill(v, job, queue);
+	if (v->result.names_scanout)
 		v->shown = true;
-	v->outstanding++;
-	gpu_enqueue(v->vgpu, &job->base);
+	if (v->result.effect == EFFECT_CREATE)
+		send_create(v, job);
+	else
+		enqueue(v, job);
 }
 
 /* The fence fields of an answer are the guest's own (5.7.6.7). */
@@ -179,7 +222,7 @@ static bool take_command(struct virtio_vgpu *v, u16 queue)
 
 	if (!v->rings[queue].enabled)
 		return false;
-	if (!job) {
+	if (!job || free_jobs(v) < JOBS_A_COMMAND) {
 		v->wait_job = true;
 		return false;
 	}

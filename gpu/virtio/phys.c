@@ -49,6 +49,7 @@ struct virtio_gpu {
 	struct slot slots[SLOTS];
 	u64 fence; /* last one used; the renderer compares them, so they only grow */
 	struct virtqueue_segment segments[TABLE_ENTRIES];
+	hpa_t zeros; /* entries that all name the same zeros, which follow them */
 	struct display displays[VIRTIO_GPU_SCANOUTS_MAX];
 	struct log_limit limit;
 };
@@ -78,29 +79,41 @@ static struct slot *slot_of(struct virtio_gpu *device, u8 queue, u16 head)
 	return NULL;
 }
 
-/* The command, then the units of `backing`, then room for `response_bytes`. */
+/* What follows a command: the units of a guest's backing, or entries of zeros. */
+struct data {
+	const struct resource_table *table;
+	const struct backing *backing; /* NULL: none */
+	u32 zero_entries;	       /* 0: none */
+};
+
+/* The command, then `data`, then room for `response_bytes`. */
 static u32 build_segments(struct virtio_gpu *device, const struct slot *slot, u32 length,
-			  const struct resource_table *table, const struct backing *backing,
-			  u32 response_bytes)
+			  const struct data *data, u32 response_bytes)
 {
 	struct virtqueue_segment *segments = device->segments;
 	u32 count = 0;
 	u32 bytes;
 
 	segments[count++] = (struct virtqueue_segment){ slot->iova, length, false };
-	if (backing) {
-		u16 unit = backing->first;
-		const void *data;
+	if (data->zero_entries)
+		segments[count++] = (struct virtqueue_segment){
+			IOVA(device->zeros.raw),
+			data->zero_entries * (u32)sizeof(struct virtio_gpu_mem_entry), false
+		};
+	if (data->backing) {
+		u16 unit = data->backing->first;
+		const void *entries;
 
-		for (u32 i = 0; count < TABLE_ENTRIES - 1 &&
-				(data = backing_unit(table, backing, unit, i, &bytes));
+		for (u32 i = 0;
+		     count < TABLE_ENTRIES - 1 &&
+		     (entries = backing_unit(data->table, data->backing, unit, i, &bytes));
 		     i++) {
 			/* Pool frames: the device sees them at their physical address. */
-			hpa_t hpa = frame_of(data);
+			hpa_t hpa = frame_of(entries);
 
 			segments[count++] =
 				(struct virtqueue_segment){ IOVA(hpa.raw), bytes, false };
-			unit = backing_next(table, unit);
+			unit = backing_next(data->table, unit);
 		}
 	}
 	if (response_bytes)
@@ -155,6 +168,7 @@ enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *base)
 	struct virtio_vgpu *v = virtio_of(base->vgpu);
 	bool control = job->queue == VIRTIO_GPU_QUEUE_CONTROL;
 	struct slot *slot = free_slot(device);
+	struct data data = { .table = &v->audit.resources, .zero_entries = job->zero_entries };
 	u32 count;
 
 	job->answer = VIRTIO_GPU_RESP_OK_NODATA;
@@ -169,8 +183,9 @@ enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *base)
 	}
 	memcpy(slot->memory, &job->command, sizeof(job->command));
 	memset(slot->memory + RESPONSE_AT, 0, sizeof(struct virtio_gpu_hdr));
-	count = build_segments(device, slot, job->length, &v->audit.resources,
-			       job->effect == EFFECT_ATTACH ? &job->backing : NULL,
+	if (job->effect == EFFECT_ATTACH)
+		data.backing = &job->backing;
+	count = build_segments(device, slot, job->length, &data,
 			       control ? sizeof(struct virtio_gpu_hdr) : 0);
 	if (send(device, slot, job->queue, count))
 		return GPU_DONE;
@@ -246,12 +261,13 @@ void virtio_gpu_display(const struct gpu *gpu, s32 scanout, struct audit_display
 static enum err ask(struct virtio_gpu *device, u32 length, u32 response_bytes, u32 expected)
 {
 	struct slot *slot = &device->slots[0];
+	struct data none = { 0 };
 	u64 limit = now_ns() + START_LIMIT_NS;
 	u32 count;
 	enum err e;
 
 	memset(slot->memory + RESPONSE_AT, 0, response_bytes);
-	count = build_segments(device, slot, length, NULL, NULL, response_bytes);
+	count = build_segments(device, slot, length, &none, response_bytes);
 	e = send(device, slot, VIRTIO_GPU_QUEUE_CONTROL, count);
 	if (e)
 		return e;
@@ -327,7 +343,7 @@ static enum err make_queue(struct virtio_gpu *device, u16 index)
 	hpa = frame_alloc_contiguous(pages);
 	if (!hpa.raw)
 		return ERR_NO_MEMORY;
-	e = gpu_dma_map(device->gpu, hpa, (u64)pages << PAGE_SHIFT);
+	e = gpu_dma_map(device->gpu, hpa, (u64)pages << PAGE_SHIFT, IOMMU_READ | IOMMU_WRITE);
 	if (!e)
 		e = virtqueue_init(&device->queues[index], size, frame_ptr(hpa), IOVA(hpa.raw));
 	if (!e)
@@ -348,7 +364,26 @@ static enum err make_slots(struct virtio_gpu *device)
 		device->slots[i].memory = (u8 *)frame_ptr(hpa) + offset;
 		device->slots[i].iova = IOVA(hpa.raw + offset);
 	}
-	return gpu_dma_map(device->gpu, hpa, (u64)SLOTS * SLOT_PAGES * PAGE_SIZE);
+	return gpu_dma_map(device->gpu, hpa, (u64)SLOTS * SLOT_PAGES * PAGE_SIZE,
+			   IOMMU_READ | IOMMU_WRITE);
+}
+
+/* Entries for a new picture of any size: what was in its memory before is overwritten. */
+static enum err make_zeros(struct virtio_gpu *device)
+{
+	u32 table = CLEAR_ENTRIES_MAX * (u32)sizeof(struct virtio_gpu_mem_entry);
+	u32 bytes = table + CLEAR_ENTRY_BYTES;
+	hpa_t hpa = frame_alloc_contiguous(bytes >> PAGE_SHIFT);
+	struct virtio_gpu_mem_entry *entries;
+
+	if (!hpa.raw)
+		return ERR_NO_MEMORY;
+	entries = frame_ptr(hpa);
+	for (u32 i = 0; i < CLEAR_ENTRIES_MAX; i++)
+		entries[i] = (struct virtio_gpu_mem_entry){ .addr = hpa.raw + table,
+							    .length = CLEAR_ENTRY_BYTES };
+	device->zeros = hpa;
+	return gpu_dma_map(device->gpu, hpa, bytes, IOMMU_READ);
 }
 
 static enum err negotiate(struct virtio_gpu *device)
@@ -392,6 +427,8 @@ static enum err start(struct virtio_gpu *device)
 		e = make_queue(device, i);
 	if (!e)
 		e = make_slots(device);
+	if (!e)
+		e = make_zeros(device);
 	if (e)
 		return e;
 	scanouts = virtio_pci_config_read(&device->pci,

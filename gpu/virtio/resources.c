@@ -58,7 +58,7 @@ enum err resource_bytes(u32 format, u32 width, u32 height, u64 *bytes)
 	if (!width || !height || width > SIDE_MAX || height > SIDE_MAX)
 		return ERR_RANGE;
 	*bytes = (u64)width * height * BYTES_PER_PIXEL; /* at most 2^30 */
-	return OK;
+	return *bytes <= RESOURCE_BYTES_MAX ? OK : ERR_RANGE;
 }
 
 static u16 *bucket_of(struct resource_table *table, u32 guest_id)

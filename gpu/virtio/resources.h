@@ -22,6 +22,11 @@
 #define BACKING_UNITS_MAX     1152 /* 16384 entries 4.5 times over */
 #define BACKING_NONE	      0xffff
 
+/* A new resource is cleared from one piece of zeros, named as often as needed. */
+#define CLEAR_ENTRY_BYTES  KIB(64)
+#define CLEAR_ENTRIES_MAX  4096
+#define RESOURCE_BYTES_MAX (CLEAR_ENTRY_BYTES * CLEAR_ENTRIES_MAX)
+
 /* Entries as the physical device reads them: a chain of units. */
 struct backing {
 	u16 first, last; /* BACKING_NONE: empty */
@@ -44,6 +49,7 @@ struct resource {
 	u8 state;
 	bool unref_queued; /* buried: its UNREF is on the way */
 	bool backed;
+	u32 failure; /* what the device answered while it was made and cleared; 0: all is well */
 	struct backing backing;
 	u64 bytes; /* counted against the quota until the slot is free */
 };
@@ -65,7 +71,8 @@ struct resource_table {
 void resource_table_init(struct resource_table *table, u32 host_base, u64 quota, void *units,
 			 u16 unit_count);
 
-/* Bytes of a picture; ERR_RANGE: a side is 0 or above 16384; ERR_INVALID: unknown format. */
+/* Bytes of a picture; ERR_RANGE: a side is 0 or above 16384,
+ * or there are more than RESOURCE_BYTES_MAX; ERR_INVALID: unknown format. */
 must_check enum err resource_bytes(u32 format, u32 width, u32 height, u64 *bytes);
 
 /* The live resource that the guest calls `guest_id`, or NULL. */

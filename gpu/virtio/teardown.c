@@ -13,6 +13,22 @@ static bool is_error(u32 answer)
 	return answer < VIRTIO_GPU_RESP_OK_NODATA || answer >= VIRTIO_GPU_RESP_ERR_UNSPEC;
 }
 
+/* The guest is told of the first thing that went wrong while its resource was made. */
+static void end_create(struct virtio_vgpu *v, struct virtio_gpu_job *job)
+{
+	struct resource *resource = job->resource;
+
+	if (resource->failure)
+		job->answer = resource->failure;
+	if (!is_error(job->answer) || resource->state != RESOURCE_LIVE)
+		return;
+	/* Jobs behind this one may name it: an UNREF of ours ends it in turn. */
+	if (v->audit.picture.slot == resource->slot)
+		v->audit.picture.slot = BACKING_NONE;
+	resource_bury(&v->audit.resources, resource);
+	v->want |= WANT_REAP;
+}
+
 static void apply_effect(struct virtio_vgpu *v, struct virtio_gpu_job *job)
 {
 	struct resource_table *table = &v->audit.resources;
@@ -22,13 +38,11 @@ static void apply_effect(struct virtio_vgpu *v, struct virtio_gpu_job *job)
 	case EFFECT_NONE:
 		break;
 	case EFFECT_CREATE:
-		if (!is_error(job->answer) || resource->state != RESOURCE_LIVE)
-			break;
-		/* Jobs behind this one may name it: an UNREF of ours ends it in turn. */
-		if (v->audit.picture.slot == resource->slot)
-			v->audit.picture.slot = BACKING_NONE;
-		resource_bury(table, resource);
-		v->want |= WANT_REAP;
+		if (is_error(job->answer) && !resource->failure)
+			resource->failure = job->answer;
+		break;
+	case EFFECT_CLEARED:
+		end_create(v, job);
 		break;
 	case EFFECT_UNREF:
 		resource_free(table, resource);
@@ -82,6 +96,7 @@ static void start_internal(struct virtio_vgpu *v, bool names_scanout)
 	v->internal.effect = EFFECT_NONE;
 	v->internal.resource = NULL;
 	v->internal.names_scanout = names_scanout;
+	v->internal.zero_entries = 0;
 	backing_init(&v->internal.backing);
 }
 

@@ -22,13 +22,14 @@
 struct virtio_gpu_job {
 	struct gpu_job base; /* first */
 	bool taken;
-	bool internal; /* ours: nobody waits for the answer */
+	bool internal; /* ours, or not the last of a command: nobody waits for the answer */
 	bool names_scanout;
 	u8 queue;
 	u16 head;
 	enum audit_effect effect;
 	struct resource *resource;
 	struct backing backing; /* EFFECT_ATTACH: follows the command */
+	u32 zero_entries;	/* so many entries of zeros follow it */
 	u32 length;
 	union virtio_gpu_command command;
 	struct virtio_gpu_hdr guest; /* header of the guest's command */
@@ -110,7 +111,7 @@ static inline struct virtio_vgpu *virtio_of(struct vgpu *vgpu)
 
 bool virtio_gpu_matches(const struct pci_function *function);
 must_check enum err virtio_gpu_attach(struct gpu *gpu);
-enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *job);
+enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *base);
 void virtio_gpu_kick(struct gpu *gpu);
 struct gpu_job *virtio_gpu_poll(struct gpu *gpu);
 /* Mode and EDID of a physical scan-out; of number 0 for GPU_SCANOUT_NONE. */

@@ -258,7 +258,7 @@ enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size
 {
 	(void)domain;
 	(void)hpa;
-	MUST(rights == (IOMMU_READ | IOMMU_WRITE) && iova.raw >> 40 <= FAKE_VMS);
+	MUST((rights & IOMMU_READ) && iova.raw >> 40 <= FAKE_VMS);
 	fake_mapped[iova.raw >> 40] += size;
 	return OK;
 }
@@ -288,6 +288,8 @@ enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *ad
 static struct {
 	struct {
 		bool exists, backed;
+		bool zeros;   /* backed by nothing but zeros */
+		bool cleared; /* what was in its memory before is gone */
 		u32 width, height;
 		u64 backing_bytes;
 	} resources[FAKE_IDS];
@@ -295,8 +297,10 @@ static struct {
 	struct gpu_job *fifo[GPU_SCHED_DEPTH];
 	u32 fifo_count;
 	u32 kicks, commands;
-	bool frozen; /* it finishes nothing */
-	u32 refuse;  /* the answer to the next command, 0: its own */
+	bool frozen;	  /* it finishes nothing */
+	u32 refuse;	  /* the answer to the next command, 0: its own */
+	u32 refuse_after; /* so many commands later */
+	bool refused;	  /* it has once: not all is as it should be */
 	u32 last_type;
 } fake_device;
 
@@ -358,6 +362,46 @@ static u64 check_backing(const struct virtio_gpu_job *job, u32 announced)
 	return total;
 }
 
+/* Nobody sees what another left in this memory. */
+static u32 cleared_id(const struct vgpu *vgpu, u32 id)
+{
+	MUST(fake_device.resources[own_id(vgpu, id)].cleared || fake_device.refused);
+	return id;
+}
+
+static void fake_transfer(u32 id, const struct virtio_gpu_transfer_2d *transfer)
+{
+	const struct virtio_gpu_rect *rect = &transfer->rect;
+
+	MUST((u64)rect->x + rect->width <= fake_device.resources[id].width);
+	MUST((u64)rect->y + rect->height <= fake_device.resources[id].height);
+	MUST(transfer->offset + (u64)(rect->height - 1) * fake_device.resources[id].width * 4 +
+		     (u64)rect->width * 4 <=
+	     fake_device.resources[id].backing_bytes);
+	if (!fake_device.resources[id].zeros)
+		return;
+	MUST(rect->width == fake_device.resources[id].width && !transfer->offset);
+	MUST(rect->height == fake_device.resources[id].height);
+	fake_device.resources[id].cleared = true;
+}
+
+static u32 fake_attach(const struct virtio_gpu_job *job, u32 id)
+{
+	u32 count = job->command.attach.entry_count;
+
+	if (!fake_device.resources[id].exists) /* its CREATE failed */
+		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+	fake_device.resources[id].zeros = job->zero_entries;
+	if (job->zero_entries) {
+		MUST(count == job->zero_entries && count <= CLEAR_ENTRIES_MAX);
+		fake_device.resources[id].backing_bytes = count * CLEAR_ENTRY_BYTES;
+	} else {
+		fake_device.resources[id].backing_bytes = check_backing(job, count);
+	}
+	fake_device.resources[id].backed = true;
+	return VIRTIO_GPU_RESP_OK_NODATA;
+}
+
 static u32 fake_execute(struct virtio_gpu_job *job)
 {
 	union virtio_gpu_command *command = &job->command;
@@ -383,33 +427,21 @@ static u32 fake_execute(struct virtio_gpu_job *job)
 	case VIRTIO_GPU_CMD_SET_SCANOUT:
 		MUST(command->set_scanout.scanout_id < FAKE_SCANOUTS);
 		if (command->set_scanout.resource_id)
-			(void)own_id(vgpu, command->set_scanout.resource_id);
+			(void)cleared_id(vgpu, command->set_scanout.resource_id);
 		fake_device.scanouts[command->set_scanout.scanout_id] =
 			command->set_scanout.resource_id;
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
-		(void)own_id(vgpu, command->flush.resource_id);
+		(void)cleared_id(vgpu, command->flush.resource_id);
 		return VIRTIO_GPU_RESP_OK_NODATA;
-	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D: {
-		const struct virtio_gpu_rect *rect = &command->transfer_2d.rect;
-
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
 		id = own_id(vgpu, command->transfer_2d.resource_id);
 		if (!fake_device.resources[id].backed) /* its ATTACH failed */
 			return VIRTIO_GPU_RESP_ERR_UNSPEC;
-		MUST((u64)rect->x + rect->width <= fake_device.resources[id].width);
-		MUST((u64)rect->y + rect->height <= fake_device.resources[id].height);
-		MUST(command->transfer_2d.offset +
-			     (u64)(rect->height - 1) * fake_device.resources[id].width * 4 +
-			     (u64)rect->width * 4 <=
-		     fake_device.resources[id].backing_bytes);
+		fake_transfer(id, &command->transfer_2d);
 		return VIRTIO_GPU_RESP_OK_NODATA;
-	}
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-		id = own_id(vgpu, command->attach.resource_id);
-		fake_device.resources[id].backing_bytes =
-			check_backing(job, command->attach.entry_count);
-		fake_device.resources[id].backed = true;
-		return VIRTIO_GPU_RESP_OK_NODATA;
+		return fake_attach(job, own_id(vgpu, command->attach.resource_id));
 	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
 		id = own_id(vgpu, command->ref.resource_id);
 		fake_device.resources[id].backed = false;
@@ -434,7 +466,12 @@ static u32 fake_answer(struct virtio_gpu_job *job)
 
 	if (!refuse || job->command.hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF)
 		return fake_execute(job);
+	if (fake_device.refuse_after) {
+		fake_device.refuse_after--;
+		return fake_execute(job);
+	}
 	fake_device.refuse = 0;
+	fake_device.refused = true;
 	return refuse;
 }
 

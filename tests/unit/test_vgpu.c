@@ -351,6 +351,28 @@ static void more_than_the_quota_is_out_of_memory(void **state)
 	assert_int_equal(create(0, 5, 1024, 1024), OK_NODATA);
 }
 
+static void a_new_resource_is_cleared_before_the_guest_hears_of_it(void **state)
+{
+	(void)state;
+	assert_int_equal(create(0, 5, 640, 480), OK_NODATA);
+	assert_true(fake_device.resources[host_id(0, 5)].cleared);
+	assert_false(fake_device.resources[host_id(0, 5)].backed);
+	assert_int_equal(fake_device.commands, 1 + AUDIT_CLEAR_STEPS);
+}
+
+static void what_cannot_be_cleared_is_not_handed_out(void **state)
+{
+	(void)state;
+	for (u32 step = 0; step < 1 + AUDIT_CLEAR_STEPS; step++) {
+		fake_device.refuse_after = step;
+		fake_device.refuse = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+		assert_int_equal(create(0, 5, 64, 64), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);
+		assert_int_equal(host_id(0, 5), 0);
+		assert_int_equal(fake_vgpu(0)->audit.resources.used, 0);
+	}
+	assert_int_equal(create(0, 5, 64, 64), OK_NODATA);
+}
+
 static void what_the_device_refuses_is_taken_back(void **state)
 {
 	(void)state;
@@ -581,6 +603,8 @@ int main(void)
 		RULE(backing_outside_memory_is_refused),
 		RULE(many_entries_arrive_in_order),
 		RULE(more_than_the_quota_is_out_of_memory),
+		RULE(a_new_resource_is_cleared_before_the_guest_hears_of_it),
+		RULE(what_cannot_be_cleared_is_not_handed_out),
 		RULE(what_the_device_refuses_is_taken_back),
 		RULE(an_index_that_jumps_breaks_the_queue),
 		RULE(a_loop_of_descriptors_breaks_the_queue),
