@@ -12,11 +12,11 @@
 #include "core/log_sink.h"
 #include "core/vm.h"
 
-#define OUTPUT_SIZE	1024 /* bytes of a guest that wait; a power of two */
-#define OUTPUT_STEP	128  /* bytes of one guest before the next has its turn */
-#define INPUT_STEP	64
-#define DETACH_KEY	0x1d /* Ctrl-] */
-#define PRINT_MAX	256
+#define OUTPUT_SIZE	 1024 /* bytes of a guest that wait; a power of two */
+#define OUTPUT_STEP	 128  /* bytes of one guest before the next has its turn */
+#define INPUT_STEP	 64
+#define DETACH_KEY	 0x1d /* Ctrl-] */
+#define PRINT_MAX	 256
 #define HOUSEKEEPING_CPU 0
 
 /* Bytes of one guest on their way to the operator. */
@@ -38,6 +38,7 @@ static u32 command_count;
 static struct vm *attached;
 static char entered[EDITOR_LINE_MAX + 1];
 static bool has_entered;
+static bool prompting; /* the prompt is on the screen */
 static size_t (*guest_input)(struct vm *vm, const u8 *data, size_t size);
 static void (*guest_drained)(struct vm *vm);
 
@@ -52,10 +53,10 @@ static void write_line(const char *line)
 static void show_line(const char *line)
 {
 	spin_lock(&lock);
-	if (!attached)
+	if (prompting)
 		editor_hide(&editor);
 	write_line(line);
-	if (!attached)
+	if (prompting)
 		editor_show(&editor);
 	spin_unlock(&lock);
 }
@@ -174,12 +175,13 @@ void console_attach(struct vm *vm)
 	if (vm)
 		console_print("attached to %s: Ctrl-] detaches", vm->name);
 	spin_lock(&lock);
-	if (vm && !attached)
+	if (prompting)
 		editor_hide(&editor);
 	if (!vm && attached)
 		port->write("\r\n", 2);
 	attached = vm;
-	if (!vm)
+	prompting = !vm;
+	if (prompting)
 		editor_show(&editor);
 	spin_unlock(&lock);
 }
@@ -277,6 +279,7 @@ static void editor_line(void *ctx, const char *line)
 	(void)ctx;
 	(void)str_copy(entered, sizeof(entered), line);
 	has_entered = true;
+	prompting = false; /* no prompt before the command has answered */
 }
 
 static const char *editor_candidate(void *ctx, const char *before, const char *word, u32 index)
@@ -300,6 +303,16 @@ static const struct editor_ops editor_ops = {
 	.candidate = editor_candidate,
 };
 
+/* Unless the command has attached a guest. */
+static void show_prompt(void)
+{
+	spin_lock(&lock);
+	prompting = !attached;
+	if (prompting)
+		editor_show(&editor);
+	spin_unlock(&lock);
+}
+
 static void input_byte(u8 byte)
 {
 	if (attached) {
@@ -315,6 +328,7 @@ static void input_byte(u8 byte)
 	if (has_entered) {
 		has_entered = false;
 		run_line(entered);
+		show_prompt();
 	}
 }
 
@@ -349,7 +363,9 @@ void console_start(const struct console_port *console_port)
 	console_register(&help_command);
 	console_register(&log_command);
 	log_set_sinks(show_line, panic_text);
-	spin_lock(&lock);
-	editor_show(&editor);
-	spin_unlock(&lock);
+}
+
+void console_show_prompt(void)
+{
+	console_attach(NULL);
 }

@@ -28,8 +28,11 @@ struct console_command {
 /* At start, in the order in which `help` lists them. Static storage. */
 void console_register(const struct console_command *command);
 
-/* Take over log output and show the prompt. */
+/* Take over log output. */
 void console_start(const struct console_port *port);
+
+/* Everything has started: show the prompt and take commands. */
+void console_show_prompt(void);
 
 /*
  * How typed bytes reach an attached guest (returns how many it took), and how a

@@ -194,9 +194,10 @@ static void report_faults(void)
 		if (!iommu_poll_fault(&iommu, &fault))
 			return;
 		if (log_allowed(&limit, 4))
-			log_warn("IOMMU blocked %02x:%02x.%x %s 0x%lx: %s",
-				 PCI_BDF_ARGS(fault.bdf),
-				 fault.interrupt ? "interrupt" : fault.write ? "writing" : "reading",
+			log_warn("IOMMU blocked %02x:%02x.%x %s 0x%lx: %s", PCI_BDF_ARGS(fault.bdf),
+				 fault.interrupt ? "interrupt"
+				 : fault.write	 ? "writing"
+						 : "reading",
 				 fault.iova.raw, fault.reason);
 	}
 }
@@ -304,7 +305,7 @@ static void main_on_own_tables(void *unused)
 	apic_init_cpu();
 	percpu_of(0)->apic_id = apic_id();
 	percpu_of(0)->online = 1;
-	time_init(handover.unix_seconds);
+	time_init(handover.boot_tsc, handover.unix_seconds);
 	read_acpi();
 	virt = virt_select();
 	if (virt && virt->cpu_enable())
@@ -322,6 +323,7 @@ static void main_on_own_tables(void *unused)
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
 		console_register(&power_commands[i]);
 	report_memory();
+	console_show_prompt();
 	poll_again(&poll_timer);
 	sched_loop(housekeeping);
 }

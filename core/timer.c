@@ -32,6 +32,7 @@ static u64 ns_per_tsc = 1ULL << SCALE_SHIFT; /* scaled */
 static u64 tsc_per_ns = 1ULL << SCALE_SHIFT;
 static u64 apic_per_ns;
 static u64 boot_seconds;
+static u64 entry_tsc;
 
 static u64 scale(u64 value, u64 factor)
 {
@@ -116,7 +117,12 @@ static struct sample take_sample(void)
 	return best;
 }
 
-void time_init(u64 unix_seconds)
+u64 time_ticks_since_entry(void)
+{
+	return rdtsc() - entry_tsc;
+}
+
+void time_init(u64 boot_tsc, u64 unix_seconds)
 {
 	struct sample first, last;
 	u64 pit, apic_hz;
@@ -141,6 +147,7 @@ void time_init(u64 unix_seconds)
 	apic_per_ns = ratio(apic_hz, NS_PER_SECOND);
 	start_tsc = rdtsc();
 	boot_seconds = unix_seconds;
+	entry_tsc = boot_tsc;
 	log_debug("time: TSC %lu kHz, APIC timer %lu kHz", tsc_hz / 1000, apic_hz / 1000);
 }
 

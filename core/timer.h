@@ -15,6 +15,9 @@ u64 time_ns_to_tsc(u64 ns);
 /* What now_ns() is at host TSC value `tsc`; 0 for one before the start. */
 u64 time_tsc_now_to_ns(u64 tsc);
 
+/* Ticks of the TSC since the UEFI application was entered. */
+u64 time_ticks_since_entry(void);
+
 /* Time of day when the clock read 0, in seconds since 1970-01-01; 0: unknown. */
 u64 wallclock_boot_seconds(void);
 

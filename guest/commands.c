@@ -16,11 +16,16 @@
 #define JSON_MAX KIB(8)
 
 static const char *const exit_names[VM_EXIT_KIND_COUNT] = {
-	[VM_EXIT_INTERRUPT] = "interrupt", [VM_EXIT_IRQ_WINDOW] = "window",
-	[VM_EXIT_MMIO] = "mmio",	   [VM_EXIT_PIO] = "port",
-	[VM_EXIT_CPUID] = "cpuid",	   [VM_EXIT_MSR] = "msr",
-	[VM_EXIT_HLT] = "halt",		   [VM_EXIT_HYPERCALL] = "hypercall",
-	[VM_EXIT_SHUTDOWN] = "shutdown",   [VM_EXIT_STOP] = "stop",
+	[VM_EXIT_INTERRUPT] = "interrupt",
+	[VM_EXIT_IRQ_WINDOW] = "window",
+	[VM_EXIT_MMIO] = "mmio",
+	[VM_EXIT_PIO] = "port",
+	[VM_EXIT_CPUID] = "cpuid",
+	[VM_EXIT_MSR] = "msr",
+	[VM_EXIT_HLT] = "halt",
+	[VM_EXIT_HYPERCALL] = "hypercall",
+	[VM_EXIT_SHUTDOWN] = "shutdown",
+	[VM_EXIT_STOP] = "stop",
 };
 
 static const char *guest_candidate(u32 index)
@@ -43,13 +48,13 @@ static struct vm *named(const char *name)
 	return vm;
 }
 
-static u64 run_ms(const struct vm *vm)
+static u64 run_ns(const struct vm *vm)
 {
 	u64 ns = 0;
 
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		ns += vm->vcpus[i]->run_ns;
-	return ns / 1000000;
+	return ns;
 }
 
 static void run_guests(char *args)
@@ -61,8 +66,8 @@ static void run_guests(char *args)
 
 		if (vm)
 			console_print("  %-16s %-9s %5u %5lu MiB %9lu ms", vm->name,
-				      machine_state_name(vm), vm->vcpu_count,
-				      vm->memory.size >> 20, run_ms(vm));
+				      machine_state_name(vm), vm->vcpu_count, vm->memory.size >> 20,
+				      run_ns(vm) / 1000000);
 	}
 }
 
@@ -171,8 +176,8 @@ static void add(struct json *json, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	json->used += (size_t)fmt_vsnprintf(json->text + json->used, json->size - json->used, fmt,
-					    args);
+	json->used +=
+		(size_t)fmt_vsnprintf(json->text + json->used, json->size - json->used, fmt, args);
 	va_end(args);
 	json->used = MIN(json->used, json->size - 1);
 }
@@ -183,10 +188,11 @@ static void add_guest(struct json *json, const struct vm *vm)
 
 	for (u32 v = 0; v < vm->vcpu_count; v++)
 		ready_ns += vm->vcpus[v]->ready_ns;
-	add(json, "{\"name\":\"%s\",\"state\":\"%s\",\"vcpus\":%u,\"memory\":%lu,\"run_ms\":%lu,"
-		  "\"steal_ms\":%lu,\"exits\":{",
-	    vm->name, machine_state_name(vm), vm->vcpu_count, vm->memory.size, run_ms(vm),
-	    ready_ns / 1000000);
+	add(json,
+	    "{\"name\":\"%s\",\"state\":\"%s\",\"vcpus\":%u,\"memory\":%lu,\"cpu_ns\":%lu,"
+	    "\"steal_ns\":%lu,\"exits\":{",
+	    vm->name, machine_state_name(vm), vm->vcpu_count, vm->memory.size, run_ns(vm),
+	    ready_ns);
 	for (u32 kind = 0; kind < VM_EXIT_KIND_COUNT; kind++) {
 		u64 count = 0;
 
@@ -202,10 +208,13 @@ static void add_host(struct json *json)
 	struct frame_stats stats;
 
 	frame_get_stats(&stats);
-	add(json, "\"uptime_ms\":%lu,\"cpus\":%u,\"memory\":{\"pool\":%lu,\"pool_used\":%lu,"
-		  "\"image\":%lu,\"files\":%lu,\"guest\":%lu,\"guest_free\":%lu},",
-	    now_ns() / 1000000, cpu_count(), stats.pool_bytes, stats.pool_used_bytes,
-	    stats.image_bytes, stats.files_bytes, stats.guest_bytes, stats.guest_free_bytes);
+	add(json,
+	    "\"uptime_ns\":%lu,\"cpus\":%u,\"boot_instructions\":%lu,"
+	    "\"hypervisor_bytes\":%lu,\"image_bytes\":%lu,\"pool_bytes\":%lu,"
+	    "\"files_bytes\":%lu,\"guest_bytes\":%lu,\"guest_free_bytes\":%lu,",
+	    now_ns(), cpu_count(), machine_first_guest_ticks(),
+	    stats.pool_used_bytes + stats.image_bytes, stats.image_bytes, stats.pool_bytes,
+	    stats.files_bytes, stats.guest_bytes, stats.guest_free_bytes);
 }
 
 static void run_stats(char *args)

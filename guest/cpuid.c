@@ -42,11 +42,15 @@
 /* What goes with the AVX state, in leaves 1 and 7. */
 #define F1C_NEED_AVX (F1C_AVX | F1C_FMA | F1C_F16C)
 
-/* Leaf 1 EDX: FPU to CX8 without MCE, SEP, PGE, CMOV, PAT, PSE-36, CLFSH, MMX to SSE2. */
+/*
+ * Leaf 1 EDX: FPU to CX8, SEP, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX to SSE2.
+ * Machine checks are offered without a single bank: Linux complains of a
+ * processor that has none of it.
+ */
 #define F1D_APIC    BIT(9)
 #define F1D_MTRR    BIT(12)
 #define F1D_HTT	    BIT(28)
-#define F1D_ALLOWED 0x078b297fULL
+#define F1D_ALLOWED 0x078be9ffULL
 #define F1D_OURS    (F1D_APIC | F1D_MTRR)
 
 /*

@@ -7,6 +7,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/sched.h"
+#include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
 #include "guest/bare.h"
@@ -27,7 +28,7 @@ enum phase {
 /* vm->machine; lives in frames of its own. */
 struct machine {
 	enum phase phase;
-	u64 offset; /* progress in the phase */
+	u64 offset;   /* progress in the phase */
 	bool restart; /* start again once stopped */
 	bool devices; /* platform, PCI and power exist */
 	struct linux_plan plan;
@@ -38,7 +39,9 @@ struct machine {
 
 #define MACHINE_PAGES ((u32)((sizeof(struct machine) + PAGE_MASK) >> PAGE_SHIFT))
 
+/* Housekeeping's own. */
 static bool any_started;
+static u64 first_guest_ticks;
 
 static const struct vm_ops machine_ops = {
 	.pending_interrupt = platform_pending_interrupt,
@@ -83,14 +86,15 @@ static enum err make_vcpus(struct vm *vm)
 static enum err make_devices(struct vm *vm)
 {
 	struct machine *machine = machine_of(vm);
-	enum err e = platform_create(vm);
+	/* First: CPUID says whether there is one. */
+	enum err e = vgpu_create(vm, vm->config);
 
+	if (!e)
+		e = platform_create(vm);
 	if (!e)
 		e = power_create(vm, &machine->power);
 	if (!e)
 		e = guest_pci_create(vm, &machine->pci, &machine->power);
-	if (!e && vm->config->gpu != CONFIG_NO_GPU)
-		e = vgpu_create(vm, vm->config);
 	if (!e && vm->vgpu)
 		e = guest_pci_add(&machine->pci, vgpu_function(vm));
 	machine->devices = !e;
@@ -184,8 +188,8 @@ static bool copy_part(struct vm *vm, u64 gpa, const u8 *data, u64 size)
 	u64 part = MIN(size - machine->offset, COPY_STEP);
 
 	/* linux_plan() and bare_plan() placed it inside RAM. */
-	invariant(!gmem_write(&vm->memory, GPA(gpa + machine->offset), data + machine->offset,
-			      part));
+	invariant(
+		!gmem_write(&vm->memory, GPA(gpa + machine->offset), data + machine->offset, part));
 	machine->offset += part;
 	return machine->offset == size;
 }
@@ -205,8 +209,12 @@ static enum err finish(struct vm *vm)
 		virt->vcpu_reset(&vm->vcpus[i]->arch);
 		vm->vcpus[i]->waits_for_sipi = i > 0;
 		vm->vcpus[i]->nmi_pending = false;
+		/* What the last run asked for is void; work and flushes stay due. */
+		__atomic_fetch_and(&vm->vcpus[i]->requests, VCPU_REQ_WORK | VCPU_REQ_FLUSH,
+				   __ATOMIC_SEQ_CST);
 	}
 	platform_reset(vm);
+	power_reset(&machine->power);
 	guest_pci_reset(&machine->pci);
 	e = guest_acpi_write(vm);
 	if (!e)
@@ -244,6 +252,8 @@ static void start_step(struct vm *vm)
 		return;
 	}
 	vm->state = VM_RUNNING;
+	if (!first_guest_ticks)
+		first_guest_ticks = time_ticks_since_entry();
 	log_info("guest %s: starts with %u vCPU, %lu MiB", vm->name, vm->vcpu_count,
 		 vm->memory.size >> 20);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
@@ -327,7 +337,7 @@ static bool step(struct vm *vm)
 {
 	enum vm_end end = __atomic_load_n(&vm->end, __ATOMIC_ACQUIRE);
 
-	if (vm->state == VM_RUNNING && end != VM_END_NONE)
+	if ((vm->state == VM_RUNNING || vm->state == VM_PAUSED) && end != VM_END_NONE)
 		handle_end(vm, end);
 	if (vm->state == VM_STARTING)
 		start_step(vm);
@@ -344,6 +354,11 @@ bool machine_housekeeping(void)
 		if (vm_get(i) && vm_get(i)->machine)
 			more |= step(vm_get(i));
 	return more;
+}
+
+u64 machine_first_guest_ticks(void)
+{
+	return first_guest_ticks;
 }
 
 bool machines_idle(void)

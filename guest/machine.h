@@ -26,6 +26,9 @@ bool machine_housekeeping(void);
 /* At least one guest was started, and none runs any more. */
 bool machines_idle(void);
 
+/* TSC ticks from the UEFI application's entry to the start of the first guest; 0: none yet. */
+u64 machine_first_guest_ticks(void);
+
 /* "running", "stopped", ...: static text. */
 const char *machine_state_name(const struct vm *vm);
 
