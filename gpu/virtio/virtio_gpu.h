@@ -143,7 +143,7 @@ void deliver(struct virtio_vgpu *v, u16 queue, u16 head, const struct vring_segm
 
 /* ---- teardown.c: completion, our own jobs, reset ---- */
 
-void virtio_vgpu_job_done(struct vgpu *vgpu, struct gpu_job *job);
+void virtio_vgpu_job_done(struct vgpu *vgpu, struct gpu_job *base);
 /* Begin a reset; ends at once where nothing is out. vgpu.lock is held. */
 void vgpu_begin_reset(struct virtio_vgpu *v);
 /* Send the next job of our own where one is wanted and none is out. vgpu.lock is held. */
