@@ -15,6 +15,7 @@ void msix_reset(struct msix *msix)
 	spin_lock(&msix->lock);
 	msix->enabled = false;
 	msix->masked = false;
+	msix->bus_master = false;
 	msix->pending = 0;
 	for (u32 i = 0; i < MSIX_VECTORS_MAX; i++)
 		msix->entries[i] = (struct msix_entry){ .control = ENTRY_MASKED };
@@ -23,7 +24,8 @@ void msix_reset(struct msix *msix)
 
 static bool can_send(const struct msix *msix, u32 vector)
 {
-	return msix->enabled && !msix->masked && !(msix->entries[vector].control & ENTRY_MASKED);
+	return msix->enabled && !msix->masked && msix->bus_master &&
+	       !(msix->entries[vector].control & ENTRY_MASKED);
 }
 
 /* Send what was held back; the lock is held. */
@@ -36,11 +38,12 @@ static void send_pending(struct msix *msix)
 		}
 }
 
-void msix_control(struct msix *msix, u16 control)
+void msix_control(struct msix *msix, u16 control, bool bus_master)
 {
 	spin_lock(&msix->lock);
 	msix->enabled = control & CONTROL_ENABLE;
 	msix->masked = control & CONTROL_MASK;
+	msix->bus_master = bus_master;
 	send_pending(msix);
 	spin_unlock(&msix->lock);
 }

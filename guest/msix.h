@@ -20,6 +20,7 @@ struct msix {
 	struct vm *vm;
 	u32 count; /* 0: the function has no MSI-X */
 	bool enabled, masked;
+	bool bus_master; /* a message is a write to memory: no master, no message */
 	u64 pending;
 	struct msix_entry entries[MSIX_VECTORS_MAX];
 };
@@ -27,8 +28,8 @@ struct msix {
 /* Off, every vector masked, nothing pending. */
 void msix_reset(struct msix *msix);
 
-/* The guest wrote the capability's message control register. */
-void msix_control(struct msix *msix, u16 control);
+/* The guest wrote the capability's message control register, or switched bus mastering. */
+void msix_control(struct msix *msix, u16 control, bool bus_master);
 
 /* Send vector number `vector`, or keep it pending while it is masked. Any CPU. */
 void msix_raise(struct msix *msix, u32 vector);

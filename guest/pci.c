@@ -82,12 +82,14 @@ static void function_written(struct guest_pci *pci, struct guest_pci_slot *slot,
 {
 	struct vpci_function *f = slot->function;
 	u32 end = offset + size;
+	bool is_msix = f->msix_count && offset < f->msix_cap + 4u && end > f->msix_cap + 2u;
+	bool is_bar = offset < REG_BAR_END && end > REG_BAR0;
 
 	if (offset < REG_BAR_END)
 		command_changed(pci, slot);
-	if (f->msix_count && offset < f->msix_cap + 4u && end > f->msix_cap + 2u)
-		msix_control(&slot->msix, (u16)get16(f->config + f->msix_cap + 2));
-	else if (f->config_written && (offset >= REG_BAR_END || end <= REG_BAR0))
+	if (f->msix_count)
+		msix_control(&slot->msix, (u16)get16(f->config + f->msix_cap + 2), f->bus_master);
+	if (f->config_written && !is_msix && !is_bar)
 		f->config_written(f, offset, size);
 }
 

@@ -338,8 +338,10 @@ static void set_vector(u32 vector, u64 address, u32 data, u32 control)
 	write_memory(msix_entry(vector) + 12, control);
 }
 
+/* Bus mastering is on, too. */
 static void msix_control_write(u16 control)
 {
+	fake_write_config(FAKE_DEVICE, REG_COMMAND, 2, 6);
 	fake_write_config(FAKE_DEVICE, FAKE_MSIX_CAP + 2, 2, control);
 }
 
@@ -419,6 +421,20 @@ static void nothing_is_sent_while_msix_is_off(void **state)
 	assert_int_equal(fake_msi_count, 0);
 }
 
+static void without_bus_mastering_a_message_waits(void **state)
+{
+	(void)state;
+	set_vector(0, 0xfee00000, 0x30, 0);
+	fake_write_config(FAKE_DEVICE, FAKE_MSIX_CAP + 2, 2, 0x8000);
+	raise(0);
+	assert_int_equal(fake_msi_count, 0);
+	fake_write_config(FAKE_DEVICE, REG_COMMAND, 2, 6);
+	assert_int_equal(fake_msi_count, 1);
+	fake_write_config(FAKE_DEVICE, REG_COMMAND, 2, 2);
+	raise(0);
+	assert_int_equal(fake_msi_count, 1);
+}
+
 static void a_vector_that_is_not_there_does_nothing(void **state)
 {
 	(void)state;
@@ -479,6 +495,7 @@ int main(void)
 		TEST(unmasking_a_vector_sends_what_is_pending_once),
 		TEST(function_mask_holds_every_vector_back),
 		TEST(nothing_is_sent_while_msix_is_off),
+		TEST(without_bus_mastering_a_message_waits),
 		TEST(a_vector_that_is_not_there_does_nothing),
 		TEST(pending_bits_and_reserved_bits_are_read_only),
 		TEST(table_takes_quadwords),
