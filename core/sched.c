@@ -89,7 +89,8 @@ bool vcpu_slice_over(void)
 void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
 {
 	spin_lock(&lock);
-	vcpu->requests = 0;
+	__atomic_fetch_and(&vcpu->requests, VCPU_REQ_WORK | VCPU_REQ_FLUSH, __ATOMIC_SEQ_CST);
+	vcpu->parked = false; /* vm_end() of the last run may have come after vcpu_stop() */
 	if (wait_for_init)
 		vcpu->state = VCPU_WAIT_INIT;
 	else
@@ -118,18 +119,18 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 	spin_unlock(&lock);
 }
 
-static void kick_and_wait(struct vcpu *vcpu)
+/*
+ * Returns with `lock` held and the vCPU on no processor. Looking first and
+ * locking again would leave a gap in which a request sets it going.
+ */
+static void lock_once_off(struct vcpu *vcpu)
 {
 	for (;;) {
-		bool running;
-
 		spin_lock(&lock);
-		running = vcpu->state == VCPU_RUNNING;
-		if (running)
-			apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
-		spin_unlock(&lock);
-		if (!running)
+		if (vcpu->state != VCPU_RUNNING)
 			return;
+		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
+		spin_unlock(&lock);
 		for (int i = 0; i < 1000; i++)
 			cpu_relax();
 	}
@@ -137,15 +138,8 @@ static void kick_and_wait(struct vcpu *vcpu)
 
 void vcpu_stop(struct vcpu *vcpu)
 {
-	spin_lock(&lock);
 	__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
-	if (vcpu->state == VCPU_READY) {
-		list_remove(&vcpu->queue_node);
-		vcpu->state = VCPU_HALTED;
-	}
-	spin_unlock(&lock);
-	kick_and_wait(vcpu);
-	spin_lock(&lock);
+	lock_once_off(vcpu);
 	if (vcpu->state == VCPU_READY)
 		list_remove(&vcpu->queue_node);
 	vcpu->state = VCPU_OFF;
@@ -166,7 +160,8 @@ void vm_freeze(struct vm *vm)
 		if (vcpu->state == VCPU_READY)
 			vcpu->state = VCPU_HALTED;
 		spin_unlock(&lock);
-		kick_and_wait(vcpu);
+		lock_once_off(vcpu);
+		spin_unlock(&lock);
 	}
 }
 
