@@ -166,7 +166,9 @@ enum err machine_start(struct vm *vm)
 	struct machine *machine = machine_of(vm);
 	enum err e;
 
-	if (vm->state != VM_STOPPED || !machine || !machine->devices)
+	if (!machine || !machine->devices)
+		return ERR_DEVICE;
+	if (vm->state != VM_STOPPED)
 		return ERR_BUSY;
 	e = plan(vm);
 	if (e)

@@ -13,7 +13,11 @@
 /* Make every guest of the configuration; start those with autostart. */
 void machine_create_all(const struct config *config);
 
-/* ERR_BUSY: not in a state from which this goes; nothing happens. */
+/*
+ * ERR_BUSY: not in a state from which this goes; nothing happens. Starting also
+ * fails with ERR_DEVICE where the guest's devices could not be made, and with
+ * what linux_plan() says, ERR_NOT_FOUND for a missing file; a line has been logged.
+ */
 must_check enum err machine_start(struct vm *vm);
 must_check enum err machine_stop(struct vm *vm);
 must_check enum err machine_restart(struct vm *vm);
