@@ -47,20 +47,29 @@
 #define LATENCY_NO_C2	   101 /* above 100: the state is not supported */
 #define LATENCY_NO_C3	   1001
 
-#define MADT_LAPIC	0
-#define MADT_IOAPIC	1
-#define MADT_OVERRIDE	2
-#define OVERRIDE_LEVEL	0x0d /* active high, level */
-#define OSC_GRANTED	0x11 /* native hot-plug, PCIe capability */
-#define OP_CREATE_DWORD 0x8a
-#define OP_AND		0x7b
-#define OP_RETURN	0xa4
-#define OP_ARG3		0x6b
-#define COM1_PORT	0x3f8
-#define COM1_IRQ	4
-#define RTC_PORT	0x70
-#define IOAPIC_BASE	0xfec00000u
-#define LAPIC_BASE	0xfee00000u
+#define MADT_LAPIC	 0
+#define MADT_IOAPIC	 1
+#define MADT_OVERRIDE	 2
+#define OVERRIDE_LEVEL	 0x0d /* active high, level */
+#define OSC_GRANTED	 0x11 /* native hot-plug, PCIe capability */
+#define OSC_UNKNOWN_UUID 0x04
+#define OSC_MASKED	 0x10
+#define AML_BYTE	 0x0a
+#define OP_LOCAL0	 0x60
+#define OP_ARG0		 0x68
+#define OP_ARG3		 0x6b
+#define OP_STORE	 0x70
+#define OP_AND		 0x7b
+#define OP_OR		 0x7d
+#define OP_CREATE_DWORD	 0x8a
+#define OP_NOT		 0x92
+#define OP_EQUAL	 0x93
+#define OP_RETURN	 0xa4
+#define COM1_PORT	 0x3f8
+#define COM1_IRQ	 4
+#define RTC_PORT	 0x70
+#define IOAPIC_BASE	 0xfec00000u
+#define LAPIC_BASE	 0xfee00000u
 
 /* Tables being laid out one after the other. */
 struct builder {
@@ -135,20 +144,66 @@ static void list(struct builder *b, u64 address)
 
 /* ---- DSDT ---- */
 
+/* CreateDWordField(Arg3, offset, name) */
+static void add_field(struct aml *aml, u8 offset, const char *name)
+{
+	const u8 create[] = { OP_CREATE_DWORD, OP_ARG3, AML_BYTE, offset };
+
+	aml_bytes(aml, create, sizeof(create));
+	aml_name(aml, name);
+}
+
+/* CDW1 |= bit */
+static void add_complaint(struct aml *aml, u8 bit)
+{
+	aml_byte(aml, OP_OR);
+	aml_name(aml, "CDW1");
+	aml_integer(aml, bit);
+	aml_name(aml, "CDW1");
+}
+
+/*
+ * What the OS may control (PCI firmware 3.3, 4.5.1):
+ *
+ *	If (Arg0 == the UUID of PCI host bridges) {
+ *		Local0 = CDW3 & OSC_GRANTED
+ *		If (Local0 != CDW3) { CDW1 |= OSC_MASKED }
+ *		CDW3 = Local0
+ *	} Else { CDW1 |= OSC_UNKNOWN_UUID }
+ *	Return (Arg3)
+ */
 static void add_osc(struct aml *aml)
 {
-	static const u8 create[] = { OP_CREATE_DWORD, OP_ARG3, 0x0a, 8 };
-	static const u8 give[] = { OP_RETURN, OP_ARG3 };
+	static const u8 uuid[] = { 0x5b, 0x4d, 0xdb, 0x33, 0xf7, 0x1f, 0x1c, 0x40,
+				   0x96, 0x57, 0x74, 0x41, 0xc0, 0x3d, 0xd7, 0x66 };
+	static const u8 is_bridge[] = { OP_EQUAL, OP_ARG0 };
+	static const u8 is_cut[] = { OP_NOT, OP_EQUAL, OP_LOCAL0 };
+	static const u8 give[] = { OP_STORE, OP_LOCAL0 };
+	static const u8 answer[] = { OP_RETURN, OP_ARG3 };
 	aml_mark method = aml_method(aml, "_OSC", 4, true);
+	aml_mark bridge, cut, other;
 
-	/* Arg3's third dword: what the OS asks to control; what is not ours to give is cleared. */
-	aml_bytes(aml, create, sizeof(create));
-	aml_name(aml, "CDW3");
+	add_field(aml, 0, "CDW1");
+	add_field(aml, 8, "CDW3");
+	bridge = aml_if(aml);
+	aml_bytes(aml, is_bridge, sizeof(is_bridge));
+	aml_buffer(aml, uuid, sizeof(uuid));
 	aml_byte(aml, OP_AND);
 	aml_name(aml, "CDW3");
 	aml_integer(aml, OSC_GRANTED);
+	aml_byte(aml, OP_LOCAL0);
+	cut = aml_if(aml);
+	aml_bytes(aml, is_cut, sizeof(is_cut));
 	aml_name(aml, "CDW3");
+	add_complaint(aml, OSC_MASKED);
+	aml_end(aml, cut);
 	aml_bytes(aml, give, sizeof(give));
+	aml_name(aml, "CDW3");
+	aml_end(aml, bridge);
+	other = aml_else(aml);
+	add_complaint(aml, OSC_UNKNOWN_UUID);
+	aml_end(aml, other);
+	aml_bytes(aml, answer, sizeof(answer));
 	aml_end(aml, method);
 }
 

@@ -14,6 +14,8 @@
 #define OP_PACKAGE    0x12
 #define OP_METHOD     0x14
 #define OP_EXT	      0x5b
+#define OP_IF	      0xa0
+#define OP_ELSE	      0xa1
 #define OP_EXT_DEVICE 0x82
 
 #define LENGTH_BYTES 3 /* every length is written with three bytes: up to 1 MiB */
@@ -162,6 +164,29 @@ aml_mark aml_package(struct aml *aml, u8 elements)
 	mark = begin(aml);
 	aml_byte(aml, elements);
 	return mark;
+}
+
+aml_mark aml_if(struct aml *aml)
+{
+	aml_byte(aml, OP_IF);
+	return begin(aml);
+}
+
+aml_mark aml_else(struct aml *aml)
+{
+	aml_byte(aml, OP_ELSE);
+	return begin(aml);
+}
+
+void aml_buffer(struct aml *aml, const void *data, u8 size)
+{
+	aml_mark mark;
+
+	aml_byte(aml, OP_BUFFER);
+	mark = begin(aml);
+	aml_integer(aml, size);
+	aml_bytes(aml, data, size);
+	aml_end(aml, mark);
 }
 
 /* Buffer(size) { ... }: the size is a word integer, filled in at the end. */

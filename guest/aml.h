@@ -30,7 +30,14 @@ aml_mark aml_scope(struct aml *aml, const char *name);
 aml_mark aml_device(struct aml *aml, const char *name);
 aml_mark aml_method(struct aml *aml, const char *name, u8 arguments, bool serialized);
 aml_mark aml_package(struct aml *aml, u8 elements);
+/* The predicate follows, then the statements. */
+aml_mark aml_if(struct aml *aml);
+/* Right after the aml_end() of an aml_if(). */
+aml_mark aml_else(struct aml *aml);
 void aml_end(struct aml *aml, aml_mark mark);
+
+/* Buffer(size) { data }: at most 255 bytes */
+void aml_buffer(struct aml *aml, const void *data, u8 size);
 
 /* Name(_CRS, Buffer): between the two come descriptors (ACPI 6.4, 6.4). */
 aml_mark aml_resources(struct aml *aml);
