@@ -5,6 +5,8 @@
 #include "arch/x86/cpu.h"
 #include "core/percpu.h"
 
+_Static_assert(offsetof(struct percpu, self) == 8, "percpu_self() reads GS:8");
+
 static struct percpu records[CPU_MAX];
 /* Written by the boot CPU at start. */
 static u32 count = 1;
@@ -27,16 +29,12 @@ struct percpu *percpu_of(u32 cpu)
 	return &records[cpu];
 }
 
-struct percpu *percpu_self(void)
-{
-	return &records[cpu_id()];
-}
-
 void percpu_init(u32 cpu, u32 apic)
 {
 	records[cpu].id = cpu;
 	records[cpu].apic_id = apic;
 	records[cpu].armed_ns = ~0ULL;
+	records[cpu].self = &records[cpu];
 	wrmsr(MSR_GS_BASE, (u64)&records[cpu]);
 }
 

@@ -25,6 +25,7 @@ enum err gmem_create(struct gmem *mem, u64 size, u16 owner)
 	mem->chunk_array_pages = pages;
 	mem->owner = owner;
 	mem->size = size;
+	mem->low_size = MIN(size, GMEM_HOLE_START);
 	for (u64 i = 0; i < count; i++) {
 		mem->chunks[i] = frame_alloc_chunk(owner);
 		if (!mem->chunks[i].raw) {
@@ -97,6 +98,17 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 		at += part;
 		size -= part;
 	}
+	return OK;
+}
+
+enum err gmem_read_u64(const struct gmem *mem, gpa_t gpa, u32 window, u64 *value)
+{
+	hpa_t hpa;
+
+	if (gpa.raw >= mem->low_size || gpa.raw & 7)
+		return gmem_read(mem, gpa, value, sizeof(*value));
+	hpa = HPA(mem->chunks[gpa.raw >> GMEM_CHUNK_SHIFT].raw + (gpa.raw & (GMEM_CHUNK_SIZE - 1)));
+	*value = *(const volatile u64 *)vmap_window(window, hpa);
 	return OK;
 }
 

@@ -89,6 +89,7 @@ _Noreturn void core_main(const struct handover *record)
 	if (vmap_init(&handover) || vmap_make_stacks(0, &stacks))
 		panic("not enough memory for the hypervisor's own page tables");
 	percpu_of(0)->stacks = stacks;
+	vmap_init_cpu(0);
 	trap_set_stacks(0, stacks.ist_tops);
 	switch_stack(vmap_root(), stacks.main_top, main_on_own_tables, NULL);
 	cpu_stop();

@@ -17,6 +17,9 @@ struct vcpu;
 struct percpu {
 	u32 id; /* must be first: cpu_id() reads it through GS */
 	u32 apic_id;
+	struct percpu *self; /* at offset 8: percpu_self() */
+	u64 *windows;	     /* leaf entries of this CPU's windows, and where they map to */
+	u8 *windows_va;
 	u32 softirqs;	    /* atomic; set by any CPU */
 	u32 online;	    /* atomic */
 	bool sleeping;	    /* atomic; in HLT or about to be */
@@ -32,7 +35,15 @@ struct percpu {
 };
 
 struct percpu *percpu_of(u32 cpu);
-struct percpu *percpu_self(void);
+
+/* GS:8, in one instruction: this is on every path. */
+static inline struct percpu *percpu_self(void)
+{
+	struct percpu *self;
+
+	__asm__("movq %%gs:8, %0" : "=r"(self));
+	return self;
+}
 
 /* Point GS at the record of CPU number `cpu`. */
 void percpu_init(u32 cpu, u32 apic);

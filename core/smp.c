@@ -79,6 +79,7 @@ static bool start_one(hpa_t page, u32 number, u32 apic)
 {
 	percpu_of(number)->apic_id = apic;
 	percpu_of(number)->id = number;
+	vmap_init_cpu(number);
 	if (vmap_make_stacks(number, &percpu_of(number)->stacks)) {
 		log_warn("processor with APIC id %u left out: no memory for its stacks", apic);
 		return false;

@@ -18,6 +18,7 @@
 #include "core/frame_init.h"
 #include "core/lib/string.h"
 #include "core/log.h"
+#include "core/percpu.h"
 #include "core/ptab.h"
 #include "core/vmap_init.h"
 
@@ -211,14 +212,20 @@ void *vmap_write_combining(hpa_t base, u64 size)
 	return map_fixed(base, size, attr_combining);
 }
 
+void vmap_init_cpu(u32 cpu)
+{
+	percpu_of(cpu)->windows = window_entries + cpu * VMAP_WINDOWS;
+	percpu_of(cpu)->windows_va = (u8 *)WINDOWS_VA + cpu * VMAP_WINDOWS * PAGE_SIZE;
+}
+
 void *vmap_window(unsigned int slot, hpa_t hpa)
 {
-	u64 index = cpu_id() * VMAP_WINDOWS + slot;
+	struct percpu *cpu = percpu_self();
 	u64 entry = ALIGN_DOWN(hpa.raw, PAGE_SIZE) | window_bits;
-	u8 *va = (u8 *)(WINDOWS_VA + index * PAGE_SIZE);
+	u8 *va = cpu->windows_va + slot * PAGE_SIZE;
 
-	if (window_entries[index] != entry) {
-		window_entries[index] = entry;
+	if (cpu->windows[slot] != entry) {
+		cpu->windows[slot] = entry;
 		invlpg(va);
 	}
 	return va + (hpa.raw & PAGE_MASK);

@@ -19,7 +19,7 @@ void *vmap_write_combining(hpa_t base, u64 size);
  * This CPU's window `slot` (0..VMAP_WINDOWS-1) onto the frame that holds `hpa`;
  * valid until the slot is used again on this CPU. Not for NMI handlers.
  */
-#define VMAP_WINDOWS 4
+#define VMAP_WINDOWS 8
 void *vmap_window(unsigned int slot, hpa_t hpa);
 
 #endif

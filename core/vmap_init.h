@@ -16,6 +16,9 @@ struct vmap_stacks {
 /* Build tables for image, pool and files; nothing is switched yet. */
 must_check enum err vmap_init(const struct handover *record);
 
+/* Give CPU number `cpu` its windows; before it uses one. */
+void vmap_init_cpu(u32 cpu);
+
 /* Physical address of the top-level table; below 4 GiB. */
 u64 vmap_root(void);
 

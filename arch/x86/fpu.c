@@ -58,6 +58,16 @@ void fpu_save(void *area)
 			 : "memory");
 }
 
+u64 fpu_read_xcr0(void)
+{
+	u32 low, high;
+
+	if (!has_xsave)
+		return 1;
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (u64)high << 32 | low;
+}
+
 u64 fpu_read_debug(u32 index)
 {
 	u64 value = 0;

@@ -13,6 +13,9 @@ void fpu_reset_area(void *area);
 void fpu_load(const void *area, u64 xcr0);
 void fpu_save(void *area);
 
+/* XCR0 as it is now; 1 without XSAVE. */
+u64 fpu_read_xcr0(void);
+
 u64 fpu_read_debug(u32 index);
 void fpu_write_debug(u32 index, u64 value);
 

@@ -37,13 +37,39 @@ static enum err read_entry(struct arch_vcpu *vcpu, u64 gpa, u32 size, u64 *entry
 }
 
 /*
+ * The usual case, 64-bit mode, with few instructions: it is part of nearly
+ * every exit. OK, or anything else: the general walk finds out what is wrong.
+ */
+static enum err walk_long(struct arch_vcpu *vcpu, const struct walk_mode *mode, u64 gva,
+			  u64 access, gpa_t *gpa)
+{
+	u64 need = ENTRY_PRESENT | (access & (WALK_WRITE | WALK_USER)); /* the bits agree */
+	u64 entry = mode->cr3;
+
+	for (u32 level = 4, shift = 39;; level--, shift -= 9) {
+		u64 at = (entry & ADDRESS_64) + (gva >> shift & 511) * 8;
+
+		if (host_guest_read_u64(vcpu, GPA(at), level, &entry))
+			return ERR_FAULT;
+		if ((entry & need) != need || (entry & ENTRY_NX && access & WALK_FETCH))
+			return ERR_DENIED;
+		if (level == 1 || (entry & ENTRY_LARGE && level < 4)) {
+			u64 page_mask = BIT(shift) - 1;
+
+			*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva & page_mask));
+			return OK;
+		}
+	}
+}
+
+/*
  *   levels  index bits   entry
  *   4       9,9,9,9      8 bytes   4-level
  *   3       2,9,9        8 bytes   PAE
  *   2       10,10        4 bytes   32-bit
  */
-enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
-			gpa_t *gpa, u32 *code)
+static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
+			 u64 access, gpa_t *gpa, u32 *code)
 {
 	bool wide = mode->cr4 & CR4_PAE;
 	u32 bits = wide ? 9 : 10;
@@ -83,4 +109,12 @@ enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gv
 		entry = (entry & 0xffc00000ULL) | (entry & 0x1fe000ULL) << 19;
 	*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva.raw & page_mask));
 	return OK;
+}
+
+enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
+			gpa_t *gpa, u32 *code)
+{
+	if (mode->efer & EFER_LMA && !walk_long(vcpu, mode, gva.raw, access, gpa))
+		return OK;
+	return walk_any(vcpu, mode, gva, access, gpa, code);
 }

@@ -35,15 +35,45 @@ void svm_set_rip(struct arch_vcpu *vcpu, u64 rip)
 	vmcb->interrupt_shadow = 0;
 }
 
+#define FETCH_HINT 0 /* of host_guest_read_u64(); the walk uses 1 to 4 */
+
+/*
+ * The usual case: the quadwords that hold RIP and the 15 bytes behind it lie
+ * in one page. Reads three of them, aligned, and shifts the bytes into place.
+ */
+static bool fetch_from_page(struct arch_vcpu *vcpu, gpa_t gpa, u64 *out)
+{
+	u64 at = ALIGN_DOWN(gpa.raw, 8);
+	u32 shift = (u32)(gpa.raw & 7) * 8;
+	u64 words[3];
+
+	for (u32 i = 0; i < ARRAY_SIZE(words); i++)
+		if (host_guest_read_u64(vcpu, GPA(at + i * 8), FETCH_HINT, &words[i]))
+			return false;
+	out[0] = shift ? words[0] >> shift | words[1] << (64 - shift) : words[0];
+	out[1] = shift ? words[1] >> shift | words[2] << (64 - shift) : words[1];
+	return true;
+}
+
 u32 svm_fetch(struct arch_vcpu *vcpu, u8 *bytes)
 {
 	const struct vmcb *vmcb = vmcb_of(vcpu);
 	struct walk_mode mode = walk_mode_of(vmcb);
-	u64 linear = vmcb->cs.base + vmcb->rip;
+	u64 linear = vmcb->rip;
 	u32 done = 0;
 
-	if (svm_cpu_mode(vmcb) == CPU_MODE_64)
-		linear = vmcb->rip;
+	if (svm_cpu_mode(vmcb) != CPU_MODE_64) {
+		linear += vmcb->cs.base;
+	} else if ((linear & PAGE_MASK) <= PAGE_SIZE - 24) {
+		gpa_t gpa;
+		u32 code;
+
+		if (walk_translate(vcpu, &mode, GVA(linear), user_access(vmcb) | WALK_FETCH, &gpa,
+				   &code) ||
+		    !fetch_from_page(vcpu, gpa, (u64 *)(void *)bytes))
+			return 0;
+		return INSN_MAX_BYTES;
+	}
 	while (done < INSN_MAX_BYTES) {
 		u32 part = (u32)MIN(INSN_MAX_BYTES - done, PAGE_SIZE - (linear & PAGE_MASK));
 		gpa_t gpa;
@@ -91,6 +121,31 @@ enum outcome {
 	OUTCOME_FAULT, /* an exception has been injected */
 };
 
+static enum outcome to_device(struct vm_exit *exit, gpa_t gpa, const struct emu_access *access,
+			      bool write)
+{
+	exit->kind = VM_EXIT_MMIO;
+	exit->mmio.gpa = gpa;
+	exit->mmio.size = access->size;
+	exit->mmio.write = write;
+	exit->mmio.value = access->value;
+	return OUTCOME_EXIT;
+}
+
+/*
+ * Is this the very access that faulted? Then the processor has translated it
+ * already. An instruction with two memory operands, or a bit string, may be
+ * about another page.
+ */
+static bool is_the_fault(const struct arch_vcpu *vcpu)
+{
+	const struct insn *insn = &vcpu->emu.insn;
+
+	if (insn->flags & (INSN_STRING | INSN_BIT_STRING))
+		return false;
+	return !((vcpu->emu.access.gva.raw ^ vmcb_of(vcpu)->exit_info2) & PAGE_MASK);
+}
+
 static enum outcome access_memory(struct arch_vcpu *vcpu, struct vm_exit *exit, bool write)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
@@ -105,6 +160,8 @@ static enum outcome access_memory(struct arch_vcpu *vcpu, struct vm_exit *exit, 
 		stop(exit, "access to device memory across a page", access->gva.raw);
 		return OUTCOME_EXIT;
 	}
+	if (is_the_fault(vcpu))
+		return to_device(exit, GPA(vmcb->exit_info2), access, write);
 	e = walk_translate(vcpu, &mode, access->gva,
 			   user_access(vmcb) | (write ? WALK_WRITE : 0), &gpa, &code);
 	if (e == ERR_DENIED) {
@@ -120,14 +177,7 @@ static enum outcome access_memory(struct arch_vcpu *vcpu, struct vm_exit *exit, 
 		access->value = 0;
 	e = write ? host_guest_write(vcpu, gpa, &access->value, access->size)
 		  : host_guest_read(vcpu, gpa, &access->value, access->size);
-	if (!e)
-		return OUTCOME_RAM;
-	exit->kind = VM_EXIT_MMIO;
-	exit->mmio.gpa = gpa;
-	exit->mmio.size = access->size;
-	exit->mmio.write = write;
-	exit->mmio.value = access->value;
-	return OUTCOME_EXIT;
+	return e ? to_device(exit, gpa, access, write) : OUTCOME_RAM;
 }
 
 /* Go on with the instruction up to its next device access; false: it has retired or faulted. */
@@ -164,7 +214,7 @@ void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	struct emu_cpu cpu;
-	u8 bytes[INSN_MAX_BYTES];
+	u8 bytes[SVM_FETCH_BYTES] __attribute__((aligned(8)));
 	enum err e;
 	u32 count;
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sorts SVM's exits: the neutral ones go up, the rest is dealt with here. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/svm/svm.h"
 
 #define EXCEPTION_AC 17
+#define LEAF_XSAVE   0xdu /* its answer depends on XCR0 */
 
 /* CR4 bits that a guest may set where its CPUID offers them (policy: guest/cpuid.c). */
 #define CR4_GUEST_ALLOWED                                                                    \
@@ -26,7 +28,7 @@ static void stop(struct vm_exit *exit, const char *reason, u64 detail)
 static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
-	u8 bytes[INSN_MAX_BYTES];
+	u8 bytes[SVM_FETCH_BYTES] __attribute__((aligned(8)));
 	u32 count;
 
 	if (svm_features.next_rip && vmcb->next_rip) {
@@ -60,6 +62,8 @@ static void exit_cpuid(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = VM_EXIT_CPUID;
 	exit->cpuid.leaf = (u32)vcpu->gpr[GPR_RAX];
 	exit->cpuid.subleaf = (u32)vcpu->gpr[GPR_RCX];
+	if (exit->cpuid.leaf == LEAF_XSAVE)
+		vcpu->xcr0 = fpu_read_xcr0(); /* see svm_unload() */
 }
 
 static void exit_msr(struct arch_vcpu *vcpu, struct vm_exit *exit)
@@ -126,7 +130,7 @@ static void exit_cr4_write(struct arch_vcpu *vcpu)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	struct insn_mov_cr insn;
-	u8 bytes[INSN_MAX_BYTES];
+	u8 bytes[SVM_FETCH_BYTES] __attribute__((aligned(8)));
 	u32 count = svm_fetch(vcpu, bytes);
 	u64 value;
 

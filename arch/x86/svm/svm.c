@@ -263,6 +263,7 @@ static void svm_unload(struct arch_vcpu *vcpu)
 {
 	for (u32 i = 0; i < 4; i++)
 		vcpu->dr[i] = fpu_read_debug(i);
+	vcpu->xcr0 = fpu_read_xcr0(); /* quirk of QEMU: XSETBV is not intercepted */
 	fpu_save(host_frame_ptr(vcpu->fpu_frame));
 }
 

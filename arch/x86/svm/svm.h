@@ -51,7 +51,11 @@ void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 bool svm_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 bool svm_pio_complete(struct arch_vcpu *vcpu, struct vm_exit *exit);
-/* Copy up to 15 instruction bytes at RIP; 0: not readable. */
+/*
+ * Copy up to 15 instruction bytes at RIP; returns their number, 0: not readable.
+ * `bytes` has room for SVM_FETCH_BYTES, aligned to 8.
+ */
+#define SVM_FETCH_BYTES 16
 u32 svm_fetch(struct arch_vcpu *vcpu, u8 *bytes);
 enum cpu_mode svm_cpu_mode(const struct vmcb *vmcb);
 
