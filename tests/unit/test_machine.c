@@ -33,7 +33,7 @@
 #define GUESTS	    2
 #define VCPUS	    2
 
-static struct config config;
+static struct config all;
 static struct vm vms[GUESTS];
 static u32 vm_count;
 static struct vcpu vcpus[GUESTS][VCPUS];
@@ -117,7 +117,7 @@ enum err linux_plan(const struct vm *vm, const struct boot_file *kernel,
 		.kernel_size = kernel->size,
 		.kernel_gpa = KERNEL_AT,
 		.initrd_gpa = INITRD_AT,
-		.initrd_size = initrd->size,
+		.initrd_size = initrd ? initrd->size : 0,
 		.kernel_file = kernel,
 	};
 	return OK;
@@ -146,13 +146,13 @@ enum err guest_acpi_write(struct vm *vm)
 	return OK;
 }
 
-struct vm *vm_create(const struct config_guest *guest)
+struct vm *vm_create(const struct config_guest *config)
 {
 	struct vm *vm = &vms[vm_count++];
 
-	vm->config = guest;
+	vm->config = config;
 	vm->memory.size = CHUNKS * GMEM_CHUNK_SIZE;
-	(void)str_copy(vm->name, sizeof(vm->name), guest->name);
+	(void)str_copy(vm->name, sizeof(vm->name), config->name);
 	return vm;
 }
 
@@ -251,9 +251,9 @@ void guest_pci_reset(struct guest_pci *pci)
 	(void)pci;
 }
 
-enum err vgpu_create(struct vm *vm, const struct config_guest *guest)
+enum err vgpu_create(struct vm *vm, const struct config_guest *config)
 {
-	(void)guest;
+	(void)config;
 	vm->vgpu = vm;
 	return OK;
 }
@@ -363,13 +363,13 @@ static int prepare(void **state)
 	memset(vms, 0, sizeof(vms));
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(frames, 0, sizeof(frames));
-	memset(&config, 0, sizeof(config));
+	memset(&all, 0, sizeof(all));
 	vm_count = frames_taken = 0;
 	cleared = copied = finished = started = waiting = running = reset_count = forgotten = 0;
 	file_missing = vgpu_busy = platform_fails = false;
-	config.guest_count = GUESTS;
+	all.guest_count = GUESTS;
 	for (u32 i = 0; i < GUESTS; i++) {
-		struct config_guest *guest = &config.guests[i];
+		struct config_guest *guest = &all.guests[i];
 
 		(void)str_copy(guest->name, sizeof(guest->name), i ? "beta" : "alpha");
 		(void)str_copy(guest->kernel, sizeof(guest->kernel), "vmlinuz");
@@ -382,8 +382,8 @@ static int prepare(void **state)
 static int create(void **state)
 {
 	(void)prepare(state);
-	config.guests[0].autostart = true;
-	machine_create_all(&config);
+	all.guests[0].autostart = true;
+	machine_create_all(&all);
 	return 0;
 }
 
@@ -528,8 +528,8 @@ static void without_devices_nothing_starts(void **state)
 {
 	(void)state;
 	platform_fails = true;
-	config.guests[0].autostart = true;
-	machine_create_all(&config);
+	all.guests[0].autostart = true;
+	machine_create_all(&all);
 	assert_non_null(strstr(last_line, "devices cannot be made"));
 	assert_int_equal(vms[0].state, VM_STOPPED);
 	assert_int_equal(machine_start(&vms[0]), ERR_DEVICE);
