@@ -87,13 +87,15 @@ static enum err fill(struct vm *vm)
 
 struct vm *vm_create(const struct config_guest *config)
 {
-	hpa_t frame = frame_alloc_contiguous((sizeof(struct vm) + PAGE_MASK) >> PAGE_SHIFT);
+	hpa_t frame = HPA(0);
 	struct vm *vm;
 	u32 index = 0;
 
 	while (index < VM_MAX && vms[index])
 		index++;
-	if (!frame.raw || index == VM_MAX) {
+	if (index < VM_MAX)
+		frame = frame_alloc_contiguous((sizeof(struct vm) + PAGE_MASK) >> PAGE_SHIFT);
+	if (!frame.raw) {
 		log_error("guest %s: no room for its record", config->name);
 		return NULL;
 	}

@@ -212,6 +212,34 @@ static void the_hole_holds_no_memory(void **state)
 	assert_int_equal(below.raw >> GMEM_CHUNK_SHIFT, (above.raw >> GMEM_CHUNK_SHIFT) + 1);
 }
 
+static void a_quadword_is_read_from_ram_alone(void **state)
+{
+	static const u64 places[] = { 0,
+				      8,
+				      MIB(2) - 8,
+				      MIB(2),
+				      GMEM_HOLE_START - 8,
+				      GMEM_HOLE_END,
+				      GMEM_HOLE_END + MIB(2) - 8 };
+	static const u64 bad[] = { GMEM_HOLE_START, GMEM_HOLE_END - 8, GMEM_HOLE_END + MIB(2),
+				   ~0ULL - 7 };
+	u64 value, back;
+
+	(void)state;
+	create(GMEM_HOLE_START + MIB(2));
+	for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
+		value = 0x1234567800000000 + i;
+		assert_int_equal(gmem_write(&mem, GPA(places[i]), &value, 8), OK);
+		assert_int_equal(gmem_read_u64(&mem, GPA(places[i]), GMEM_WINDOW_WALK, &back), OK);
+		assert_int_equal(back, value);
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(gmem_read_u64(&mem, GPA(bad[i]), GMEM_WINDOW_WALK, &back),
+				 ERR_FAULT);
+	gmem_destroy(&mem);
+	assert_int_equal(gmem_read_u64(&mem, GPA(0), GMEM_WINDOW_WALK, &back), ERR_FAULT);
+}
+
 static void a_translation_stays_in_one_chunk(void **state)
 {
 	u32 value = 0xcafe, back;
@@ -286,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(eight_bytes_at_any_alignment, start, stop),
 		cmocka_unit_test_setup_teardown(beyond_the_end_is_a_fault, start, stop),
 		cmocka_unit_test_setup_teardown(the_hole_holds_no_memory, start, stop),
+		cmocka_unit_test_setup_teardown(a_quadword_is_read_from_ram_alone, start, stop),
 		cmocka_unit_test_setup_teardown(a_translation_stays_in_one_chunk, start, stop),
 		cmocka_unit_test_setup_teardown(is_ram_knows_the_ends, start, stop),
 		cmocka_unit_test_setup_teardown(clearing_a_chunk_spares_its_neighbours, start,

@@ -35,6 +35,14 @@ enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t si
 	return OK;
 }
 
+/* The quick way; the hint only says where to look for the page first. */
+enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value)
+{
+	assert_in_range(hint, 0, 5);
+	assert_int_equal(gpa.raw & 7, 0);
+	return host_guest_read(vcpu, gpa, value, sizeof(*value));
+}
+
 static const struct walk_mode flat = { .cr0 = CR0_PE };
 static const struct walk_mode two_level = { .cr0 = CR0_PE | CR0_PG, .cr3 = 0x1000 };
 static const struct walk_mode two_level_pse = {
@@ -77,7 +85,7 @@ static void goes_to(const struct walk_mode *mode, u64 gva, u64 access, u64 expec
 	reads = 0;
 	assert_int_equal(walk_translate(NULL, mode, GVA(gva), access, &gpa, &code), OK);
 	assert_int_equal(gpa.raw, expected);
-	assert_in_range(reads, 0, 4);
+	assert_in_range(reads, 0, 8); /* the quick way may fail first */
 }
 
 static void is_refused(const struct walk_mode *mode, u64 gva, u64 access, u32 expected)
