@@ -9,7 +9,7 @@ _Static_assert(offsetof(struct percpu, self) == 8, "percpu_self() reads GS:8");
 
 static struct percpu records[CPU_MAX];
 /* Written by the boot CPU at start. */
-static u32 count = 1;
+static u32 cpus = 1;
 
 u32 cpu_id(void)
 {
@@ -21,7 +21,7 @@ u32 cpu_id(void)
 
 u32 cpu_count(void)
 {
-	return count;
+	return cpus;
 }
 
 struct percpu *percpu_of(u32 cpu)
@@ -38,7 +38,7 @@ void percpu_init(u32 cpu, u32 apic)
 	wrmsr(MSR_GS_BASE, (u64)&records[cpu]);
 }
 
-void percpu_set_count(u32 cpus)
+void percpu_set_count(u32 count)
 {
-	count = cpus;
+	cpus = count;
 }

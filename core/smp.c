@@ -16,7 +16,9 @@
 #define INIT_WAIT_NS	10000000ULL
 #define STARTUP_WAIT_NS 200000ULL
 
-extern const u8 smp_trampoline[], smp_trampoline_data[], smp_trampoline_end[];
+extern const u8 smp_trampoline[];
+extern const u8 smp_trampoline_data[];
+extern const u8 smp_trampoline_end[];
 
 /* The words at the trampoline's end, as entry.S has them. */
 struct trampoline_data {
@@ -58,9 +60,11 @@ static void write_trampoline(hpa_t page, u32 number)
 		.argument = number,
 	};
 	u8 *code = vmap_window(0, page);
+	/* Labels of one piece of assembly: different objects to C, so in numbers. */
+	uintptr_t start = (uintptr_t)smp_trampoline;
 
-	memcpy(code, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));
-	memcpy(code + (smp_trampoline_data - smp_trampoline), &data, sizeof(data));
+	memcpy(code, smp_trampoline, (uintptr_t)smp_trampoline_end - start);
+	memcpy(code + ((uintptr_t)smp_trampoline_data - start), &data, sizeof(data));
 }
 
 static bool wait_online(u32 number, u64 limit_ns)

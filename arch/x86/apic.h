@@ -8,17 +8,17 @@
 #define APIC_PHYSICAL_BASE 0xfee00000ULL
 
 /* Where the registers are mapped; NULL until then. Used in xAPIC mode only. */
-void apic_set_registers(void *registers);
+void apic_set_registers(void *mapping);
 
 /* Switch this CPU's APIC on; x2APIC mode where firmware left it so. */
 void apic_init_cpu(void);
 
 u32 apic_id(void);
 void apic_eoi(void);
-void apic_send(u32 apic_id, u8 vector);
+void apic_send(u32 destination, u8 vector);
 void apic_send_others(u8 vector);
-void apic_send_init(u32 apic_id);
-void apic_send_startup(u32 apic_id, u8 page);
+void apic_send_init(u32 destination);
+void apic_send_startup(u32 destination, u8 page);
 
 /* Count that the timer has left, from 0xffffffff: to calibrate it. */
 void apic_timer_start_free(void);
