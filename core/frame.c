@@ -23,7 +23,7 @@ struct chunk {
 static struct {
 	struct spinlock lock;
 	u64 pool_base, pool_size;
-	u8 *pool; /* mapping of pool_base */
+	u8 *pool;  /* mapping of pool_base */
 	u64 *used; /* one bit a pool frame */
 	u64 pool_frames, pool_used, next_hint;
 	struct chunk *chunks; /* by address >> 21 */
@@ -72,7 +72,7 @@ static enum err place_pool(const struct handover *record)
 {
 	u64 size = ALIGN_DOWN(MIN(MAX(total_ram(record) / POOL_SHARE, POOL_MIN), POOL_MAX),
 			      GMEM_CHUNK_SIZE);
-	u64 best = 0, best_size = 0;
+	u64 best = 0, best_size = 0, base;
 
 	for (u64 i = 0; i < record->memory_count; i++) {
 		const struct handover_memory *m = &record->memory[i];
@@ -83,9 +83,10 @@ static enum err place_pool(const struct handover *record)
 			best_size = m->size;
 		}
 	}
-	if (ALIGN_UP(best, GMEM_CHUNK_SIZE) + size > best + best_size)
+	base = ALIGN_UP(best, GMEM_CHUNK_SIZE);
+	if (!base || base + size > best + best_size)
 		return ERR_NO_MEMORY;
-	frames.pool_base = ALIGN_UP(best, GMEM_CHUNK_SIZE);
+	frames.pool_base = base;
 	frames.pool_size = size;
 	frames.pool = (u8 *)frames.pool_base; /* one to one, until frame_pool_moved() */
 	return OK;

@@ -12,8 +12,7 @@
 #include "core/lib/error.h"
 #include "core/lib/types.h"
 
-#define FRAME_OWNER_FREE       0
-/* 1..VM_MAX: a VM's id */
+#define FRAME_OWNER_FREE       0 /* 1..VM_MAX: a VM's id */
 #define FRAME_OWNER_HYPERVISOR 0xfffe
 #define FRAME_OWNER_FIRMWARE   0xffff
 
@@ -37,7 +36,7 @@ hpa_t frame_alloc_chunk(u16 owner);
  * Give a chunk back. While devices still map it (frame_dma_get) it stays
  * taken and is freed by the last frame_dma_put().
  */
-void frame_free_chunk(hpa_t chunk);
+void frame_free_chunk(hpa_t hpa);
 
 /*
  * A device mapping of guest RAM begins or ends: for each backing entry and
