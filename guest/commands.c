@@ -129,7 +129,7 @@ static void run_gpu(char *args)
 		gpu_print(print_line, NULL);
 		return;
 	}
-	if (strncmp(args, "focus ", 6)) {
+	if (strncmp(args, "focus ", 6) != 0) {
 		console_print("usage: gpu, or gpu focus NAME");
 		return;
 	}
