@@ -91,7 +91,7 @@ static BOOLEAN is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* The value of `key` on this line, or 0 bytes. Only names are looked for: the real parser is core/. */
+/* The value of `key` on this line, or 0 bytes. Names alone: the real parser is in core/. */
 static u64 value_of(const char *line, u64 length, const char *key, const char **value)
 {
 	u64 at = 0, end;

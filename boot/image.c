@@ -20,7 +20,8 @@ EFI_STATUS boot_load_image(struct handover *record, struct boot_entry *entry)
 	UINT8 *image;
 
 	for (unsigned int i = 0; i < header->e_phnum; i++)
-		if (segments[i].p_type == PT_LOAD && segments[i].p_vaddr + segments[i].p_memsz > end)
+		if (segments[i].p_type == PT_LOAD &&
+		    segments[i].p_vaddr + segments[i].p_memsz > end)
 			end = segments[i].p_vaddr + segments[i].p_memsz;
 	record->image_size = (end - HANDOVER_LOAD_ADDRESS + 4095) & ~4095ULL;
 	image = boot_allocate(record->image_size / 4096);
@@ -58,8 +59,8 @@ static BOOLEAN map_page(u64 *root, u64 va, u64 pa, BOOLEAN large)
 		if (!table)
 			return FALSE;
 	}
-	table[(va >> (large ? 21 : 12)) & 511] = pa | ENTRY_PRESENT_WRITE |
-						 (large ? ENTRY_LARGE : 0);
+	table[(va >> (large ? 21 : 12)) & 511] =
+		pa | ENTRY_PRESENT_WRITE | (large ? ENTRY_LARGE : 0);
 	return TRUE;
 }
 
@@ -94,7 +95,8 @@ EFI_STATUS boot_build_tables(const struct handover *record, struct boot_entry *e
 		if (!map_page(root, pa, pa, TRUE))
 			return EFI_OUT_OF_RESOURCES;
 	for (u64 offset = 0; offset < record->image_size; offset += 4096)
-		if (!map_page(root, HANDOVER_LOAD_ADDRESS + offset, record->image_base + offset, FALSE))
+		if (!map_page(root, HANDOVER_LOAD_ADDRESS + offset, record->image_base + offset,
+			      FALSE))
 			return EFI_OUT_OF_RESOURCES;
 	entry->page_table = (UINTN)root;
 	return EFI_SUCCESS;

@@ -62,8 +62,8 @@ static void read_clock(struct handover *record)
 
 	if (EFI_ERROR(uefi_call_wrapper(RT->GetTime, 2, &t, NULL)) || t.Year < 1970)
 		return;
-	record->unix_seconds = days_from_civil(t.Year, t.Month, t.Day) * 86400 +
-			       t.Hour * 3600ULL + t.Minute * 60ULL + t.Second;
+	record->unix_seconds = days_from_civil(t.Year, t.Month, t.Day) * 86400 + t.Hour * 3600ULL +
+			       t.Minute * 60ULL + t.Second;
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table);

@@ -8,9 +8,9 @@
 #include "core/lib/types.h"
 
 struct boot_file {
-	const char *name; /* as the configuration writes it */
-	const void *data; /* mapped read-only for good; NULL when `error` is set */
-	u64 size;	  /* bytes */
+	const char *name;  /* as the configuration writes it */
+	const void *data;  /* mapped read-only for good; NULL when `error` is set */
+	u64 size;	   /* bytes */
 	const char *error; /* why it is not there, for the user; NULL: it is */
 };
 

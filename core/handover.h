@@ -12,10 +12,10 @@
 
 #include "core/lib/types.h"
 
-#define HANDOVER_MAGIC	     0x3156544543414646ULL /* "FFACETV1" */
-#define HANDOVER_MEMORY_MAX  256
-#define HANDOVER_FILES_MAX   24
-#define HANDOVER_FILE_NAME   128
+#define HANDOVER_MAGIC	      0x3156544543414646ULL /* "FFACETV1" */
+#define HANDOVER_MEMORY_MAX   256
+#define HANDOVER_FILES_MAX    24
+#define HANDOVER_FILE_NAME    128
 #define HANDOVER_LOAD_ADDRESS 0xffffffff80000000ULL
 
 enum handover_memory_kind {

@@ -42,11 +42,10 @@ bool log_allowed(struct log_limit *limit, u32 burst);
 _Noreturn void panic(const char *fmt, ...) printf_like(1, 2);
 
 /* Never on a value that a guest chose. */
-#define invariant(condition)                                                                 \
-	do {                                                                                 \
-		if (!(condition))                                                            \
-			panic("invariant broken at %s:%d: %s", __FILE__, __LINE__,           \
-			      #condition);                                                   \
+#define invariant(condition) \
+	do { \
+		if (!(condition)) \
+			panic("invariant broken at %s:%d: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
 
 #endif

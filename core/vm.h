@@ -34,11 +34,11 @@ enum vcpu_request {
 };
 
 enum vcpu_state {
-	VCPU_OFF,      /* the VM does not run */
-	VCPU_WAIT_INIT,/* waits for INIT/SIPI */
-	VCPU_READY,    /* in the run queue */
-	VCPU_RUNNING,  /* on vcpu.cpu */
-	VCPU_HALTED,   /* HLT: waits for a request */
+	VCPU_OFF,	/* the VM does not run */
+	VCPU_WAIT_INIT, /* waits for INIT/SIPI */
+	VCPU_READY,	/* in the run queue */
+	VCPU_RUNNING,	/* on vcpu.cpu */
+	VCPU_HALTED,	/* HLT: waits for a request */
 };
 
 /*
@@ -72,11 +72,11 @@ struct vcpu {
 	/* Atomic. */
 	u32 requests;
 	u8 sipi_vector;
-	bool kicked; /* paravirtual unhalt came: the next HLT does not wait */
+	bool kicked;   /* paravirtual unhalt came: the next HLT does not wait */
 	bool in_guest; /* or about to enter it with requests checked */
 
 	bool waits_for_sipi; /* its CPU's own */
-	bool nmi_pending; /* taken from requests, not injected yet; its CPU's own */
+	bool nmi_pending;    /* taken from requests, not injected yet; its CPU's own */
 
 	struct spinlock work_lock;
 	struct list_node work; /* struct vcpu_work */
@@ -132,9 +132,9 @@ struct vm {
 	u16 id; /* 1..VM_MAX; also the frame owner */
 	const struct config_guest *config;
 	const struct vm_ops *ops;
-	void *machine; /* guest/machine.c's */
+	void *machine;	/* guest/machine.c's */
 	void *platform; /* guest/platform.c's */
-	void *vgpu;    /* gpu/'s, NULL without */
+	void *vgpu;	/* gpu/'s, NULL without */
 
 	struct spinlock device_lock; /* regions, device state; see docs/locking.md */
 	struct region_table mmio;
@@ -145,7 +145,7 @@ struct vm {
 	struct vcpu *vcpus[VM_MAX_VCPUS];
 	u32 vcpu_count;
 
-	enum vm_state state; /* written by the housekeeping CPU alone */
+	enum vm_state state;	 /* written by the housekeeping CPU alone */
 	enum vm_end end_claimed; /* atomic: the first writer wins and writes the reason */
 	enum vm_end end;	 /* atomic; set once end_reason is complete */
 	char end_reason[128];

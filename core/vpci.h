@@ -34,7 +34,7 @@ struct vpci_span {
 };
 
 struct vpci_bar {
-	u64 size; /* a power of two from 4 KiB; 0: no such BAR */
+	u64 size;      /* a power of two from 4 KiB; 0: no such BAR */
 	bool is_64bit; /* uses the next BAR too */
 	bool prefetchable;
 	u32 span_count;

@@ -5,21 +5,21 @@
 #include "arch/x86/io.h"
 #include "arch/x86/spinlock.h"
 
-#define REG_DATA	0
-#define REG_IER		1
-#define REG_FCR		2
-#define REG_LCR		3
-#define REG_MCR		4
-#define REG_LSR		5
-#define LCR_8N1		0x03
-#define LCR_DLAB	0x80
-#define FCR_ON_CLEAR	0x07
-#define MCR_DTR_RTS	0x03
-#define LSR_DATA	0x01
-#define LSR_FIFO_EMPTY	0x20
-#define FIFO_SIZE	16
-#define CLOCK_BAUD	115200u
-#define WAIT_ROUNDS	100000
+#define REG_DATA       0
+#define REG_IER	       1
+#define REG_FCR	       2
+#define REG_LCR	       3
+#define REG_MCR	       4
+#define REG_LSR	       5
+#define LCR_8N1	       0x03
+#define LCR_DLAB       0x80
+#define FCR_ON_CLEAR   0x07
+#define MCR_DTR_RTS    0x03
+#define LSR_DATA       0x01
+#define LSR_FIFO_EMPTY 0x20
+#define FIFO_SIZE      16
+#define CLOCK_BAUD     115200u
+#define WAIT_ROUNDS    100000
 
 /* Set at start; the console's lock serialises its use. */
 static u16 base = UART_COM1;

@@ -79,17 +79,17 @@ static inline u64 rdtsc(void)
 	return (u64)high << 32 | low;
 }
 
-#define DEFINE_CR(name)                                                                      \
-	static inline u64 read_##name(void)                                                  \
-	{                                                                                    \
-		u64 value;                                                                   \
-                                                                                             \
-		__asm__ volatile("mov %%" #name ", %0" : "=r"(value));                       \
-		return value;                                                                \
-	}                                                                                    \
-	static inline void write_##name(u64 value)                                           \
-	{                                                                                    \
-		__asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");                \
+#define DEFINE_CR(name) \
+	static inline u64 read_##name(void) \
+	{ \
+		u64 value; \
+\
+		__asm__ volatile("mov %%" #name ", %0" : "=r"(value)); \
+		return value; \
+	} \
+	static inline void write_##name(u64 value) \
+	{ \
+		__asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory"); \
 	}
 
 DEFINE_CR(cr0)

@@ -54,8 +54,7 @@ void fpu_save(void *area)
 		return;
 	}
 	xsetbv(0, full_xcr0);
-	__asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(0xffffffffu), "d"(0xffffffffu)
-			 : "memory");
+	__asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(0xffffffffu), "d"(0xffffffffu) : "memory");
 }
 
 u64 fpu_read_xcr0(void)

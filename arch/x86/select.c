@@ -5,11 +5,11 @@
 #include "arch/x86/svm/svm.h"
 #include "arch/x86/virt.h"
 
-#define LEAF_EXTENDED	   0x80000001u
-#define EXTENDED_ECX_SVM   BIT(2)
-#define LEAF_SVM	   0x8000000au
-#define SVM_EDX_NPT	   BIT(0)
-#define LEAF1_ECX_VMX	   BIT(5)
+#define LEAF_EXTENDED	 0x80000001u
+#define EXTENDED_ECX_SVM BIT(2)
+#define LEAF_SVM	 0x8000000au
+#define SVM_EDX_NPT	 BIT(0)
+#define LEAF1_ECX_VMX	 BIT(5)
 
 const struct virt_ops *virt_select(void)
 {
@@ -25,6 +25,7 @@ const struct virt_ops *virt_select(void)
 			    "no guest can run");
 		return NULL;
 	}
-	host_log(0, "this processor has neither SVM nor VMX, or firmware hides it: no guest can run");
+	host_log(0,
+		 "this processor has neither SVM nor VMX, or firmware hides it: no guest can run");
 	return NULL;
 }

@@ -7,7 +7,7 @@
 
 /* Zero-initialised is unlocked. FIFO, so waiting is bounded by the holders. */
 struct spinlock {
-	u32 next; /* ticket that the next taker draws */
+	u32 next;  /* ticket that the next taker draws */
 	u32 owner; /* ticket that may enter */
 };
 

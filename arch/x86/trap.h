@@ -17,11 +17,11 @@ struct trap_frame {
 #define SELECTOR_TSS  0x18
 
 /* Vectors from here on are interrupts. */
-#define VECTOR_FIRST	 0x20
-#define VECTOR_TIMER	 0xf0
-#define VECTOR_KICK	 0xf1 /* look at your softirqs and requests */
-#define VECTOR_STOP	 0xf2 /* panic elsewhere */
-#define VECTOR_SPURIOUS	 0xff
+#define VECTOR_FIRST	0x20
+#define VECTOR_TIMER	0xf0
+#define VECTOR_KICK	0xf1 /* look at your softirqs and requests */
+#define VECTOR_STOP	0xf2 /* panic elsewhere */
+#define VECTOR_SPURIOUS 0xff
 
 #define TRAP_CPUS_MAX 64
 
