@@ -61,15 +61,14 @@ static inline void cpu_sleep(void)
 }
 
 #include "core/sched.c"
+#include "tests/unit/fake_percpu.h"
 
 /* ---- the machine around it ---- */
 
-#define CPUS  3
+#define CPUS  FAKE_CPUS
 #define VCPUS 4
 
-static struct percpu cpus[CPUS];
 static u32 cpus_online = 1;
-static __thread u32 self;
 static u64 clock_ns;
 static struct config_guest guest_config = { .cpu_weight = 100 };
 static struct vm vm;
@@ -94,22 +93,12 @@ static u32 order[64], order_count;
 
 u32 cpu_id(void)
 {
-	return self;
+	return percpu_self()->id;
 }
 
 u32 cpu_count(void)
 {
 	return cpus_online;
-}
-
-struct percpu *percpu_of(u32 cpu)
-{
-	return &cpus[cpu];
-}
-
-struct percpu *percpu_self(void)
-{
-	return &cpus[self];
 }
 
 u64 now_ns(void)
@@ -130,23 +119,23 @@ void timer_cancel(struct timer *timer)
 void apic_send(u32 apic_id, u8 vector)
 {
 	(void)vector;
-	__atomic_fetch_add(&cpus[apic_id].interrupts, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&fake_cpus[apic_id].interrupts, 1, __ATOMIC_RELAXED);
 }
 
 void softirq_raise(u32 cpu, u32 bit)
 {
-	__atomic_fetch_or(&cpus[cpu].softirqs, bit, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&fake_cpus[cpu].softirqs, bit, __ATOMIC_SEQ_CST);
 }
 
 bool softirq_pending(void)
 {
-	return __atomic_load_n(&cpus[self].softirqs, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&percpu_self()->softirqs, __ATOMIC_ACQUIRE);
 }
 
 void softirq_run(void)
 {
-	if (__atomic_exchange_n(&cpus[self].softirqs, 0, __ATOMIC_SEQ_CST) & SOFTIRQ_RESCHEDULE)
-		reschedule(self);
+	if (__atomic_exchange_n(&percpu_self()->softirqs, 0, __ATOMIC_SEQ_CST) & SOFTIRQ_RESCHEDULE)
+		reschedule(cpu_id());
 }
 
 void softirq_register(u32 bit, void (*handler)(u32 cpu))
@@ -206,7 +195,7 @@ enum vcpu_leave vcpu_run(struct vcpu *vcpu)
 static int start(void **state)
 {
 	(void)state;
-	memset(cpus, 0, sizeof(cpus));
+	fake_cpus_start();
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(scripts, 0, sizeof(scripts));
 	memset(&vm, 0, sizeof(vm));
@@ -215,11 +204,8 @@ static int start(void **state)
 	clock_ns = 1000;
 	cpus_online = 1;
 	order_count = 0;
-	self = 0;
 	vm.config = &guest_config;
 	vm.vcpu_count = VCPUS;
-	for (u32 i = 0; i < CPUS; i++)
-		cpus[i].id = cpus[i].apic_id = i;
 	for (u32 i = 0; i < VCPUS; i++) {
 		vm.vcpus[i] = &vcpus[i];
 		vcpus[i].vm = &vm;
@@ -325,15 +311,15 @@ static void a_halted_vcpu_waits_for_a_request(void **state)
 
 static void ask_from_outside(struct vcpu *vcpu)
 {
-	u32 cpu = self;
+	u32 cpu = cpu_id();
 
 	if (scripts[vcpu->index].times > 1) {
 		vcpu->requests = 0;
 		return;
 	}
-	self = 1; /* another processor, after the guest has halted and before we say so */
+	fake_become(1); /* another processor, after the guest has halted and before we say so */
 	vcpu_request(vcpu, VCPU_REQ_EVENT);
-	self = cpu;
+	fake_become(cpu);
 }
 
 static void a_request_that_crosses_with_the_halt_is_not_lost(void **state)
@@ -344,7 +330,7 @@ static void a_request_that_crosses_with_the_halt_is_not_lost(void **state)
 	vcpu_start(&vcpus[0], false);
 	go(10);
 	assert_int_equal(scripts[0].times, 2);
-	assert_int_equal(cpus[0].interrupts, 1);
+	assert_int_equal(fake_cpus[0].interrupts, 1);
 	assert_int_equal(vcpus[0].state, VCPU_HALTED);
 }
 
@@ -365,10 +351,10 @@ static void a_sleeping_processor_is_woken_first(void **state)
 {
 	(void)state;
 	cpus_online = 3;
-	cpus[2].sleeping = true;
+	fake_cpus[2].sleeping = true;
 	vcpu_start(&vcpus[0], false);
-	assert_int_equal(cpus[2].softirqs, SOFTIRQ_RESCHEDULE);
-	assert_int_equal(cpus[0].softirqs | cpus[1].softirqs, 0);
+	assert_int_equal(fake_cpus[2].softirqs, SOFTIRQ_RESCHEDULE);
+	assert_int_equal(fake_cpus[0].softirqs | fake_cpus[1].softirqs, 0);
 }
 
 static void else_the_one_whose_vcpu_has_had_most_is_preempted(void **state)
@@ -377,14 +363,14 @@ static void else_the_one_whose_vcpu_has_had_most_is_preempted(void **state)
 	cpus_online = 3;
 	queue_clock = 10 * SCHED_SLICE_NS;
 	for (u32 i = 0; i < 3; i++)
-		cpus[i].running = &vcpus[i];
+		fake_cpus[i].running = &vcpus[i];
 	vcpus[0].vruntime = 11 * SCHED_SLICE_NS;
 	vcpus[1].vruntime = 12 * SCHED_SLICE_NS;
 	vcpus[2].vruntime = 10 * SCHED_SLICE_NS;
 	vcpu_start(&vcpus[3], false);
 	assert_int_equal(vcpus[3].vruntime, 9 * SCHED_SLICE_NS);
-	assert_int_equal(cpus[1].softirqs, SOFTIRQ_RESCHEDULE);
-	assert_int_equal(cpus[0].softirqs | cpus[2].softirqs, 0);
+	assert_int_equal(fake_cpus[1].softirqs, SOFTIRQ_RESCHEDULE);
+	assert_int_equal(fake_cpus[0].softirqs | fake_cpus[2].softirqs, 0);
 }
 
 /* ---- stopping and freezing ---- */
@@ -459,7 +445,7 @@ static void a_request_while_frozen_is_heard_after_the_thaw(void **state)
 
 static void *processor(void *number)
 {
-	self = (u32)(uintptr_t)number;
+	fake_become((u32)(uintptr_t)number);
 	go(~0U);
 	return NULL;
 }
@@ -484,7 +470,7 @@ static void *device(void *unused)
 	u32 next = 0;
 
 	(void)unused;
-	self = CPUS - 1;
+	fake_become(CPUS - 1);
 	while (!__atomic_load_n(&threads_end, __ATOMIC_ACQUIRE)) {
 		vcpu_request(&vcpus[next++ % VCPUS], VCPU_REQ_EVENT);
 		if (!(next % 8))
@@ -496,7 +482,7 @@ static void *device(void *unused)
 static bool is_off_its_processor(const struct vcpu *vcpu)
 {
 	for (u32 i = 0; i < CPUS; i++)
-		if (__atomic_load_n(&cpus[i].running, __ATOMIC_SEQ_CST) == vcpu)
+		if (__atomic_load_n(&fake_cpus[i].running, __ATOMIC_SEQ_CST) == vcpu)
 			return false;
 	return !__atomic_load_n(&scripts[vcpu->index].inside, __ATOMIC_SEQ_CST);
 }
@@ -517,7 +503,7 @@ static void a_stopped_vcpu_is_off_its_processor(void **state)
 	for (u32 i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, processor, (void *)(uintptr_t)i);
 	pthread_create(&threads[2], NULL, device, NULL);
-	self = CPUS - 1; /* not one of those that run vCPUs */
+	fake_become(CPUS - 1); /* not one of those that run vCPUs */
 	for (u32 i = 0; i < 3000; i++) {
 		struct vcpu *vcpu = &vcpus[draw(VCPUS)];
 

@@ -12,9 +12,9 @@
 
 #include "arch/x86/apic.h"
 #include "core/log.h"
-#include "core/percpu.h"
 #include "core/time_init.h"
 #include "core/timer.h"
+#include "tests/unit/fake_percpu.h"
 
 /*
  * The clock is this machine's TSC, a nanosecond a tick as long as nobody has
@@ -23,19 +23,7 @@
 #define LATER (1ULL << 62)
 #define CPUS  2
 
-static struct percpu cpus[CPUS];
-static u32 self;
 static u32 armed_ticks, arm_calls; /* what the hardware was told last */
-
-struct percpu *percpu_of(u32 cpu)
-{
-	return &cpus[cpu];
-}
-
-struct percpu *percpu_self(void)
-{
-	return &cpus[self];
-}
 
 void apic_timer_arm(u32 ticks)
 {
@@ -76,15 +64,10 @@ static void note(struct timer *timer)
 static int start(void **state)
 {
 	(void)state;
-	memset(cpus, 0, sizeof(cpus));
+	fake_cpus_start();
 	memset(timers, 0, sizeof(timers));
-	for (u32 i = 0; i < CPUS; i++) {
-		cpus[i].id = i;
-		cpus[i].armed_ns = ~0ULL;
-	}
 	for (u32 i = 0; i < TIMERS_PER_CPU; i++)
 		timers[i].fire = note;
-	self = 0;
 	fired_count = 0;
 	armed_ticks = arm_calls = 0;
 	return 0;
@@ -114,12 +97,12 @@ static void timers_fire_in_the_order_of_deadlines(void **state)
 	(void)state;
 	for (u32 i = 0; i < TIMERS_PER_CPU; i++)
 		timer_set(&timers[i], 1 + i * 37 % TIMERS_PER_CPU);
-	check_heap(&cpus[0]);
+	check_heap(&fake_cpus[0]);
 	timer_interrupt();
 	assert_int_equal(fired_count, TIMERS_PER_CPU);
 	for (u32 i = 0; i < fired_count; i++)
 		assert_int_equal(fired[i]->deadline_ns, 1 + i);
-	assert_int_equal(cpus[0].timer_count, 0);
+	assert_int_equal(fake_cpus[0].timer_count, 0);
 }
 
 static void what_is_not_due_stays(void **state)
@@ -132,8 +115,8 @@ static void what_is_not_due_stays(void **state)
 	assert_int_equal(fired_count, 1);
 	assert_ptr_equal(fired[0], &timers[1]);
 	assert_int_equal(timers[1].heap_index, 0);
-	assert_int_equal(cpus[0].timer_count, 2);
-	check_heap(&cpus[0]);
+	assert_int_equal(fake_cpus[0].timer_count, 2);
+	check_heap(&fake_cpus[0]);
 }
 
 static void a_cancelled_timer_does_not_fire(void **state)
@@ -145,7 +128,7 @@ static void a_cancelled_timer_does_not_fire(void **state)
 	timer_cancel(&timers[0]);
 	timer_cancel(&timers[3]);
 	timer_cancel(&timers[3]);
-	check_heap(&cpus[0]);
+	check_heap(&fake_cpus[0]);
 	timer_interrupt();
 	assert_int_equal(fired_count, 3);
 	assert_ptr_equal(fired[0], &timers[1]);
@@ -159,7 +142,7 @@ static void setting_again_moves_the_deadline(void **state)
 	timer_set(&timers[0], 10);
 	timer_set(&timers[1], 20);
 	timer_set(&timers[0], 30);
-	assert_int_equal(cpus[0].timer_count, 2);
+	assert_int_equal(fake_cpus[0].timer_count, 2);
 	timer_interrupt();
 	assert_int_equal(fired_count, 2);
 	assert_ptr_equal(fired[0], &timers[1]);
@@ -170,14 +153,14 @@ static void a_timer_goes_to_the_cpu_that_sets_it(void **state)
 {
 	(void)state;
 	timer_set(&timers[0], 10);
-	self = 1;
+	fake_become(1);
 	timer_set(&timers[0], 20);
-	assert_int_equal(cpus[0].timer_count, 0);
-	assert_int_equal(cpus[1].timer_count, 1);
-	self = 0;
+	assert_int_equal(fake_cpus[0].timer_count, 0);
+	assert_int_equal(fake_cpus[1].timer_count, 1);
+	fake_become(0);
 	timer_interrupt();
 	assert_int_equal(fired_count, 0);
-	self = 1;
+	fake_become(1);
 	timer_interrupt();
 	assert_int_equal(fired_count, 1);
 }
@@ -186,10 +169,10 @@ static void another_cpu_can_cancel(void **state)
 {
 	(void)state;
 	timer_set(&timers[0], 10);
-	self = 1;
+	fake_become(1);
 	timer_cancel(&timers[0]);
-	assert_int_equal(cpus[0].timer_count, 0);
-	self = 0;
+	assert_int_equal(fake_cpus[0].timer_count, 0);
+	fake_become(0);
 	timer_interrupt();
 	assert_int_equal(fired_count, 0);
 }
@@ -207,7 +190,7 @@ static void a_timer_that_re_arms_in_the_past_does_not_hold_the_cpu(void **state)
 	timer_set(&timers[0], 1);
 	timer_interrupt();
 	assert_int_equal(fired_count, TIMERS_PER_CPU);
-	assert_int_equal(cpus[0].timer_count, 1);
+	assert_int_equal(fake_cpus[0].timer_count, 1);
 	assert_int_equal(armed_ticks, 1); /* the rest comes soon */
 }
 
@@ -237,7 +220,7 @@ static void the_hardware_is_set_to_the_earliest(void **state)
 	assert_int_equal(arm_calls, 1);
 	timer_set(&timers[2], LATER - 5);
 	assert_int_equal(arm_calls, 2);
-	assert_int_equal(cpus[0].armed_ns, LATER - 5);
+	assert_int_equal(fake_cpus[0].armed_ns, LATER - 5);
 }
 
 static void a_deadline_in_the_past_fires_soon(void **state)
@@ -253,7 +236,7 @@ static void the_hardware_is_off_without_timers(void **state)
 	timer_set(&timers[0], 1);
 	timer_interrupt();
 	assert_int_equal(armed_ticks, 0);
-	assert_int_equal(cpus[0].armed_ns, ~0ULL);
+	assert_int_equal(fake_cpus[0].armed_ns, ~0ULL);
 }
 
 /* The hardware has fired for a timer that was cancelled: the next one must not be forgotten. */
@@ -276,13 +259,13 @@ static void the_heap_survives_a_thousand_changes(void **state)
 	for (u32 i = 0; i < 20000; i++) {
 		struct timer *timer = &timers[draw(TIMERS_PER_CPU)];
 
-		self = draw(CPUS);
+		fake_become(draw(CPUS));
 		if (draw(3))
 			timer_set(timer, LATER + draw(1000));
 		else
 			timer_cancel(timer);
-		check_heap(&cpus[0]);
-		check_heap(&cpus[1]);
+		check_heap(&fake_cpus[0]);
+		check_heap(&fake_cpus[1]);
 	}
 	assert_int_equal(fired_count, 0);
 }

@@ -19,12 +19,12 @@ static inline void interrupts_take_pending(void)
 }
 
 #include "core/vcpu_run.c"
+#include "tests/unit/fake_percpu.h"
 
 /* ---- the machine around it ---- */
 
 static struct vm vm;
 static struct vcpu vcpu;
-static bool slice_over, softirqs;
 
 /* What the guest does at each entry, and what happened on the way. */
 static struct vm_exit exits[16];
@@ -40,12 +40,12 @@ static enum vm_end ended;
 
 bool vcpu_slice_over(void)
 {
-	return slice_over;
+	return !fake_cpus[0].slice_end_ns;
 }
 
 bool softirq_pending(void)
 {
-	return softirqs;
+	return fake_cpus[0].softirqs;
 }
 
 void vm_end(struct vm *of, enum vm_end end, const char *fmt, ...)
@@ -73,7 +73,7 @@ static void fake_run(struct arch_vcpu *arch, struct vm_exit *exit)
 	assert_true(vcpu.in_guest);
 	if (entries == exit_count) { /* the script is at its end: the slice too */
 		exit->kind = VM_EXIT_INTERRUPT;
-		slice_over = true;
+		fake_cpus[0].slice_end_ns = 0;
 		return;
 	}
 	*exit = exits[entries++];
@@ -228,7 +228,8 @@ static int start(void **state)
 	list_init(&vcpu.work);
 	assert_int_equal(region_add(&vm.mmio, &memory), OK);
 	assert_int_equal(region_add(&vm.ports, &ports), OK);
-	slice_over = softirqs = false;
+	fake_cpus_start();
+	fake_cpus[0].slice_end_ns = 1;
 	exit_count = entries = completions = 0;
 	further_values = 0;
 	resets = inits = startups = nmis = injected = windows = exceptions = 0;
@@ -273,7 +274,7 @@ static void a_handler_sees_an_offset_in_its_region(void **state)
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
 	assert_int_equal(last_access.offset, 0x10);
 	assert_int_equal(completed[0], 0x11223344);
-	slice_over = false;
+	fake_cpus[0].slice_end_ns = 1;
 	exit = guest_does(VM_EXIT_MMIO);
 	exit->mmio.gpa = GPA(0x10f8);
 	exit->mmio.size = 8;
@@ -442,7 +443,7 @@ static void an_nmi_waits_until_it_can_be_taken(void **state)
 	vcpu_run(&vcpu);
 	assert_true(vcpu.nmi_pending);
 	can_nmi = true;
-	slice_over = false;
+	fake_cpus[0].slice_end_ns = 1;
 	vcpu_run(&vcpu);
 	assert_int_equal(nmis, 1);
 	assert_false(vcpu.nmi_pending);
@@ -507,12 +508,12 @@ static void nothing_is_entered_when_it_is_time_to_leave(void **state)
 {
 	(void)state;
 	guest_does(VM_EXIT_CPUID);
-	slice_over = true;
+	fake_cpus[0].slice_end_ns = 0;
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
-	slice_over = false;
-	softirqs = true;
+	fake_cpus[0].slice_end_ns = 1;
+	fake_cpus[0].softirqs = 1;
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
-	softirqs = false;
+	fake_cpus[0].softirqs = 0;
 	vcpu.parked = true;
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
 	assert_int_equal(entries, 0);
@@ -529,7 +530,7 @@ static bool work_step(struct vcpu *of, struct vcpu_work *work)
 	assert_int_equal(entries, 0);
 	steps++;
 	if (steps == 3)
-		slice_over = true;
+		fake_cpus[0].slice_end_ns = 0;
 	return steps < steps_wanted;
 }
 

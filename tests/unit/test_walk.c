@@ -43,6 +43,14 @@ enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *v
 	return host_guest_read(vcpu, gpa, value, sizeof(*value));
 }
 
+enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa);
+enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa)
+{
+	(void)vcpu;
+	*hpa = HPA(gpa.raw);
+	return gpa.raw < sizeof(ram) ? OK : ERR_FAULT;
+}
+
 static const struct walk_mode flat = { .cr0 = CR0_PE };
 static const struct walk_mode two_level = { .cr0 = CR0_PE | CR0_PG, .cr3 = 0x1000 };
 static const struct walk_mode two_level_pse = {
