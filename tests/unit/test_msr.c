@@ -60,7 +60,7 @@ static void unlisted_msrs_fault_and_the_log_is_bounded(void **state)
 	assert_in_range(fake_log_lines, 1, 10);
 	assert_false(fake_rdmsr(0, 0x3b, &value));	 /* TSC_ADJUST */
 	assert_false(fake_rdmsr(0, 0x48, &value));	 /* SPEC_CTRL */
-	assert_false(fake_rdmsr(0, 0x179, &value));	 /* MCG_CAP */
+	assert_false(fake_rdmsr(0, 0x400, &value));	 /* MC0_CTL: no banks */
 	assert_false(fake_rdmsr(0, 0xc0000103, &value)); /* TSC_AUX: no RDTSCP */
 	assert_false(fake_rdmsr(0, MSR_VM_CR, &value));
 	assert_false(fake_wrmsr(0, MSR_VM_HSAVE_PA, 0));
@@ -117,6 +117,23 @@ static void mtrrs_are_enabled_without_ranges(void **state)
 	assert_false(fake_wrmsr(0, 0x2ff, 0xc06)); /* fixed ranges: not there */
 	assert_false(fake_wrmsr(0, 0x200, 0));
 	assert_false(fake_wrmsr(0, 0xfe, 0));
+}
+
+static void machine_checks_have_no_banks(void **state)
+{
+	u64 value = ~0ULL;
+
+	(void)state;
+	start(true);
+	assert_true(fake_rdmsr(0, 0x179, &value)); /* MCG_CAP */
+	assert_int_equal(value, 0);
+	assert_false(fake_wrmsr(0, 0x179, 1));
+	assert_true(fake_wrmsr(0, 0x17a, 7)); /* MCG_STATUS */
+	assert_true(fake_rdmsr(0, 0x17a, &value));
+	assert_int_equal(value, 0);
+	assert_false(fake_rdmsr(0, 0x17b, &value)); /* MCG_CTL: not in MCG_CAP */
+	for (u32 index = 0x400; index < 0x480; index++)
+		assert_false(fake_rdmsr(0, index, &value));
 }
 
 static void the_tsc_can_be_set(void **state)
@@ -290,6 +307,7 @@ int main(void)
 		cmocka_unit_test(the_vendors_own_msrs_go_by_vendor),
 		cmocka_unit_test(what_the_vendor_block_keeps_goes_there),
 		cmocka_unit_test(mtrrs_are_enabled_without_ranges),
+		cmocka_unit_test(machine_checks_have_no_banks),
 		cmocka_unit_test(the_tsc_can_be_set),
 		cmocka_unit_test(the_scale_turns_cycles_into_nanoseconds),
 		cmocka_unit_test(the_clock_is_written_when_registered),
