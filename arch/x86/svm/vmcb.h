@@ -139,13 +139,13 @@ enum svm_exit_code {
 #define SVM_V_INTR_MASKING BIT(24)
 
 /* event_inj and exit_int_info */
-#define SVM_EVENT_VALID	      BIT(31)
-#define SVM_EVENT_CODE_VALID  BIT(11)
-#define SVM_EVENT_TYPE(e)     ((e) >> 8 & 7)
-#define SVM_EVENT_INTR	      (0ULL << 8)
-#define SVM_EVENT_NMI	      (2ULL << 8)
-#define SVM_EVENT_EXCEPTION   (3ULL << 8)
-#define SVM_EVENT_SOFTWARE    4
+#define SVM_EVENT_VALID	     BIT(31)
+#define SVM_EVENT_CODE_VALID BIT(11)
+#define SVM_EVENT_TYPE(e)    ((e) >> 8 & 7)
+#define SVM_EVENT_INTR	     (0ULL << 8)
+#define SVM_EVENT_NMI	     (2ULL << 8)
+#define SVM_EVENT_EXCEPTION  (3ULL << 8)
+#define SVM_EVENT_SOFTWARE   4
 
 #define SVM_TLB_KEEP	  0
 #define SVM_TLB_FLUSH_ALL 1
@@ -156,12 +156,12 @@ enum svm_exit_code {
 #define SVM_NPF_TABLE_WALK BIT(33)
 
 /* exit_info1 of IOIO */
-#define SVM_IO_IN	 BIT(0)
-#define SVM_IO_STRING	 BIT(2)
-#define SVM_IO_REP	 BIT(3)
-#define SVM_IO_SIZE(i)	 ((i) >> 4 & 7)
-#define SVM_IO_ADDR(i)	 ((i) >> 7 & 7)
-#define SVM_IO_SEG(i)	 ((i) >> 10 & 7)
-#define SVM_IO_PORT(i)	 ((u16)((i) >> 16))
+#define SVM_IO_IN      BIT(0)
+#define SVM_IO_STRING  BIT(2)
+#define SVM_IO_REP     BIT(3)
+#define SVM_IO_SIZE(i) ((i) >> 4 & 7)
+#define SVM_IO_ADDR(i) ((i) >> 7 & 7)
+#define SVM_IO_SEG(i)  ((i) >> 10 & 7)
+#define SVM_IO_PORT(i) ((u16)((i) >> 16))
 
 #endif
