@@ -292,6 +292,18 @@ static void help_lists_every_command(void **state)
 	shows("help");
 }
 
+static void no_prompt_stands_between_the_lines_of_an_answer(void **state)
+{
+	const char *prompt;
+
+	(void)state;
+	type("help\r");
+	prompt = strstr(strstr(screen, "this list"), "facet> ");
+	assert_non_null(prompt);
+	assert_null(strstr(prompt + 1, "facet> "));
+	assert_string_equal(last_line(), "facet> ");
+}
+
 static void log_changes_the_level(void **state)
 {
 	(void)state;
@@ -355,6 +367,7 @@ int main(void)
 		cmocka_unit_test_setup(an_empty_line_does_nothing, start),
 		cmocka_unit_test_setup(an_unknown_command_is_named, start),
 		cmocka_unit_test_setup(help_lists_every_command, start),
+		cmocka_unit_test_setup(no_prompt_stands_between_the_lines_of_an_answer, start),
 		cmocka_unit_test_setup(log_changes_the_level, start),
 		cmocka_unit_test_setup(tab_completes_commands_and_arguments, start),
 		cmocka_unit_test_setup(an_attached_guest_has_the_terminal, start),
