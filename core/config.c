@@ -243,7 +243,7 @@ static void open_guest(struct parser *p, struct text name)
 		report_twice(p, "", other->line);
 		p->incomplete = true; /* the first one has what is missing here */
 	} else if (config->guest_count == CONFIG_MAX_GUESTS) {
-		report(p, p->line, "", "one guest more", "8 guests");
+		report(p, p->line, "", "one guest more", "16 guests");
 	} else {
 		guest = &config->guests[config->guest_count++];
 	}

@@ -5,7 +5,7 @@
 
 #include "core/lib/types.h"
 
-#define CONFIG_MAX_GUESTS  8
+#define CONFIG_MAX_GUESTS  16
 #define CONFIG_MAX_GPUS	   4
 #define CONFIG_NAME_MAX	   16	/* characters of a guest's name */
 #define CONFIG_PATH_MAX	   127	/* characters of a file name */

@@ -45,6 +45,15 @@ static inline struct percpu *percpu_self(void)
 	return self;
 }
 
+/* One bit of attention for each thing that takes a vCPU off this CPU. */
+static inline bool percpu_wants_attention(void)
+{
+	const struct percpu *cpu = percpu_self();
+
+	return !__atomic_load_n(&cpu->slice_end_ns, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&cpu->softirqs, __ATOMIC_ACQUIRE);
+}
+
 /* Point GS at the record of CPU number `cpu`. */
 void percpu_init(u32 cpu, u32 apic);
 void percpu_set_count(u32 count);

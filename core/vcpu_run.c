@@ -216,7 +216,7 @@ static enum next enter(struct vcpu *vcpu)
 
 static bool must_leave(const struct vcpu *vcpu)
 {
-	return vcpu_slice_over() || softirq_pending() ||
+	return percpu_wants_attention() ||
 	       __atomic_load_n(&vcpu->parked, __ATOMIC_ACQUIRE);
 }
 

@@ -222,6 +222,11 @@ enum err host_guest_read_u64(struct arch_vcpu *arch, gpa_t gpa, u32 hint, u64 *v
 			     GMEM_WINDOW_WALK + hint, value);
 }
 
+enum err host_guest_locate(struct arch_vcpu *arch, gpa_t gpa, hpa_t *hpa)
+{
+	return gmem_translate(&container_of(arch, struct vcpu, arch)->vm->memory, gpa, 1, hpa);
+}
+
 enum err host_guest_write(struct arch_vcpu *arch, gpa_t gpa, const void *src, size_t size)
 {
 	return gmem_write(&container_of(arch, struct vcpu, arch)->vm->memory, gpa, src, size);

@@ -21,6 +21,7 @@
 #include "core/percpu.h"
 #include "core/ptab.h"
 #include "core/vmap_init.h"
+#include "core/window.h"
 
 #define POOL_VA	    0xffff800000000000ULL
 #define STACKS_VA   0xffffa00000000000ULL
@@ -62,7 +63,6 @@ static const struct ptab_memory table_memory = {
 static struct ptab tables;
 static u64 next_device_va = DEVICES_VA;
 static u64 *window_entries; /* CPU_MAX * VMAP_WINDOWS leaf entries */
-static u64 window_bits;	    /* entry of a window without its address */
 
 static const struct ptab_attr attr_text = { .read = true, .exec = true };
 static const struct ptab_attr attr_rodata = { .read = true };
@@ -115,7 +115,8 @@ static enum err make_windows(void)
 		table = frame_ptr(leaf);
 	}
 	window_entries = (u64 *)(POOL_VA + (leaf.raw - frame_pool_base().raw));
-	window_bits = table[0] & ~tables.format->address;
+	if ((table[0] & ~tables.format->address) != WINDOW_LEAF)
+		return ERR_UNSUPPORTED; /* window.h and the format disagree: a defect */
 	table[0] = 0;
 	return OK;
 }
@@ -220,13 +221,5 @@ void vmap_init_cpu(u32 cpu)
 
 void *vmap_window(unsigned int slot, hpa_t hpa)
 {
-	struct percpu *cpu = percpu_self();
-	u64 entry = ALIGN_DOWN(hpa.raw, PAGE_SIZE) | window_bits;
-	u8 *va = cpu->windows_va + slot * PAGE_SIZE;
-
-	if (cpu->windows[slot] != entry) {
-		cpu->windows[slot] = entry;
-		invlpg(va);
-	}
-	return va + (hpa.raw & PAGE_MASK);
+	return vmap_window_fast(slot, hpa);
 }

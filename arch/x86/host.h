@@ -42,6 +42,21 @@ must_check enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst
  * calls with the same hint find the page again.
  */
 must_check enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value);
+/* A quadword of guest RAM at a fixed place, aligned to 8, and what it held. */
+struct host_word {
+	hpa_t hpa;
+	u64 value;
+};
+
+/* Where a guest's RAM lies: fixed for the life of the VM. ERR_FAULT as above. */
+must_check enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa);
+
+/* Do `count` (at most 4) words still hold what they held? */
+bool host_words_unchanged(const struct host_word *words, u32 count);
+
+/* 16 bytes at `hpa`, which host_guest_locate() gave; they lie in one page. */
+void host_read_code(hpa_t hpa, u64 *out);
+
 must_check enum err host_guest_write(struct arch_vcpu *vcpu, gpa_t gpa, const void *src,
 				     size_t size);
 

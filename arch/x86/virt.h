@@ -8,6 +8,7 @@
 #define ARCH_X86_VIRT_H
 
 #include "arch/x86/emulate.h"
+#include "arch/x86/host.h"
 #include "core/lib/error.h"
 #include "core/lib/types.h"
 
@@ -121,6 +122,21 @@ enum virt_nested {
 };
 
 /*
+ * How an instruction's linear page was translated: the entries on the way and
+ * what they held. As long as they hold it, the translation stands; so looking
+ * at an instruction again costs four comparisons instead of a walk.
+ */
+struct code_path {
+	u64 key; /* linear page << 1 | user; ~0: empty */
+	u64 cr3;
+	u32 count;
+	struct host_word words[4];
+	hpa_t page;
+};
+
+#define CODE_PATHS 64
+
+/*
  * The vendor-neutral part of a virtual CPU; core/ embeds it in its vCPU.
  * Owner: the CPU that runs the vCPU; nobody touches it while it runs.
  */
@@ -136,6 +152,7 @@ struct arch_vcpu {
 	struct emu emu;	    /* an instruction that is carried out in steps */
 	bool emulating;	    /* `emu` is in the middle of an instruction */
 	u8 length;	    /* of the instruction that exited, for complete() */
+	struct code_path paths[CODE_PATHS]; /* by linear page */
 	bool flush_nested;  /* the nested tables lost rights since the last entry */
 };
 

@@ -40,23 +40,31 @@ static enum err read_entry(struct arch_vcpu *vcpu, u64 gpa, u32 size, u64 *entry
  * The usual case, 64-bit mode, with few instructions: it is part of nearly
  * every exit. OK, or anything else: the general walk finds out what is wrong.
  */
-static enum err walk_long(struct arch_vcpu *vcpu, const struct walk_mode *mode, u64 gva,
-			  u64 access, gpa_t *gpa)
+enum err walk_long(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
+		   gpa_t *gpa, struct code_path *path)
 {
 	u64 need = ENTRY_PRESENT | (access & (WALK_WRITE | WALK_USER)); /* the bits agree */
 	u64 entry = mode->cr3;
 
 	for (u32 level = 4, shift = 39;; level--, shift -= 9) {
-		u64 at = (entry & ADDRESS_64) + (gva >> shift & 511) * 8;
+		u64 at = (entry & ADDRESS_64) + (gva.raw >> shift & 511) * 8;
 
 		if (host_guest_read_u64(vcpu, GPA(at), level, &entry))
 			return ERR_FAULT;
 		if ((entry & need) != need || (entry & ENTRY_NX && access & WALK_FETCH))
 			return ERR_DENIED;
+		if (path) {
+			struct host_word *word = &path->words[4 - level];
+
+			word->value = entry;
+			if (host_guest_locate(vcpu, GPA(at), &word->hpa))
+				return ERR_FAULT;
+			path->count = 5 - level;
+		}
 		if (level == 1 || (entry & ENTRY_LARGE && level < 4)) {
 			u64 page_mask = BIT(shift) - 1;
 
-			*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva & page_mask));
+			*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva.raw & page_mask));
 			return OK;
 		}
 	}
@@ -114,7 +122,7 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
 			gpa_t *gpa, u32 *code)
 {
-	if (mode->efer & EFER_LMA && !walk_long(vcpu, mode, gva.raw, access, gpa))
+	if (mode->efer & EFER_LMA && !walk_long(vcpu, mode, gva, access, gpa, NULL))
 		return OK;
 	return walk_any(vcpu, mode, gva, access, gpa, code);
 }

@@ -23,4 +23,11 @@ struct walk_mode {
 must_check enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
 				   u64 access, gpa_t *gpa, u32 *code);
 
+/*
+ * The same for 64-bit mode alone; notes the way in `path` (words and count)
+ * unless it is NULL. OK; anything else: walk_translate() tells why.
+ */
+must_check enum err walk_long(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
+			      u64 access, gpa_t *gpa, struct code_path *path);
+
 #endif

@@ -240,7 +240,7 @@ class Machine:
 
     def stats(self):
         """All counters of Facet."""
-        match = self.command("stats json", until=r"^(?:facet: )?(\{.*\}) *$")
+        match = self.command("stats json", until=r"^(?:facet: )?(\{.*\}) *\n")
         return json.loads(match.group(1))
 
     def frames(self, guest, since=0):

@@ -538,18 +538,18 @@ static void test_numbers_of_gpus(void **state)
 	}
 }
 
-static void test_eight_guests_and_no_more(void **state)
+static void test_sixteen_guests_and_no_more(void **state)
 {
 	char text[1024] = "";
 	size_t at = 0;
 
 	(void)state;
-	for (int i = 0; i < 9; i++)
+	for (int i = 0; i < 17; i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at,
 				       "[guest g%d]\nkernel = k\nmemory = 16M\n", i);
-	assert_one_error(text, "facet.conf:25: [guest g8]: found one guest more, "
-			       "allowed: 8 guests");
-	assert_int_equal(config.guest_count, 8);
+	assert_one_error(text, "facet.conf:49: [guest g16]: found one guest more, "
+			       "allowed: 16 guests");
+	assert_int_equal(config.guest_count, 16);
 }
 
 static void test_control_characters_and_zero_bytes_are_errors(void **state)
@@ -684,7 +684,7 @@ int main(void)
 		cmocka_unit_test(test_key_in_a_refused_line_is_not_called_missing),
 		cmocka_unit_test(test_guest_names),
 		cmocka_unit_test(test_numbers_of_gpus),
-		cmocka_unit_test(test_eight_guests_and_no_more),
+		cmocka_unit_test(test_sixteen_guests_and_no_more),
 		cmocka_unit_test(test_control_characters_and_zero_bytes_are_errors),
 		cmocka_unit_test(test_errors_carry_nothing_that_steers_a_terminal),
 		cmocka_unit_test(test_all_errors_in_the_order_of_lines),

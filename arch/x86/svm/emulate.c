@@ -35,45 +35,46 @@ void svm_set_rip(struct arch_vcpu *vcpu, u64 rip)
 	vmcb->interrupt_shadow = 0;
 }
 
-#define FETCH_HINT 0 /* of host_guest_read_u64(); the walk uses 1 to 4 */
-
 /*
- * The usual case: the quadwords that hold RIP and the 15 bytes behind it lie
- * in one page. Reads three of them, aligned, and shifts the bytes into place.
+ * The usual case: 64-bit mode, all bytes in one page. Bounded by one walk; by
+ * four comparisons where the way has been noted and still stands.
  */
-static bool fetch_from_page(struct arch_vcpu *vcpu, gpa_t gpa, u64 *out)
+static bool fetch_long(struct arch_vcpu *vcpu, const struct vmcb *vmcb, u64 *out)
 {
-	u64 at = ALIGN_DOWN(gpa.raw, 8);
-	u32 shift = (u32)(gpa.raw & 7) * 8;
-	u64 words[3];
+	u64 page = vmcb->rip >> PAGE_SHIFT;
+	u64 key = page << 1 | (vmcb->cpl == 3);
+	struct code_path *path = &vcpu->paths[page % CODE_PATHS];
 
-	for (u32 i = 0; i < ARRAY_SIZE(words); i++)
-		if (host_guest_read_u64(vcpu, GPA(at + i * 8), FETCH_HINT, &words[i]))
+	if (path->key != key || path->cr3 != vmcb->cr3 ||
+	    !host_words_unchanged(path->words, path->count)) {
+		struct walk_mode mode = walk_mode_of(vmcb);
+		gpa_t gpa;
+
+		path->key = ~0ULL;
+		if (walk_long(vcpu, &mode, GVA(page << PAGE_SHIFT), user_access(vmcb) | WALK_FETCH,
+			      &gpa, path) ||
+		    host_guest_locate(vcpu, gpa, &path->page))
 			return false;
-	out[0] = shift ? words[0] >> shift | words[1] << (64 - shift) : words[0];
-	out[1] = shift ? words[1] >> shift | words[2] << (64 - shift) : words[1];
+		path->key = key;
+		path->cr3 = vmcb->cr3;
+	}
+	host_read_code(HPA(path->page.raw + (vmcb->rip & PAGE_MASK)), out);
 	return true;
 }
 
 u32 svm_fetch(struct arch_vcpu *vcpu, u8 *bytes)
 {
 	const struct vmcb *vmcb = vmcb_of(vcpu);
-	struct walk_mode mode = walk_mode_of(vmcb);
+	struct walk_mode mode;
 	u64 linear = vmcb->rip;
 	u32 done = 0;
 
-	if (svm_cpu_mode(vmcb) != CPU_MODE_64) {
+	if (svm_cpu_mode(vmcb) != CPU_MODE_64)
 		linear += vmcb->cs.base;
-	} else if ((linear & PAGE_MASK) <= PAGE_SIZE - 24) {
-		gpa_t gpa;
-		u32 code;
-
-		if (walk_translate(vcpu, &mode, GVA(linear), user_access(vmcb) | WALK_FETCH, &gpa,
-				   &code) ||
-		    !fetch_from_page(vcpu, gpa, (u64 *)(void *)bytes))
-			return 0;
+	else if ((linear & PAGE_MASK) <= PAGE_SIZE - SVM_FETCH_BYTES &&
+		 fetch_long(vcpu, vmcb, (u64 *)(void *)bytes))
 		return INSN_MAX_BYTES;
-	}
+	mode = walk_mode_of(vmcb);
 	while (done < INSN_MAX_BYTES) {
 		u32 part = (u32)MIN(INSN_MAX_BYTES - done, PAGE_SIZE - (linear & PAGE_MASK));
 		gpa_t gpa;

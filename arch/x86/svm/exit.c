@@ -145,6 +145,7 @@ static void exit_cr4_write(struct arch_vcpu *vcpu)
 	/* Translations depend on these (APM vol. 2, 5.5.2): start with a clean ASID. */
 	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
 		vcpu->flush_nested = true;
+	svm_forget_code(vcpu);
 	vmcb->cr4 = value;
 	vcpu->length = insn.length;
 	retire(vcpu);

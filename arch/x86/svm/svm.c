@@ -117,6 +117,12 @@ static struct vmcb_segment segment(u16 selector, u16 attributes, u32 limit, u64 
 	return (struct vmcb_segment){ selector, attributes, limit, base };
 }
 
+void svm_forget_code(struct arch_vcpu *vcpu)
+{
+	for (u32 i = 0; i < CODE_PATHS; i++)
+		vcpu->paths[i].key = ~0ULL;
+}
+
 /* APM vol. 2, table 14-1. */
 static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 {
@@ -143,6 +149,7 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
 	memset(vcpu->dr, 0, sizeof(vcpu->dr));
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
+	svm_forget_code(vcpu);
 	vcpu->emulating = false;
 	vcpu->xcr0 = 1;
 	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
@@ -402,8 +409,10 @@ static enum err write_efer(struct arch_vcpu *vcpu, u64 value)
 		return ERR_DENIED;
 	if (vmcb->cr0 & CR0_PG && (value ^ vmcb->efer) & EFER_LME)
 		return ERR_DENIED;
-	if ((value ^ vmcb->efer) & EFER_NXE)
+	if ((value ^ vmcb->efer) & EFER_NXE) {
 		vcpu->flush_nested = true;
+		svm_forget_code(vcpu);
+	}
 	vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
 	return OK;
 }

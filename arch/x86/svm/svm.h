@@ -59,6 +59,8 @@ bool svm_pio_complete(struct arch_vcpu *vcpu, struct vm_exit *exit);
 u32 svm_fetch(struct arch_vcpu *vcpu, u8 *bytes);
 enum cpu_mode svm_cpu_mode(const struct vmcb *vmcb);
 
+/* Rights of translations have changed other than in the tables: walk anew. */
+void svm_forget_code(struct arch_vcpu *vcpu);
 void svm_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
 void svm_set_rip(struct arch_vcpu *vcpu, u64 rip);
 must_check enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value);
