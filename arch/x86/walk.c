@@ -106,8 +106,8 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 			rights = (rights & entry & (ENTRY_WRITE | ENTRY_USER)) |
 				 ((rights | entry) & ENTRY_NX);
 		page_mask = BIT(shift) - 1;
-		if (level == 1 || (level < 4 && !pdpte && entry & ENTRY_LARGE &&
-				   (wide || mode->cr4 & CR4_PSE)))
+		if (level == 1 ||
+		    (level < 4 && !pdpte && entry & ENTRY_LARGE && (wide || mode->cr4 & CR4_PSE)))
 			break;
 		table = entry & (wide ? ADDRESS_64 : 0xfffff000ULL);
 	}
