@@ -35,7 +35,7 @@ help:
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo '  make check-system  Facet in an emulator, BENCH=$(BENCH); TESTS="-k name" to choose'
 	@echo '  make bench         instructions for each kind of exit, against their bounds'
-	@echo '  make lint          layering, style, static analysis; LINT="format tidy" to choose'
+	@echo '  make lint          layering, style, static analysis; CHECKS="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
 	@echo

@@ -53,15 +53,22 @@ enum err region_remove(struct region_table *table, u64 base)
 	return OK;
 }
 
-const struct region *region_find(const struct region_table *table, u64 addr, u8 size)
+static bool holds(const struct region *region, u64 addr, u8 size)
 {
-	const struct region *region;
-	u32 at = upper_bound(table, addr);
+	u64 offset = addr - region->base;
 
-	if (!at)
+	return offset < region->size && size <= region->size - offset;
+}
+
+const struct region *region_find(struct region_table *table, u64 addr, u8 size)
+{
+	u32 at;
+
+	if (table->last < table->count && holds(&table->entries[table->last], addr, size))
+		return &table->entries[table->last];
+	at = upper_bound(table, addr);
+	if (!at || !holds(&table->entries[at - 1], addr, size))
 		return NULL;
-	region = &table->entries[at - 1];
-	if (addr - region->base >= region->size || size > region->size - (addr - region->base))
-		return NULL;
-	return region;
+	table->last = at - 1;
+	return &table->entries[at - 1];
 }

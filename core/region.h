@@ -36,6 +36,7 @@ struct region {
 
 struct region_table {
 	u32 count;
+	u32 last; /* index that was found last: the next access is likely there too */
 	struct region entries[REGION_TABLE_MAX]; /* sorted by base, disjoint */
 };
 
@@ -48,7 +49,7 @@ must_check enum err region_add(struct region_table *table, const struct region *
 /* Remove the region that starts at `base`. ERR_NOT_FOUND. */
 must_check enum err region_remove(struct region_table *table, u64 base);
 
-/* The region that holds [addr, addr + size) whole, or NULL. */
-const struct region *region_find(const struct region_table *table, u64 addr, u8 size);
+/* The region that holds [addr, addr + size) whole, or NULL. The caller holds the lock. */
+const struct region *region_find(struct region_table *table, u64 addr, u8 size);
 
 #endif

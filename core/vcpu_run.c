@@ -19,7 +19,7 @@ static u64 all_ones(u8 size)
 }
 
 /* One access to the VM's device model; false: a guest error. */
-static bool access_region(struct vcpu *vcpu, const struct region_table *table, u64 address,
+static bool access_region(struct vcpu *vcpu, struct region_table *table, u64 address,
 			  struct access *access)
 {
 	struct vm *vm = vcpu->vm;
@@ -130,11 +130,11 @@ static enum next handle_nothing(struct vcpu *vcpu, struct vm_exit *exit)
 }
 
 static enum next (*const handlers[VM_EXIT_KIND_COUNT])(struct vcpu *, struct vm_exit *) = {
-	[VM_EXIT_INTERRUPT] = handle_nothing,  [VM_EXIT_IRQ_WINDOW] = handle_nothing,
-	[VM_EXIT_MMIO] = handle_mmio,	       [VM_EXIT_PIO] = handle_pio,
-	[VM_EXIT_CPUID] = handle_cpuid,	       [VM_EXIT_MSR] = handle_msr,
-	[VM_EXIT_HLT] = handle_hlt,	       [VM_EXIT_HYPERCALL] = handle_hypercall,
-	[VM_EXIT_SHUTDOWN] = handle_shutdown,  [VM_EXIT_STOP] = handle_stop,
+	[VM_EXIT_INTERRUPT] = handle_nothing, [VM_EXIT_IRQ_WINDOW] = handle_nothing,
+	[VM_EXIT_MMIO] = handle_mmio,	      [VM_EXIT_PIO] = handle_pio,
+	[VM_EXIT_CPUID] = handle_cpuid,	      [VM_EXIT_MSR] = handle_msr,
+	[VM_EXIT_HLT] = handle_hlt,	      [VM_EXIT_HYPERCALL] = handle_hypercall,
+	[VM_EXIT_SHUTDOWN] = handle_shutdown, [VM_EXIT_STOP] = handle_stop,
 };
 
 /* True: the vCPU waits for a start-up IPI now. */
@@ -216,8 +216,7 @@ static enum next enter(struct vcpu *vcpu)
 
 static bool must_leave(const struct vcpu *vcpu)
 {
-	return percpu_wants_attention() ||
-	       __atomic_load_n(&vcpu->parked, __ATOMIC_ACQUIRE);
+	return percpu_wants_attention() || __atomic_load_n(&vcpu->parked, __ATOMIC_ACQUIRE);
 }
 
 static enum vcpu_leave run_until_leave(struct vcpu *vcpu)

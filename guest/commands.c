@@ -13,7 +13,7 @@
 #include "guest/machine.h"
 #include "guest/platform.h"
 
-#define JSON_MAX KIB(8)
+#define JSON_MAX KIB(32)
 
 static const char *const exit_names[VM_EXIT_KIND_COUNT] = {
 	[VM_EXIT_INTERRUPT] = "interrupt",

@@ -136,6 +136,15 @@ struct code_path {
 
 #define CODE_PATHS 64
 
+/* A decoded instruction, good for these very bytes in this mode. */
+struct code_insn {
+	u64 bytes[2];
+	u8 mode; /* enum cpu_mode, or ~0: empty */
+	struct insn insn;
+};
+
+#define CODE_INSNS 128
+
 /*
  * The vendor-neutral part of a virtual CPU; core/ embeds it in its vCPU.
  * Owner: the CPU that runs the vCPU; nobody touches it while it runs.
@@ -147,17 +156,19 @@ struct arch_vcpu {
 	hpa_t nested_root;  /* root of the VM's EPT or NPT */
 	u64 tsc_offset;	    /* added to the host's TSC */
 	u64 xcr0;
-	u64 dr[4];	    /* debug addresses while another vCPU has the processor */
-	hpa_t fpu_frame;    /* XSAVE area */
-	struct emu emu;	    /* an instruction that is carried out in steps */
-	bool emulating;	    /* `emu` is in the middle of an instruction */
-	u8 length;	    /* of the instruction that exited, for complete() */
+	u64 dr[4];	 /* debug addresses while another vCPU has the processor */
+	hpa_t fpu_frame; /* XSAVE area */
+	struct emu emu;	 /* an instruction that is carried out in steps */
+	bool emulating;	 /* `emu` is in the middle of an instruction */
+	u8 length;	 /* of the instruction that exited, for complete() */
 	struct code_path paths[CODE_PATHS]; /* by linear page */
-	bool flush_nested;  /* the nested tables lost rights since the last entry */
+	struct code_insn insns[CODE_INSNS]; /* by RIP */
+	const struct insn *move;	    /* a plain move that waits for complete(); in `insns` */
+	bool flush_nested;		    /* the nested tables lost rights since the last entry */
 };
 
 struct virt_ops {
-	const char *name; /* "SVM" or "VMX" */
+	const char *name;	 /* "SVM" or "VMX" */
 	enum virt_nested nested; /* format of the tables at arch_vcpu.nested_root */
 
 	/* Switch virtualization on at this CPU. ERR_UNSUPPORTED has been logged. */

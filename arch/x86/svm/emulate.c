@@ -2,6 +2,7 @@
 /* MMIO and port instructions on a processor that names neither length nor operands. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/host.h"
+#include "arch/x86/move.h"
 #include "arch/x86/svm/svm.h"
 #include "arch/x86/walk.h"
 
@@ -163,8 +164,8 @@ static enum outcome access_memory(struct arch_vcpu *vcpu, struct vm_exit *exit, 
 	}
 	if (is_the_fault(vcpu))
 		return to_device(exit, GPA(vmcb->exit_info2), access, write);
-	e = walk_translate(vcpu, &mode, access->gva,
-			   user_access(vmcb) | (write ? WALK_WRITE : 0), &gpa, &code);
+	e = walk_translate(vcpu, &mode, access->gva, user_access(vmcb) | (write ? WALK_WRITE : 0),
+			   &gpa, &code);
 	if (e == ERR_DENIED) {
 		vmcb->cr2 = access->gva.raw;
 		svm_inject_exception(vcpu, X86_PF, true, code);
@@ -207,19 +208,64 @@ static bool advance(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 bool svm_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
+	const struct insn *move = vcpu->move;
+
+	if (move) {
+		vcpu->move = NULL;
+		if (!exit->mmio.write)
+			move_load(move, vcpu->gpr, exit->mmio.value);
+		svm_set_rip(vcpu, vmcb_of(vcpu)->rip + move->length);
+		return false;
+	}
 	vcpu->emu.access.value = exit->mmio.value;
 	return advance(vcpu, exit);
+}
+
+/* Decode, or find what these bytes were decoded to before; NULL: cannot be carried out. */
+static const struct insn *decode(struct arch_vcpu *vcpu, u64 rip, const u64 *bytes, u32 count,
+				 enum cpu_mode mode)
+{
+	struct code_insn *known = &vcpu->insns[(rip ^ rip >> PAGE_SHIFT) % CODE_INSNS];
+
+	if (known->bytes[0] == bytes[0] && known->bytes[1] == bytes[1] && known->mode == mode)
+		return &known->insn;
+	known->mode = (u8)~0;
+	if (insn_decode((const u8 *)bytes, count, mode, &known->insn))
+		return NULL;
+	known->bytes[0] = bytes[0];
+	known->bytes[1] = bytes[1];
+	if (count == INSN_MAX_BYTES)
+		known->mode = (u8)mode;
+	return &known->insn;
+}
+
+/* False: the operand crosses a page, which emulation refuses with a reason. */
+static bool plain_move(struct arch_vcpu *vcpu, const struct insn *insn, struct vm_exit *exit)
+{
+	u64 gpa = vmcb_of(vcpu)->exit_info2;
+
+	if (!move_is_plain(insn) || (gpa & PAGE_MASK) + insn->mem_size > PAGE_SIZE)
+		return false;
+	exit->kind = VM_EXIT_MMIO;
+	exit->mmio.gpa = GPA(gpa);
+	exit->mmio.size = insn->mem_size;
+	exit->mmio.write = insn->flags & INSN_WRITE;
+	exit->mmio.value = exit->mmio.write ? move_value(insn, vcpu->gpr) : 0;
+	vcpu->move = insn;
+	return true;
 }
 
 void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
+	enum cpu_mode mode = svm_cpu_mode(vmcb);
+	const struct insn *insn;
 	struct emu_cpu cpu;
-	u8 bytes[SVM_FETCH_BYTES] __attribute__((aligned(8)));
-	enum err e;
+	u64 bytes[SVM_FETCH_BYTES / 8] = { 0 };
 	u32 count;
 
 	exit->kind = VM_EXIT_INTERRUPT;
+	vcpu->move = NULL;
 	if (vmcb->exit_info1 & SVM_NPF_FETCH) {
 		stop(exit, "executes outside its memory", vmcb->exit_info2);
 		return;
@@ -232,16 +278,18 @@ void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		stop(exit, "stack or tables of an interrupt outside its memory", vmcb->exit_info2);
 		return;
 	}
-	count = svm_fetch(vcpu, bytes);
+	count = svm_fetch(vcpu, (u8 *)bytes);
 	if (!count) /* another vCPU changed the tables under us: let the processor look again */
 		return;
-	fill_emu_cpu(vcpu, &cpu);
-	e = insn_decode(bytes, count, cpu.mode, &vcpu->emu.insn);
-	if (e) {
+	insn = decode(vcpu, vmcb->rip, bytes, count, mode);
+	if (!insn) {
 		stop(exit, "unknown instruction for device memory", vmcb->rip);
 		return;
 	}
-	emu_begin(&vcpu->emu, &vcpu->emu.insn, &cpu);
+	if (plain_move(vcpu, insn, exit))
+		return;
+	fill_emu_cpu(vcpu, &cpu);
+	emu_begin(&vcpu->emu, insn, &cpu);
 	if (!advance(vcpu, exit))
 		exit->kind = VM_EXIT_INTERRUPT;
 }
@@ -313,8 +361,7 @@ void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	svm->io_info = info;
 	if (!(info & SVM_IO_STRING)) {
 		if (exit->pio.write)
-			exit->pio.value =
-				(u32)(vcpu->gpr[GPR_RAX] & (BIT(exit->pio.size * 8) - 1));
+			exit->pio.value = (u32)(vcpu->gpr[GPR_RAX] & (BIT(exit->pio.size * 8) - 1));
 		return;
 	}
 	if (info & SVM_IO_REP && !(vcpu->gpr[GPR_RCX] & address_mask(info))) {
@@ -324,8 +371,7 @@ void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	}
 	if (!find_element(vcpu, info, exit))
 		return;
-	if (exit->pio.write &&
-	    host_guest_read(vcpu, svm->io_gpa, &exit->pio.value, exit->pio.size))
+	if (exit->pio.write && host_guest_read(vcpu, svm->io_gpa, &exit->pio.value, exit->pio.size))
 		stop(exit, "string I/O outside its memory", svm->io_gpa.raw);
 }
 

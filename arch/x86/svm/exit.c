@@ -9,7 +9,7 @@
 #define LEAF_XSAVE   0xdu /* its answer depends on XCR0 */
 
 /* CR4 bits that a guest may set where its CPUID offers them (policy: guest/cpuid.c). */
-#define CR4_GUEST_ALLOWED                                                                    \
+#define CR4_GUEST_ALLOWED \
 	(BIT(0) | BIT(1) | BIT(2) | BIT(3) | CR4_PSE | CR4_PAE | BIT(6) | CR4_PGE | BIT(8) | \
 	 CR4_OSFXSR | CR4_OSXMMEXCPT | BIT(11) | BIT(16) | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 
@@ -18,6 +18,21 @@ static void stop(struct vm_exit *exit, const char *reason, u64 detail)
 	exit->kind = VM_EXIT_STOP;
 	exit->stop.reason = reason;
 	exit->stop.detail = detail;
+}
+
+/* The two bytes, without prefixes, of what exits most; 0: no such. */
+static int plain_opcode(enum insn_system expected)
+{
+	switch (expected) {
+	case INSN_SYS_CPUID:
+		return 0xa20f;
+	case INSN_SYS_RDMSR:
+		return 0x320f;
+	case INSN_SYS_WRMSR:
+		return 0x300f;
+	default:
+		return 0;
+	}
 }
 
 /*
@@ -36,8 +51,12 @@ static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 		return true;
 	}
 	count = svm_fetch(vcpu, bytes);
-	return count && !insn_length_system(bytes, count, svm_cpu_mode(vmcb), expected,
-					    &vcpu->length);
+	if (count >= 2 && plain_opcode(expected) == (bytes[0] | bytes[1] << 8)) {
+		vcpu->length = 2;
+		return true;
+	}
+	return count &&
+	       !insn_length_system(bytes, count, svm_cpu_mode(vmcb), expected, &vcpu->length);
 }
 
 static void retire(struct arch_vcpu *vcpu)

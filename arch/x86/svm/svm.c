@@ -43,8 +43,8 @@ static u32 this_cpu(void)
 
 /* MSRs that VMLOAD and VMSAVE switch: the guest's own, no exits. */
 static const u32 direct_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE,     MSR_KERNEL_GS_BASE, MSR_STAR,	   MSR_LSTAR,
-	MSR_CSTAR,   MSR_SFMASK,      MSR_SYSENTER_CS,	  MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR,		MSR_LSTAR,
+	MSR_CSTAR,   MSR_SFMASK,  MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
 };
 
 /* APM vol. 2, 15.11: two bits an MSR, three ranges of 2 KiB. */
@@ -53,7 +53,7 @@ static void allow_msr(u8 *map, u32 index)
 	u32 base = index < 0x2000 ? 0 : index < 0xc0002000u ? 0x800 : 0x1000;
 	u32 bit = (index & 0x1fff) * 2;
 
-	map[base + bit / 8] &= (u8)~(3u << (bit % 8));
+	map[base + bit / 8] &= (u8) ~(3u << (bit % 8));
 }
 
 static enum err make_maps(void)
@@ -121,6 +121,8 @@ void svm_forget_code(struct arch_vcpu *vcpu)
 {
 	for (u32 i = 0; i < CODE_PATHS; i++)
 		vcpu->paths[i].key = ~0ULL;
+	for (u32 i = 0; i < CODE_INSNS; i++)
+		vcpu->insns[i].mode = (u8)~0;
 }
 
 /* APM vol. 2, table 14-1. */
