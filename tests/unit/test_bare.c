@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// SOURCES: guest/bare.c guest/longmode.c arch/x86/walk.c core/lib/string.c
+/* Rules of starting a flat image: where it goes, what its page tables map, its first state. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/host.h"
+#include "arch/x86/walk.h"
+#include "core/log.h"
+#include "guest/bare.h"
+#include "guest/layout.h"
+#include "guest/longmode.h"
+
+static u8 ram[MIB(2)];
+static struct x86_state first;
+static u32 lines_logged;
+
+enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
+{
+	(void)mem;
+	if (gpa.raw > sizeof(ram) - size)
+		return ERR_FAULT;
+	memcpy(dst, ram + gpa.raw, size);
+	return OK;
+}
+
+enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
+{
+	(void)mem;
+	/* The image lies from 1 MiB on, the tables for the guest's ACPI below it. */
+	if (gpa.raw > LAYOUT_LOW_END - size)
+		return ERR_FAULT;
+	memcpy(ram + gpa.raw, src, size);
+	return OK;
+}
+
+enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t size)
+{
+	(void)vcpu;
+	return gmem_read(NULL, gpa, dst, size);
+}
+
+enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value)
+{
+	(void)vcpu;
+	(void)hint;
+	return gmem_read(NULL, gpa, value, sizeof(*value));
+}
+
+enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa);
+enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa)
+{
+	(void)vcpu;
+	*hpa = HPA(gpa.raw);
+	return OK;
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	(void)level;
+	(void)fmt;
+	lines_logged++;
+}
+
+static void set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
+{
+	(void)vcpu;
+	first = *state;
+}
+
+static const struct virt_ops fake_virt = { .set_state = set_state };
+const struct virt_ops *virt = &fake_virt;
+
+static struct config_guest config = { .cmdline = "one two" };
+static struct vcpu vcpu;
+static struct vm vm;
+
+static int start(void **state)
+{
+	(void)state;
+	memset(ram, 0, sizeof(ram));
+	memset(&first, 0, sizeof(first));
+	lines_logged = 0;
+	vm = (struct vm){ .name = "bare", .config = &config, .vcpu_count = 3 };
+	vm.vcpus[0] = &vcpu;
+	vm.memory.size = MIB(64);
+	return 0;
+}
+
+static enum err plan_of(u64 size, struct linux_plan *plan)
+{
+	const struct boot_file file = { .name = "image", .data = ram, .size = size };
+
+	return bare_plan(&vm, &file, plan);
+}
+
+static void an_image_goes_to_1_mib_if_it_fits(void **state)
+{
+	struct linux_plan plan;
+
+	(void)state;
+	assert_int_equal(plan_of(MIB(63), &plan), OK);
+	assert_int_equal(plan.kernel_gpa, MIB(1));
+	assert_int_equal(plan.kernel_size, MIB(63));
+	assert_int_equal(plan.initrd_gpa, 0);
+	assert_int_equal(lines_logged, 0);
+	assert_int_equal(plan_of(MIB(63) + 1, &plan), ERR_NO_MEMORY);
+	assert_int_equal(lines_logged, 1);
+	vm.memory.size = GIB(8); /* the hole comes first */
+	assert_int_equal(plan_of(GMEM_HOLE_START - MIB(1), &plan), OK);
+	assert_int_equal(plan_of(GMEM_HOLE_START, &plan), ERR_NO_MEMORY);
+}
+
+static enum err lookup(u64 gva, u64 access, u64 *to)
+{
+	const struct walk_mode mode = { first.cr0, first.cr3, first.cr4, first.efer };
+	gpa_t gpa = GPA(~0ULL);
+	enum err e;
+	u32 code;
+
+	e = walk_translate(NULL, &mode, GVA(gva), access, &gpa, &code);
+	*to = gpa.raw;
+	return e;
+}
+
+static void maps(u64 base, u64 size)
+{
+	for (u64 at = base; at < base + size; at += PAGE_SIZE) {
+		u64 to;
+
+		assert_int_equal(lookup(at + 0x123, WALK_WRITE, &to), OK);
+		assert_int_equal(to, at + 0x123);
+	}
+}
+
+static void maps_not(u64 at)
+{
+	u64 to;
+
+	assert_int_equal(lookup(at, 0, &to), ERR_DENIED);
+}
+
+static void memory_and_devices_are_mapped_one_to_one(void **state)
+{
+	struct linux_plan plan;
+	u64 to;
+
+	(void)state;
+	assert_int_equal(plan_of(1000, &plan), OK);
+	assert_int_equal(bare_finish(&vm, &plan), OK);
+	maps(0, MIB(8));
+	maps(LAYOUT_BAR32, MIB(2));
+	maps(LAYOUT_BAR64, MIB(2));
+	maps(LAYOUT_ECAM, MIB(2));
+	maps_not(MIB(8));
+	maps_not(LAYOUT_BAR32 - PAGE_SIZE);
+	maps_not(LAYOUT_BAR32 + MIB(2));
+	maps_not(LAYOUT_BAR64 + MIB(2));
+	maps_not(0xfee00000);
+	assert_int_equal(lookup(0, WALK_USER, &to), ERR_DENIED);
+}
+
+static void the_first_instruction_runs_in_64_bit_mode(void **state)
+{
+	struct linux_plan plan;
+	u64 gdt[6];
+
+	(void)state;
+	assert_int_equal(plan_of(1000, &plan), OK);
+	assert_int_equal(bare_finish(&vm, &plan), OK);
+	assert_int_equal(first.rip, MIB(1));
+	assert_int_equal(first.gpr[GPR_RSI], LAYOUT_ZERO_PAGE);
+	assert_int_equal(first.gpr[GPR_RSP], 0x8000);
+	assert_int_equal(first.rflags & RFLAGS_IF, 0);
+	assert_int_equal(first.efer, EFER_LME | EFER_LMA);
+	assert_true(first.cr0 & CR0_PG && first.cr0 & CR0_PE && first.cr4 & CR4_PAE);
+	/* The hidden parts of the segment registers agree with the table behind them. */
+	assert_int_equal(gmem_read(NULL, GPA(first.gdtr.base), gdt, sizeof(gdt)), OK);
+	assert_int_equal(first.gdtr.limit, sizeof(gdt) - 1);
+	assert_int_equal(gdt[first.cs.selector / 8] >> 40 & 0xff, first.cs.attributes & 0xff);
+	assert_int_equal(gdt[first.cs.selector / 8] >> 52 & 0xf, first.cs.attributes >> 8);
+	assert_int_equal(gdt[first.ss.selector / 8] >> 40 & 0xff, first.ss.attributes & 0xff);
+	assert_int_equal(gdt[first.ss.selector / 8] >> 52 & 0xf, first.ss.attributes >> 8);
+	assert_int_equal(gdt[first.tr.selector / 8] >> 40 & 0xff, first.tr.attributes & 0xff);
+}
+
+static void the_image_is_told_of_the_machine(void **state)
+{
+	struct linux_plan plan;
+	struct bare_info info;
+
+	(void)state;
+	assert_int_equal(plan_of(1000, &plan), OK);
+	assert_int_equal(bare_finish(&vm, &plan), OK);
+	assert_int_equal(gmem_read(NULL, GPA(first.gpr[GPR_RSI]), &info, sizeof(info)), OK);
+	assert_int_equal(info.memory, MIB(64));
+	assert_int_equal(info.vcpus, 3);
+	assert_int_equal(info.rsdp, LAYOUT_RSDP);
+	assert_string_equal(info.cmdline, "one two");
+}
+
+static void the_tables_for_linux_map_4_gib(void **state)
+{
+	u64 to;
+
+	(void)state;
+	assert_int_equal(longmode_map_large(&vm), OK);
+	assert_int_equal(longmode_enter(&vm, LAYOUT_PAGE_TABLES, 0, 0, 0), OK);
+	for (u64 at = 0; at < GIB(4); at += MIB(2)) {
+		assert_int_equal(lookup(at + 0x12345, WALK_WRITE | WALK_FETCH, &to), OK);
+		assert_int_equal(to, at + 0x12345);
+	}
+	maps_not(GIB(4));
+	maps_not(1ULL << 39);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(an_image_goes_to_1_mib_if_it_fits, start),
+		cmocka_unit_test_setup(memory_and_devices_are_mapped_one_to_one, start),
+		cmocka_unit_test_setup(the_first_instruction_runs_in_64_bit_mode, start),
+		cmocka_unit_test_setup(the_image_is_told_of_the_machine, start),
+		cmocka_unit_test_setup(the_tables_for_linux_map_4_gib, start),
+	};
+
+	return cmocka_run_group_tests_name("bare", tests, NULL, NULL);
+}
