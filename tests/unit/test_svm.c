@@ -504,6 +504,98 @@ static void a_register_is_written_to_a_device(void **state)
 	assert_int_equal(vmcb->rip, CODE + 4);
 }
 
+static void moves_of_every_size(void **state)
+{
+	static const struct {
+		u8 code[8];
+		u8 length, size;
+		bool write;
+		u64 value; /* what the device gets or gives */
+		u32 reg;
+		u64 result; /* the register afterwards; it was 1122334455667788 */
+	} moves[] = {
+		{ { 0x88, 0x23 }, 2, 1, true, 0x77, GPR_RAX, 0x1122334455667788 },	 /* AH */
+		{ { 0x88, 0x03 }, 2, 1, true, 0x88, GPR_RAX, 0x1122334455667788 },	 /* AL */
+		{ { 0x40, 0x88, 0x33 }, 3, 1, true, 0x88, GPR_RSI, 0x1122334455667788 }, /* SIL */
+		{ { 0x48, 0x89, 0x03 },
+		  3,
+		  8,
+		  true,
+		  0x1122334455667788,
+		  GPR_RAX,
+		  0x1122334455667788 },
+		{ { 0x44, 0x89, 0x03 }, 3, 4, true, 0x55667788, GPR_R8, 0x1122334455667788 },
+		{ { 0xc6, 0x03, 0x5a }, 3, 1, true, 0x5a, GPR_RAX, 0x1122334455667788 },
+		{ { 0x48, 0xc7, 0x03, 0xfe, 0xff, 0xff, 0xff },
+		  7,
+		  8,
+		  true,
+		  ~1ULL,
+		  GPR_RAX,
+		  0x1122334455667788 },
+		{ { 0x8a, 0x23 }, 2, 1, false, 0xee, GPR_RAX, 0x112233445566ee88 },
+		{ { 0x8a, 0x03 }, 2, 1, false, 0xee, GPR_RAX, 0x11223344556677ee },
+		{ { 0x66, 0x8b, 0x03 }, 3, 2, false, 0xeeff, GPR_RAX, 0x112233445566eeff },
+		{ { 0x44, 0x8b, 0x1b }, 3, 4, false, 0xeeffeeff, GPR_R11, 0xeeffeeff },
+		{ { 0x4c, 0x8b, 0x1b },
+		  3,
+		  8,
+		  false,
+		  0xeeff000000000001,
+		  GPR_R11,
+		  0xeeff000000000001 },
+	};
+
+	(void)state;
+	for (u32 i = 0; i < ARRAY_SIZE(moves); i++) {
+		memset(ram + CODE, 0x90, 16);
+		memcpy(ram + CODE, moves[i].code, moves[i].length);
+		for (u32 reg = 0; reg < GPR_COUNT; reg++)
+			vcpu.gpr[reg] = 0x1122334455667788;
+		vcpu.gpr[GPR_RBX] = DEVICE;
+		vmcb->rip = CODE;
+		exits(SVM_EXIT_NPF, moves[i].write ? SVM_NPF_WRITE : 0, DEVICE);
+		assert_int_equal(out.kind, VM_EXIT_MMIO);
+		assert_int_equal(out.mmio.gpa.raw, DEVICE);
+		assert_int_equal(out.mmio.size, moves[i].size);
+		assert_int_equal(out.mmio.write, moves[i].write);
+		if (moves[i].write)
+			assert_int_equal(out.mmio.value, moves[i].value);
+		else
+			out.mmio.value = moves[i].value;
+		assert_false(svm_complete(&vcpu, &out));
+		assert_int_equal(vcpu.gpr[moves[i].reg], moves[i].result);
+		assert_int_equal(vmcb->rip, CODE + moves[i].length);
+	}
+}
+
+/* What bytes mean depends on the mode; what stood at an address does not matter. */
+static void an_instruction_is_decoded_as_it_is_now(void **state)
+{
+	(void)state;
+	vcpu.gpr[GPR_RBX] = DEVICE;
+	CODE_IS(0x8b, 0x03); /* MOV EAX, [RBX] */
+	reads(DEVICE);
+	assert_int_equal(out.mmio.size, 4);
+	CODE_IS(0x66, 0x8b, 0x03);
+	reads(DEVICE);
+	assert_int_equal(out.mmio.size, 2);
+	svm_ops.vcpu_reset(&vcpu); /* 16-bit mode, and everything is zero */
+	memset(ram, 0, PAGE_SIZE);
+	vmcb->cs.base = 0;
+	vmcb->rip = 0x100;
+	vmcb->ds.base = DEVICE;
+	vcpu.gpr[GPR_RAX] = 5;
+	exits(SVM_EXIT_NPF, SVM_NPF_WRITE, DEVICE); /* ADD [BX+SI], AL */
+	assert_int_equal(out.kind, VM_EXIT_MMIO);
+	assert_int_equal(out.mmio.size, 1);
+	out.mmio.value = 2;
+	assert_true(svm_complete(&vcpu, &out));
+	assert_int_equal(out.mmio.value, 7);
+	assert_false(svm_complete(&vcpu, &out));
+	assert_int_equal(vmcb->rip, 0x102);
+}
+
 static void reading_and_writing_are_two_accesses(void **state)
 {
 	(void)state;
@@ -868,6 +960,8 @@ int main(void)
 		TEST(cr4_takes_what_guests_may_set),
 		TEST(a_device_is_read_into_a_register),
 		TEST(a_register_is_written_to_a_device),
+		TEST(moves_of_every_size),
+		TEST(an_instruction_is_decoded_as_it_is_now),
 		TEST(reading_and_writing_are_two_accesses),
 		TEST(a_string_reads_memory_here_and_writes_the_device),
 		TEST(a_repeated_string_gives_way_after_each_element),
