@@ -31,7 +31,10 @@ struct timer {
 /* Arm or re-arm on the CPU that calls. A deadline in the past fires at once (soon). */
 void timer_set(struct timer *timer, u64 deadline_ns);
 
-/* After this `fire` is not running and will not run, unless called from `fire` itself. */
+/*
+ * After this `fire` will not begin; on another CPU it may be running still, so
+ * it touches nothing that may go away: it sets a flag and asks for attention.
+ */
 void timer_cancel(struct timer *timer);
 
 #endif

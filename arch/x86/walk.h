@@ -18,7 +18,7 @@ struct walk_mode {
 /*
  * Translate `gva`. OK; ERR_DENIED: the guest's tables do not allow it, `*code`
  * is the #PF error code; ERR_FAULT: a table lies outside the guest's RAM.
- * At most four reads of guest memory. Accessed and dirty bits stay as they are.
+ * At most eight reads of guest memory. Accessed and dirty bits stay as they are.
  */
 must_check enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
 				   u64 access, gpa_t *gpa, u32 *code);

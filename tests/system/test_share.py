@@ -13,7 +13,7 @@ import facet
 import pytest
 
 TRACE = "virtio_gpu_cmd_res_xfer_toh_2d"
-LOAD = "facet.size=1024 facet.depth=8 facet.tell=20"
+LOAD = "facet.size=2048 facet.depth=24 facet.tell=100"
 
 
 def completed(machine, name, since=0):

@@ -246,6 +246,9 @@ static bool plain_move(struct arch_vcpu *vcpu, const struct insn *insn, struct v
 
 	if (!move_is_plain(insn) || (gpa & PAGE_MASK) + insn->mem_size > PAGE_SIZE)
 		return false;
+	/* The fault may be about the second page of an operand that begins in the first. */
+	if (!(gpa & PAGE_MASK) && insn->mem_size > 1)
+		return false;
 	exit->kind = VM_EXIT_MMIO;
 	exit->mmio.gpa = GPA(gpa);
 	exit->mmio.size = insn->mem_size;

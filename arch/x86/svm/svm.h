@@ -17,8 +17,6 @@ struct svm_vcpu {
 	/* A string I/O instruction: where its element lies. */
 	gpa_t io_gpa;
 	u64 io_info;
-	bool io_string;
-	u8 pending; /* enum vm_exit_kind that complete() is to finish */
 };
 
 /* What CPUID 8000000Ah offers, read once. */
