@@ -2,6 +2,7 @@
 """From power-on to the operator's prompt, and every way in which that can go wrong."""
 
 import re
+import time
 
 import facet
 import pytest
@@ -141,3 +142,22 @@ def test_no_iommu_is_refused_unless_the_file_says_so(start):
     machine.expect(r"^facet: .*IOMMU", facet.BOOT_S, since=0)
     machine.prompt()
     assert "init reached" not in machine.text()
+
+
+def test_a_fault_in_the_hypervisor_says_where_and_stops_every_processor(start):
+    """An NMI that nobody expects is such a fault, and one that can be sent from outside."""
+    machine = start(NOBODY, files=())
+    machine.prompt()
+    machine.qmp("inject-nmi")
+    deadline = time.monotonic() + 20
+    while "facet: stopped" not in machine.text() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    text = machine.text()
+    assert re.search(r"^facet: fault in the hypervisor: NMI .* on CPU \d", text, re.MULTILINE)
+    assert re.search(r"^facet: +rip [0-9a-f]{16} rsp [0-9a-f]{16}", text, re.MULTILINE)
+    assert re.search(r"^facet: +[0-9a-f]{16} \w+\+0x[0-9a-f]+$", text, re.MULTILINE)
+    assert re.search(r"^facet: +[0-9a-f]{16} sched_loop\+0x[0-9a-f]+$", text, re.MULTILINE)
+    registers = machine.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+    flags = [int(value, 16) for value in re.findall(r"RFL=([0-9a-f]+)", str(registers))]
+    assert len(flags) == 2 and not any(value & 0x200 for value in flags)
+    assert str(registers).count("HLT=1") == 2
