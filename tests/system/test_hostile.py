@@ -104,3 +104,12 @@ def test_the_hypervisor_is_well_after_all_that(house):
     """Last in this file."""
     assert not re.search(r"^facet: .*(panic|invariant)", house.text(), re.MULTILINE)
     house.stats()
+
+
+def test_memory_is_cleared_before_a_guest_gets_it(start):
+    """The guest fills its memory with AAh and restarts; each time it must find zeros."""
+    machine = start(facet.conf(facet.bare_conf("filler", "memory", gpu="")), files=facet.BARE_FILES)
+    for _ in range(3):
+        machine.expect(r"^filler\| .*memory: (\d+) words are not zero", facet.BOOT_S)
+    found = re.findall(r"memory: (\d+) words are not zero", machine.text())
+    assert set(found) == {"0"}

@@ -192,6 +192,7 @@ u32 gpu_attach(u32 resource, u64 address, u32 length);
 /* What facet.test= may say. */
 void bench_run(void);
 void load_run(void);
+void memory_run(void);
 bool hostile_run(const char *what);
 
 #endif

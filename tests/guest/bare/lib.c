@@ -221,6 +221,8 @@ void main(const u8 *boot_params)
 		bench_run();
 	else if (same(test, "load"))
 		load_run();
+	else if (same(test, "memory"))
+		memory_run();
 	else if (!same(test, "hello") && !hostile_run(test))
 		say("no test %s", test);
 	say("done");
