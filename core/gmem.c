@@ -10,8 +10,10 @@
 
 #define WINDOW_GUEST 0
 
-/* Eight bytes at any address: one load, which the processor does not split within a line. */
-typedef u64 any_u64 __attribute__((aligned(1), may_alias));
+/* Numbers at any address: one access, which the processor does not split within a line. */
+typedef u16 __attribute__((aligned(1), may_alias)) any_u16;
+typedef u32 __attribute__((aligned(1), may_alias)) any_u32;
+typedef u64 __attribute__((aligned(1), may_alias)) any_u64;
 
 enum err gmem_create(struct gmem *mem, u64 size, u16 owner)
 {
@@ -81,6 +83,27 @@ static bool find(const struct gmem *mem, u64 gpa, hpa_t *hpa)
 	return true;
 }
 
+/*
+ * Ring indices and version counters are read by the other side while they are
+ * written: a number is one access, never a row of bytes.
+ */
+static void copy(void *dst, const void *src, size_t size)
+{
+	switch (size) {
+	case 2:
+		*(volatile any_u16 *)dst = *(const volatile any_u16 *)src;
+		break;
+	case 4:
+		*(volatile any_u32 *)dst = *(const volatile any_u32 *)src;
+		break;
+	case 8:
+		*(volatile any_u64 *)dst = *(const volatile any_u64 *)src;
+		break;
+	default:
+		memcpy(dst, src, size);
+	}
+}
+
 enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 {
 	u8 *out = dst;
@@ -92,10 +115,7 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 
 		if (!find(mem, at, &hpa))
 			return ERR_FAULT;
-		if (part == 8) /* page-table entries and descriptors' fields: the common case */
-			*(any_u64 *)out = *(const volatile any_u64 *)vmap_window(WINDOW_GUEST, hpa);
-		else
-			memcpy(out, vmap_window(WINDOW_GUEST, hpa), part);
+		copy(out, vmap_window(WINDOW_GUEST, hpa), part);
 		out += part;
 		at += part;
 		size -= part;
@@ -142,7 +162,7 @@ enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t s
 
 		if (!find(mem, at, &hpa))
 			return ERR_FAULT;
-		memcpy(vmap_window(WINDOW_GUEST, hpa), in, part);
+		copy(vmap_window(WINDOW_GUEST, hpa), in, part);
 		in += part;
 		at += part;
 		size -= part;

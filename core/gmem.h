@@ -36,6 +36,8 @@ void gmem_clear_chunk(const struct gmem *mem, u32 index);
 
 /*
  * Copy between guest RAM and ours; any alignment, may cross pages and chunks.
+ * 2, 4 or 8 bytes that do not cross a page are one access to the guest's
+ * memory: another processor sees all of a number or nothing of it.
  * ERR_FAULT: part of the range is not RAM of this VM; what was copied before
  * the bad part stays copied.
  */
