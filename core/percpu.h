@@ -11,7 +11,8 @@
 
 struct vcpu;
 
-#define TIMERS_PER_CPU 128
+/* Every vCPU of every guest may have a timer here, the assertion is in sched.c. */
+#define TIMERS_PER_CPU 256
 
 /* GS points here. Fields belong to their CPU unless they say otherwise. */
 struct percpu {

@@ -20,6 +20,9 @@ static struct list_node queue = { &queue, &queue };
 static u64 queue_clock; /* vruntime of the vCPU that was picked last */
 static struct timer slice_timers[CPU_MAX];
 
+/* One for each vCPU, and a slice and a poll timer: guests cannot fill a CPU's heap. */
+_Static_assert(TIMERS_PER_CPU >= 2 + VM_MAX * VM_MAX_VCPUS, "timers of a CPU");
+
 static void queue_insert(struct vcpu *vcpu)
 {
 	struct list_node *at = queue.prev;
