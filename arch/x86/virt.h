@@ -145,6 +145,17 @@ struct code_insn {
 
 #define CODE_INSNS 128
 
+/* A port instruction, until it is complete. */
+struct pio {
+	u64 next_rip;
+	u64 mask;  /* of the address size; string forms only, as what follows */
+	gpa_t gpa; /* of the memory element */
+	u16 port;
+	u8 size;    /* 1, 2 or 4 */
+	u8 segment; /* enum x86_seg */
+	bool in, string, rep;
+};
+
 /*
  * The vendor-neutral part of a virtual CPU; core/ embeds it in its vCPU.
  * Owner: the CPU that runs the vCPU; nobody touches it while it runs.
@@ -159,7 +170,7 @@ struct arch_vcpu {
 	u64 dr[4];	 /* debug addresses while another vCPU has the processor */
 	hpa_t fpu_frame; /* XSAVE area */
 	struct emu emu;	 /* an instruction that is carried out in steps */
-	bool emulating;	 /* `emu` is in the middle of an instruction */
+	struct pio pio;	 /* the port instruction that exited */
 	u8 length;	 /* of the instruction that exited, for complete() */
 	struct code_path paths[CODE_PATHS]; /* by linear page */
 	struct code_insn insns[CODE_INSNS]; /* by RIP */

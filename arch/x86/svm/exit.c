@@ -3,22 +3,12 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
+#include "arch/x86/mmio.h"
+#include "arch/x86/rules.h"
 #include "arch/x86/svm/svm.h"
 
 #define EXCEPTION_AC 17
 #define LEAF_XSAVE   0xdu /* its answer depends on XCR0 */
-
-/* CR4 bits that a guest may set where its CPUID offers them (policy: guest/cpuid.c). */
-#define CR4_GUEST_ALLOWED \
-	(BIT(0) | BIT(1) | BIT(2) | BIT(3) | CR4_PSE | CR4_PAE | BIT(6) | CR4_PGE | BIT(8) | \
-	 CR4_OSFXSR | CR4_OSXMMEXCPT | BIT(11) | BIT(16) | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
-
-static void stop(struct vm_exit *exit, const char *reason, u64 detail)
-{
-	exit->kind = VM_EXIT_STOP;
-	exit->stop.reason = reason;
-	exit->stop.detail = detail;
-}
 
 /* The two bytes, without prefixes, of what exits most; 0: no such. */
 static int plain_opcode(enum insn_system expected)
@@ -43,20 +33,21 @@ static int plain_opcode(enum insn_system expected)
 static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
-	u8 bytes[SVM_FETCH_BYTES] __attribute__((aligned(8)));
+	u8 bytes[CODE_FETCH_BYTES] __attribute__((aligned(8)));
+	struct cpu_view view;
 	u32 count;
 
 	if (svm_features.next_rip && vmcb->next_rip) {
 		vcpu->length = (u8)(vmcb->next_rip - vmcb->rip);
 		return true;
 	}
-	count = svm_fetch(vcpu, bytes);
+	svm_view(vmcb, &view);
+	count = code_fetch(vcpu, &view, bytes);
 	if (count >= 2 && plain_opcode(expected) == (bytes[0] | bytes[1] << 8)) {
 		vcpu->length = 2;
 		return true;
 	}
-	return count &&
-	       !insn_length_system(bytes, count, svm_cpu_mode(vmcb), expected, &vcpu->length);
+	return count && !insn_length_system(bytes, count, view.mode, expected, &vcpu->length);
 }
 
 static void retire(struct arch_vcpu *vcpu)
@@ -119,17 +110,6 @@ static void exit_hypercall(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	exit->hypercall.arg[3] = vcpu->gpr[GPR_RSI];
 }
 
-/* XCR0 may hold what the processor has, in the combinations of SDM vol. 1, 13.3. */
-static bool xcr0_valid(u64 value)
-{
-	struct cpuid_regs regs = cpuid(0xd, 0);
-	u64 supported = ((u64)regs.edx << 32 | regs.eax) & 7; /* x87, SSE, AVX */
-
-	if (!(value & 1) || value & ~supported)
-		return false;
-	return !(value & 4) || value & 2;
-}
-
 static void exit_xsetbv(struct arch_vcpu *vcpu)
 {
 	u64 value = (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
@@ -149,11 +129,14 @@ static void exit_cr4_write(struct arch_vcpu *vcpu)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	struct insn_mov_cr insn;
-	u8 bytes[SVM_FETCH_BYTES] __attribute__((aligned(8)));
-	u32 count = svm_fetch(vcpu, bytes);
+	u8 bytes[CODE_FETCH_BYTES] __attribute__((aligned(8)));
+	struct cpu_view view;
 	u64 value;
+	u32 count;
 
-	if (!count || insn_decode_mov_cr(bytes, count, svm_cpu_mode(vmcb), &insn) || !insn.to_cr ||
+	svm_view(vmcb, &view);
+	count = code_fetch(vcpu, &view, bytes);
+	if (!count || insn_decode_mov_cr(bytes, count, view.mode, &insn) || !insn.to_cr ||
 	    insn.cr != 4)
 		return;
 	value = vcpu->gpr[insn.gpr];
@@ -164,7 +147,7 @@ static void exit_cr4_write(struct arch_vcpu *vcpu)
 	/* Translations depend on these (APM vol. 2, 5.5.2): start with a clean ASID. */
 	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
 		vcpu->flush_nested = true;
-	svm_forget_code(vcpu);
+	code_forget(vcpu);
 	vmcb->cr4 = value;
 	vcpu->length = insn.length;
 	retire(vcpu);
@@ -263,7 +246,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		if (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_MWAIT + 1)
 			inject_ud(vcpu); /* SVM, RDTSCP, MONITOR: not offered to guests */
 		else
-			stop(exit, "state that the processor refuses to run", code);
+			view_stop(exit, "state that the processor refuses to run", code);
 	}
 }
 
@@ -273,7 +256,8 @@ bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case VM_EXIT_MMIO:
 		return svm_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
 	case VM_EXIT_PIO:
-		return svm_pio_complete(vcpu, exit);
+		svm_pio_complete(vcpu, exit);
+		return false;
 	case VM_EXIT_CPUID:
 		vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
 		vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;

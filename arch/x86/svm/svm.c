@@ -5,6 +5,8 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
+#include "arch/x86/mmio.h"
+#include "arch/x86/rules.h"
 #include "arch/x86/trap.h"
 #include "core/lib/string.h"
 
@@ -15,8 +17,6 @@
 #define VM_CR_SVMDIS	   BIT(4)
 #define VM_CR_R_INIT	   BIT(1)
 #define DEBUGCTL_NONE	   0
-#define PAT_RESET	   0x0007040600070406ULL
-#define EFER_GUEST_ALLOWED (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 struct svm_features svm_features;
 
@@ -117,14 +117,6 @@ static struct vmcb_segment segment(u16 selector, u16 attributes, u32 limit, u64 
 	return (struct vmcb_segment){ selector, attributes, limit, base };
 }
 
-void svm_forget_code(struct arch_vcpu *vcpu)
-{
-	for (u32 i = 0; i < CODE_PATHS; i++)
-		vcpu->paths[i].key = ~0ULL;
-	for (u32 i = 0; i < CODE_INSNS; i++)
-		vcpu->insns[i].mode = (u8)~0;
-}
-
 /* APM vol. 2, table 14-1. */
 static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 {
@@ -151,8 +143,7 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
 	memset(vcpu->dr, 0, sizeof(vcpu->dr));
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
-	svm_forget_code(vcpu);
-	vcpu->emulating = false;
+	code_forget(vcpu);
 	vcpu->xcr0 = 1;
 	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
 	svm->nmi_blocked = false;
@@ -402,33 +393,19 @@ enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 	return OK;
 }
 
-/* SDM vol. 3, 4.1.1: LME may not change while paging is on; LMA is the processor's. */
+/* LMA is the processor's. */
 static enum err write_efer(struct arch_vcpu *vcpu, u64 value)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 
-	if (value & ~EFER_GUEST_ALLOWED)
-		return ERR_DENIED;
-	if (vmcb->cr0 & CR0_PG && (value ^ vmcb->efer) & EFER_LME)
+	if (!efer_valid(vmcb->cr0, vmcb->efer, value))
 		return ERR_DENIED;
 	if ((value ^ vmcb->efer) & EFER_NXE) {
 		vcpu->flush_nested = true;
-		svm_forget_code(vcpu);
+		code_forget(vcpu);
 	}
 	vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
 	return OK;
-}
-
-/* Every byte of the PAT is one of the six types (SDM vol. 3, 12.12.4). */
-static bool pat_valid(u64 value)
-{
-	for (u32 i = 0; i < 8; i++) {
-		u8 type = (u8)(value >> i * 8);
-
-		if (type > 7 || type == 2 || type == 3)
-			return false;
-	}
-	return true;
 }
 
 enum err svm_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)

@@ -4,7 +4,7 @@
 #define ARCH_X86_SVM_SVM_H
 
 #include "arch/x86/svm/vmcb.h"
-#include "arch/x86/virt.h"
+#include "arch/x86/view.h"
 
 /* Hangs on arch_vcpu.vendor; one page with the VMCB beside it. */
 struct svm_vcpu {
@@ -13,10 +13,6 @@ struct svm_vcpu {
 	u64 asid_generation; /* of the CPU `asid_cpu` */
 	u32 asid_cpu;
 	bool nmi_blocked; /* an NMI handler runs, until IRET */
-
-	/* A string I/O instruction: where its element lies. */
-	gpa_t io_gpa;
-	u64 io_info;
 };
 
 /* What CPUID 8000000Ah offers, read once. */
@@ -28,6 +24,8 @@ struct svm_features {
 extern struct svm_features svm_features;
 extern const struct virt_ops svm_ops;
 
+void svm_fill_rest(const struct arch_vcpu *vcpu, struct cpu_view *view);
+
 static inline struct svm_vcpu *svm_of(const struct arch_vcpu *vcpu)
 {
 	return vcpu->vendor;
@@ -36,6 +34,26 @@ static inline struct svm_vcpu *svm_of(const struct arch_vcpu *vcpu)
 static inline struct vmcb *vmcb_of(const struct arch_vcpu *vcpu)
 {
 	return svm_of(vcpu)->vmcb;
+}
+
+#define SEGMENT_LONG BIT(9)  /* CS.L in the VMCB's attribute format */
+#define SEGMENT_BIG  BIT(10) /* CS.D */
+
+static inline enum cpu_mode svm_cpu_mode(const struct vmcb *vmcb)
+{
+	return view_mode(vmcb->cr0, vmcb->efer, vmcb->rflags, vmcb->cs.attributes & SEGMENT_LONG,
+			 vmcb->cs.attributes & SEGMENT_BIG);
+}
+
+/* Inline: it is on the path of every exit without a next RIP. */
+static inline void svm_view(const struct vmcb *vmcb, struct cpu_view *view)
+{
+	view->rip = vmcb->rip;
+	view->cr3 = vmcb->cr3;
+	view->fault_gpa = GPA(vmcb->exit_info2);
+	view->mode = svm_cpu_mode(vmcb);
+	view->cpl = vmcb->cpl;
+	view->fill_rest = svm_fill_rest;
 }
 
 void svm_enter(u64 vmcb_pa, u64 *gpr, u64 host_vmcb_pa);
@@ -48,17 +66,8 @@ bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 bool svm_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit);
-bool svm_pio_complete(struct arch_vcpu *vcpu, struct vm_exit *exit);
-/*
- * Copy up to 15 instruction bytes at RIP; returns their number, 0: not readable.
- * `bytes` has room for SVM_FETCH_BYTES, aligned to 8.
- */
-#define SVM_FETCH_BYTES 16
-u32 svm_fetch(struct arch_vcpu *vcpu, u8 *bytes);
-enum cpu_mode svm_cpu_mode(const struct vmcb *vmcb);
+void svm_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit);
 
-/* Rights of translations have changed other than in the tables: walk anew. */
-void svm_forget_code(struct arch_vcpu *vcpu);
 void svm_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
 void svm_set_rip(struct arch_vcpu *vcpu, u64 rip);
 must_check enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value);
