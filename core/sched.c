@@ -92,7 +92,7 @@ bool vcpu_slice_over(void)
 void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
 {
 	spin_lock(&lock);
-	__atomic_fetch_and(&vcpu->requests, VCPU_REQ_WORK | VCPU_REQ_FLUSH, __ATOMIC_SEQ_CST);
+	__atomic_fetch_and(&vcpu->requests, VCPU_REQ_WORK, __ATOMIC_SEQ_CST);
 	vcpu->parked = false; /* vm_end() of the last run may have come after vcpu_stop() */
 	if (wait_for_init)
 		vcpu->state = VCPU_WAIT_INIT;
@@ -105,7 +105,7 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 {
 	u32 before = __atomic_fetch_or(&vcpu->requests, request, __ATOMIC_SEQ_CST);
 
-	if (before & request && !(request & VCPU_REQ_FLUSH))
+	if (before & request)
 		return;
 	/*
 	 * A vCPU that calls this for itself sees the bit before it enters again.
@@ -118,6 +118,14 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 	    (vcpu->state == VCPU_WAIT_INIT && request & (VCPU_REQ_INIT | VCPU_REQ_SIPI)))
 		make_ready(vcpu);
 	else if (vcpu->state == VCPU_RUNNING)
+		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
+	spin_unlock(&lock);
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	spin_lock(&lock);
+	if (vcpu->state == VCPU_RUNNING)
 		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
 	spin_unlock(&lock);
 }
@@ -289,6 +297,7 @@ struct vcpu *vcpu_create(struct vm *vm, u32 index)
 	vcpu->weight = vm->config->cpu_weight;
 	list_init(&vcpu->work);
 	vcpu->arch.nested_root = vm->nested.root;
+	vcpu->arch.space = &vm->space;
 	if (virt->vcpu_create(&vcpu->arch)) {
 		frame_free_contiguous(frame, pages);
 		return NULL;

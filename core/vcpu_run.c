@@ -142,8 +142,6 @@ static bool take_requests(struct vcpu *vcpu)
 {
 	u32 requests = __atomic_exchange_n(&vcpu->requests, 0, __ATOMIC_SEQ_CST);
 
-	if (requests & VCPU_REQ_FLUSH)
-		vcpu->arch.flush_nested = true;
 	if (requests & VCPU_REQ_NMI)
 		vcpu->nmi_pending = true;
 	if (requests & VCPU_REQ_INIT) {

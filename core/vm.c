@@ -78,6 +78,7 @@ static enum err fill(struct vm *vm)
 {
 	enum err e = ptab_init(&vm->nested, nested_format(), &nested_memory, PTAB_2M);
 
+	nested_space_init(&vm->space);
 	if (!e)
 		e = gmem_create(&vm->memory, vm->config->memory, vm->id);
 	if (!e)
@@ -181,23 +182,38 @@ bool vcpu_cancel_work(struct vcpu *vcpu, struct vcpu_work *work)
 	return queued;
 }
 
+/* Is it in the guest, or about to be, with translations from before `epoch`? */
+static bool enters_with_older(const struct vcpu *vcpu, u64 epoch)
+{
+	return __atomic_load_n(&vcpu->in_guest, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&vcpu->arch.tag.epoch, __ATOMIC_SEQ_CST) < epoch;
+}
+
 /*
  * After this no CPU uses a translation that was taken out of vm->nested before
- * the call: each vCPU that is in the guest has left it, and each flushes before
- * it enters again.
+ * the call, and tables that have been taken out are walked by none: each vCPU that
+ * was in the guest has left it, and whichever enters again flushes (docs/invalidation.md).
  */
 static void shoot_down(struct vm *vm)
 {
+	u64 epoch = nested_space_changed(&vm->space);
+
 	for (u32 i = 0; i < vm->vcpu_count; i++)
-		vcpu_request(vm->vcpus[i], VCPU_REQ_FLUSH);
+		if (enters_with_older(vm->vcpus[i], epoch))
+			vcpu_kick(vm->vcpus[i]);
 	for (u32 i = 0; i < vm->vcpu_count; i++)
-		while (__atomic_load_n(&vm->vcpus[i]->in_guest, __ATOMIC_SEQ_CST))
+		while (enters_with_older(vm->vcpus[i], epoch))
 			cpu_relax();
+	ptab_reap(&vm->nested);
 }
 
 enum err vm_map_direct(struct vm *vm, gpa_t gpa, hpa_t hpa, u64 size, struct ptab_attr attr)
 {
-	return ptab_map(&vm->nested, gpa.raw, hpa, size, attr);
+	enum err e = ptab_map(&vm->nested, gpa.raw, hpa, size, attr);
+
+	if (e == ERR_NO_MEMORY) /* a part was mapped for a while */
+		shoot_down(vm);
+	return e;
 }
 
 enum err vm_unmap_direct(struct vm *vm, gpa_t gpa, u64 size)
@@ -205,7 +221,6 @@ enum err vm_unmap_direct(struct vm *vm, gpa_t gpa, u64 size)
 	enum err e = ptab_unmap(&vm->nested, gpa.raw, size);
 
 	shoot_down(vm);
-	ptab_reap(&vm->nested);
 	return e;
 }
 

@@ -28,9 +28,8 @@ enum vcpu_request {
 	VCPU_REQ_EVENT = BIT(0), /* an interrupt may be pending */
 	VCPU_REQ_NMI = BIT(1),
 	VCPU_REQ_INIT = BIT(2),
-	VCPU_REQ_SIPI = BIT(3),	 /* vector in vcpu.sipi_vector */
-	VCPU_REQ_FLUSH = BIT(4), /* nested translations lost rights */
-	VCPU_REQ_WORK = BIT(5),	 /* vcpu.work is not empty */
+	VCPU_REQ_SIPI = BIT(3), /* vector in vcpu.sipi_vector */
+	VCPU_REQ_WORK = BIT(4), /* vcpu.work is not empty */
 };
 
 enum vcpu_state {
@@ -139,7 +138,8 @@ struct vm {
 	struct spinlock device_lock; /* regions, device state; see docs/locking.md */
 	struct region_table mmio;
 	struct region_table ports;
-	struct ptab nested; /* EPT or NPT; guarded by device_lock */
+	struct ptab nested;	   /* EPT or NPT; guarded by device_lock */
+	struct nested_space space; /* which processor may remember what of `nested` */
 	struct gmem memory;
 
 	struct vcpu *vcpus[VM_MAX_VCPUS];
@@ -172,6 +172,9 @@ void vm_end(struct vm *vm, enum vm_end end, const char *fmt, ...) printf_like(3,
 
 /* Set a request bit and make sure that it is seen: wakes or interrupts. Any CPU. */
 void vcpu_request(struct vcpu *vcpu, u32 request);
+
+/* Make a vCPU that is in the guest leave it, and no more. Any CPU. */
+void vcpu_kick(struct vcpu *vcpu);
 
 /* Queue `work` on the vCPU; a no-op while it is queued already. Any CPU. */
 void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work);

@@ -5,11 +5,11 @@
 #include "arch/x86/cpu.h"
 #include "guest/layout.h"
 
-#define SELECTOR_CODE 0x10
-#define SELECTOR_DATA 0x18
-#define SELECTOR_TSS  0x20
-#define ENTRY_TABLE   3ULL /* present, writable */
-#define ENTRY_LARGE   0x83ULL
+#define GUEST_CODE  0x10
+#define GUEST_DATA  0x18
+#define GUEST_TSS   0x20
+#define ENTRY_TABLE 3ULL /* present, writable */
+#define ENTRY_LARGE 0x83ULL
 
 must_check enum err longmode_map_large(struct vm *vm)
 {
@@ -40,8 +40,8 @@ enum err longmode_enter(struct vm *vm, u64 cr3, u64 rip, u64 rsi, u64 rsp)
 		0x00008b0000000067ULL, /* 20h: a TSS that is never used */
 		0,
 	};
-	const struct x86_segment code = { SELECTOR_CODE, 0xa9b, 0xffffffff, 0 };
-	const struct x86_segment data = { SELECTOR_DATA, 0xc93, 0xffffffff, 0 };
+	const struct x86_segment code = { GUEST_CODE, 0xa9b, 0xffffffff, 0 };
+	const struct x86_segment data = { GUEST_DATA, 0xc93, 0xffffffff, 0 };
 	struct x86_state state = {
 		.rip = rip,
 		.rflags = RFLAGS_FIXED,
@@ -56,7 +56,7 @@ enum err longmode_enter(struct vm *vm, u64 cr3, u64 rip, u64 rsi, u64 rsp)
 		.fs = data,
 		.gs = data,
 		.ldtr = { 0, 0x82, 0xffff, 0 },
-		.tr = { SELECTOR_TSS, 0x8b, 0x67, 0 },
+		.tr = { GUEST_TSS, 0x8b, 0x67, 0 },
 		.gdtr = { 0, 0, sizeof(gdt) - 1, LAYOUT_GDT },
 		.idtr = { 0, 0, 0, 0 },
 	};

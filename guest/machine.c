@@ -211,9 +211,8 @@ static enum err finish(struct vm *vm)
 		virt->vcpu_reset(&vm->vcpus[i]->arch);
 		vm->vcpus[i]->waits_for_sipi = i > 0;
 		vm->vcpus[i]->nmi_pending = false;
-		/* What the last run asked for is void; work and flushes stay due. */
-		__atomic_fetch_and(&vm->vcpus[i]->requests, VCPU_REQ_WORK | VCPU_REQ_FLUSH,
-				   __ATOMIC_SEQ_CST);
+		/* What the last run asked for is void; work stays due. */
+		__atomic_fetch_and(&vm->vcpus[i]->requests, VCPU_REQ_WORK, __ATOMIC_SEQ_CST);
 	}
 	platform_reset(vm);
 	power_reset(&machine->power);

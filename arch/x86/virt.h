@@ -9,6 +9,7 @@
 
 #include "arch/x86/emulate.h"
 #include "arch/x86/host.h"
+#include "arch/x86/tlb.h"
 #include "core/lib/error.h"
 #include "core/lib/types.h"
 
@@ -165,7 +166,9 @@ struct arch_vcpu {
 	void *vendor;	    /* the back end's own record */
 	hpa_t vendor_frame; /* the frame that holds it */
 	hpa_t nested_root;  /* root of the VM's EPT or NPT */
-	u64 tsc_offset;	    /* added to the host's TSC */
+	struct nested_space *space; /* the VM's; what of those tables is remembered where */
+	struct tlb_tag tag;
+	u64 tsc_offset; /* added to the host's TSC */
 	u64 xcr0;
 	u64 dr[4];	 /* debug addresses while another vCPU has the processor */
 	hpa_t fpu_frame; /* XSAVE area */
@@ -175,7 +178,7 @@ struct arch_vcpu {
 	struct code_path paths[CODE_PATHS]; /* by linear page */
 	struct code_insn insns[CODE_INSNS]; /* by RIP */
 	const struct insn *move;	    /* a plain move that waits for complete(); in `insns` */
-	bool flush_nested;		    /* the nested tables lost rights since the last entry */
+	bool flush_linear; /* CR4 or EFER was changed by the hypervisor since the last entry */
 };
 
 struct virt_ops {

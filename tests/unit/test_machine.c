@@ -452,7 +452,7 @@ static void a_guest_that_switches_itself_off_is_stopped(void **state)
 static void a_guest_that_resets_itself_starts_afresh(void **state)
 {
 	(void)state;
-	vms[0].vcpus[1]->requests = VCPU_REQ_INIT | VCPU_REQ_NMI | VCPU_REQ_FLUSH;
+	vms[0].vcpus[1]->requests = VCPU_REQ_INIT | VCPU_REQ_NMI | VCPU_REQ_WORK;
 	end(&vms[0], VM_END_RESET, "restarts");
 	settle();
 	assert_int_equal(vms[0].state, VM_RUNNING);
@@ -460,8 +460,8 @@ static void a_guest_that_resets_itself_starts_afresh(void **state)
 	assert_int_equal(reset_count, 2);
 	assert_int_equal(started, 2);
 	assert_int_equal(vms[0].end, VM_END_NONE);
-	/* An old INIT is void; an old flush is due. */
-	assert_int_equal(vms[0].vcpus[1]->requests, VCPU_REQ_FLUSH);
+	/* An old INIT is void; old work is due. */
+	assert_int_equal(vms[0].vcpus[1]->requests, VCPU_REQ_WORK);
 	assert_int_equal(vms[1].state, VM_STOPPED);
 }
 

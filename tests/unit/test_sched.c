@@ -400,13 +400,13 @@ static void a_vcpu_parked_by_the_end_of_its_vm_starts_again(void **state)
 	assert_int_equal(scripts[0].times, 3);
 }
 
-static void a_start_forgets_old_interrupts_but_no_flush(void **state)
+static void a_start_forgets_old_interrupts_but_no_work(void **state)
 {
 	(void)state;
 	vcpu_request(&vcpus[0], VCPU_REQ_INIT | VCPU_REQ_NMI);
-	vcpu_request(&vcpus[0], VCPU_REQ_FLUSH);
+	vcpu_request(&vcpus[0], VCPU_REQ_WORK);
 	vcpu_start(&vcpus[0], false);
-	assert_int_equal(vcpus[0].requests, VCPU_REQ_FLUSH);
+	assert_int_equal(vcpus[0].requests, VCPU_REQ_WORK);
 }
 
 static void a_frozen_vm_goes_on_where_it_was(void **state)
@@ -533,7 +533,7 @@ int main(void)
 		cmocka_unit_test_setup(else_the_one_whose_vcpu_has_had_most_is_preempted, start),
 		cmocka_unit_test_setup(a_stopped_vcpu_leaves_the_queue, start),
 		cmocka_unit_test_setup(a_vcpu_parked_by_the_end_of_its_vm_starts_again, start),
-		cmocka_unit_test_setup(a_start_forgets_old_interrupts_but_no_flush, start),
+		cmocka_unit_test_setup(a_start_forgets_old_interrupts_but_no_work, start),
 		cmocka_unit_test_setup(a_frozen_vm_goes_on_where_it_was, start),
 		cmocka_unit_test_setup(a_request_while_frozen_is_heard_after_the_thaw, start),
 		cmocka_unit_test_setup(a_stopped_vcpu_is_off_its_processor, start),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SOURCES: arch/x86/svm/svm.c arch/x86/svm/exit.c arch/x86/svm/emulate.c
+// SOURCES: arch/x86/tlb.c arch/x86/svm/svm.c arch/x86/svm/exit.c arch/x86/svm/emulate.c
 // SOURCES: arch/x86/mmio.c arch/x86/pio.c
 // SOURCES: arch/x86/walk.c arch/x86/insn.c arch/x86/emulate.c core/lib/string.c
 /* Rules of the SVM back end: from a VMCB that has exited to the neutral exit and back. */
@@ -448,12 +448,12 @@ static void cr4_takes_what_guests_may_set(void **state)
 	exits(SVM_EXIT_CR4_WRITE, 0, 0);
 	assert_int_equal(vmcb->cr4, CR4_PAE | CR4_PGE);
 	assert_int_equal(vmcb->rip, CODE + 3);
-	assert_true(vcpu.flush_nested);
-	vcpu.flush_nested = false;
+	assert_true(vcpu.flush_linear);
+	vcpu.flush_linear = false;
 	CODE_IS(0x0f, 0x22, 0xe0);
 	vcpu.gpr[GPR_RAX] = CR4_PAE | CR4_PGE | CR4_OSFXSR;
 	exits(SVM_EXIT_CR4_WRITE, 0, 0);
-	assert_false(vcpu.flush_nested);
+	assert_false(vcpu.flush_linear);
 	CODE_IS(0x0f, 0x22, 0xe0);
 	vcpu.gpr[GPR_RAX] = CR4_PAE | BIT(13); /* VMXE */
 	exits(SVM_EXIT_CR4_WRITE, 0, 0);
@@ -917,7 +917,7 @@ static void efer_keeps_the_rules_of_long_mode(void **state)
 	assert_int_equal(svm_write_msr(&vcpu, MSR_EFER, EFER_LME | EFER_SVME), ERR_DENIED);
 	assert_int_equal(svm_write_msr(&vcpu, MSR_EFER, EFER_NXE), ERR_DENIED); /* paging is on */
 	assert_int_equal(svm_write_msr(&vcpu, MSR_EFER, EFER_LME | EFER_NXE | EFER_SCE), OK);
-	assert_true(vcpu.flush_nested);
+	assert_true(vcpu.flush_linear);
 	assert_int_equal(svm_read_msr(&vcpu, MSR_EFER, &value), OK);
 	assert_int_equal(value, EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE);
 	vmcb->cr0 &= ~CR0_PG;

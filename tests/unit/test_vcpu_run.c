@@ -483,15 +483,6 @@ static void init_and_start_up_at_once_are_both_taken(void **state)
 	assert_int_equal(startups, 1);
 }
 
-static void a_flush_reaches_the_next_entry(void **state)
-{
-	(void)state;
-	vcpu.requests = VCPU_REQ_FLUSH;
-	vcpu_run(&vcpu);
-	assert_true(vcpu.arch.flush_nested);
-	assert_int_equal(vcpu.requests, 0);
-}
-
 static void a_request_at_the_last_moment_keeps_the_guest_out(void **state)
 {
 	(void)state;
@@ -581,7 +572,6 @@ int main(void)
 		cmocka_unit_test_setup(init_resets_and_waits_for_a_start_up, start),
 		cmocka_unit_test_setup(a_start_up_that_nobody_waits_for_is_ignored, start),
 		cmocka_unit_test_setup(init_and_start_up_at_once_are_both_taken, start),
-		cmocka_unit_test_setup(a_flush_reaches_the_next_entry, start),
 		cmocka_unit_test_setup(a_request_at_the_last_moment_keeps_the_guest_out, start),
 		cmocka_unit_test_setup(nothing_is_entered_when_it_is_time_to_leave, start),
 		cmocka_unit_test_setup(work_is_done_before_the_guest_runs, start),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SOURCES: core/vm.c core/gmem.c core/ptab.c core/ptab_formats.c
+// SOURCES: arch/x86/tlb.c core/vm.c core/gmem.c core/ptab.c core/ptab_formats.c
 // SOURCES: core/lib/fmt.c core/lib/string.c
 /* Rules of VMs: their table, their RAM in the nested tables, work, and how they end. */
 #include <setjmp.h>
@@ -22,6 +22,7 @@ static s64 pages_out, pages_left, chunks_out, chunks_left;
 static u64 next_chunk;
 static u32 lines_logged;
 static u32 requested[VM_MAX_VCPUS]; /* bits, by vCPU */
+static u32 kicked[VM_MAX_VCPUS];
 
 hpa_t frame_alloc_contiguous(u32 pages)
 {
@@ -109,6 +110,11 @@ void panic(const char *fmt, ...)
 void vcpu_request(struct vcpu *vcpu, u32 request)
 {
 	requested[vcpu->index] |= request;
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+	kicked[vcpu->index]++;
 	vcpu->in_guest = false; /* the interrupt has driven it out */
 }
 
@@ -124,6 +130,7 @@ static int start(void **state)
 	next_chunk = 0;
 	lines_logged = 0;
 	memset(requested, 0, sizeof(requested));
+	memset(kicked, 0, sizeof(kicked));
 	for (u32 i = 0; i < ARRAY_SIZE(configs); i++) {
 		configs[i] = (struct config_guest){ .memory = MIB(16), .cpus = 1 };
 		configs[i].name[0] = (char)('a' + i);
@@ -233,26 +240,54 @@ static void add_vcpus(struct vm *vm, struct vcpu *vcpus, u32 count)
 	}
 }
 
-static void a_direct_span_goes_after_every_vcpu_has_flushed(void **state)
+static const struct ptab_attr device = { .read = true, .write = true, .type = PTAB_UC };
+
+static void a_direct_span_goes_after_every_vcpu_has_left_it(void **state)
 {
-	static const struct ptab_attr attr = { .read = true, .write = true, .type = PTAB_UC };
 	static struct vcpu vcpus[3];
+	struct vm *vm = vm_create(&configs[0]);
+	struct ptab_walk walk;
+	u64 epoch = vm->space.epoch;
+
+	(void)state;
+	add_vcpus(vm, vcpus, 3);
+	assert_int_equal(vm_map_direct(vm, GPA(0xc0000000), HPA(0xd0000000), MIB(4), device), OK);
+	assert_true(ptab_lookup(&vm->nested, 0xc0001000, &walk));
+	assert_int_equal(walk.hpa.raw, 0xd0001000);
+	assert_int_equal(vm_map_direct(vm, GPA(0xc0200000), HPA(0), MIB(2), device), ERR_EXISTS);
+	assert_int_equal(vm->space.epoch, epoch); /* nothing lost rights */
+	vcpus[1].in_guest = true;
+	vcpus[1].arch.tag.epoch = epoch;
+	vcpus[2].in_guest = true;
+	vcpus[2].arch.tag.epoch = epoch + 1; /* it has entered again meanwhile */
+	assert_int_equal(vm_unmap_direct(vm, GPA(0xc0000000), MIB(4)), OK);
+	assert_false(ptab_lookup(&vm->nested, 0xc0001000, &walk));
+	assert_int_equal(vm->space.epoch, epoch + 1);
+	assert_int_equal(kicked[0], 0);
+	assert_int_equal(kicked[1], 1);
+	assert_int_equal(kicked[2], 0);
+	assert_int_equal(requested[1], 0); /* no more than out and in again */
+	assert_int_equal(vm->nested.buried_tables, 0);
+}
+
+/* A part of the span was there for a while: the guest may have found it. */
+static void a_span_that_does_not_fit_is_shot_down(void **state)
+{
+	static struct vcpu vcpus[1];
 	struct vm *vm = vm_create(&configs[0]);
 	struct ptab_walk walk;
 
 	(void)state;
-	add_vcpus(vm, vcpus, 3);
-	assert_int_equal(vm_map_direct(vm, GPA(0xc0000000), HPA(0xd0000000), MIB(4), attr), OK);
-	assert_true(ptab_lookup(&vm->nested, 0xc0001000, &walk));
-	assert_int_equal(walk.hpa.raw, 0xd0001000);
-	assert_int_equal(requested[0], 0); /* nothing lost rights */
-	assert_int_equal(vm_map_direct(vm, GPA(0xc0200000), HPA(0), MIB(2), attr), ERR_EXISTS);
-	vcpus[1].in_guest = true;
-	assert_int_equal(vm_unmap_direct(vm, GPA(0xc0000000), MIB(4)), OK);
-	assert_false(ptab_lookup(&vm->nested, 0xc0001000, &walk));
-	for (u32 i = 0; i < 3; i++)
-		assert_int_equal(requested[i], VCPU_REQ_FLUSH);
+	add_vcpus(vm, vcpus, 1);
+	vcpus[0].in_guest = true;
+	vcpus[0].arch.tag.epoch = vm->space.epoch;
+	pages_left = 2; /* one directory and one table; the second table is missing */
+	assert_int_equal(vm_map_direct(vm, GPA(0xc01ff000), HPA(0xd01ff000), 2 * PAGE_SIZE, device),
+			 ERR_NO_MEMORY);
+	assert_int_equal(kicked[0], 1);
+	assert_false(ptab_lookup(&vm->nested, 0xc01ff000, &walk));
 	assert_int_equal(vm->nested.buried_tables, 0);
+	assert_int_equal(pages_left, 2);
 }
 
 /* ---- the end ---- */
@@ -326,8 +361,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_table_is_said_in_one_line, start, stop),
 		cmocka_unit_test_setup_teardown(too_little_memory_takes_nothing, start, stop),
 		cmocka_unit_test_setup_teardown(ram_is_mapped_around_the_hole, start, stop),
-		cmocka_unit_test_setup_teardown(a_direct_span_goes_after_every_vcpu_has_flushed,
+		cmocka_unit_test_setup_teardown(a_direct_span_goes_after_every_vcpu_has_left_it,
 						start, stop),
+		cmocka_unit_test_setup_teardown(a_span_that_does_not_fit_is_shot_down, start, stop),
 		cmocka_unit_test_setup_teardown(the_first_reason_wins, start, stop),
 		cmocka_unit_test_setup_teardown(a_long_reason_is_cut, start, stop),
 		cmocka_unit_test_setup_teardown(work_is_queued_once_and_in_order, start, stop),

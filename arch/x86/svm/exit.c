@@ -10,6 +10,13 @@
 #define EXCEPTION_AC 17
 #define LEAF_XSAVE   0xdu /* its answer depends on XCR0 */
 
+/* VMRUN has failed: none says that it flushed first. */
+static void refused(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 code)
+{
+	svm_entry_failed(vcpu);
+	view_stop(exit, "state that the processor refuses to run", code);
+}
+
 /* The two bytes, without prefixes, of what exits most; 0: no such. */
 static int plain_opcode(enum insn_system expected)
 {
@@ -144,9 +151,9 @@ static void exit_cr4_write(struct arch_vcpu *vcpu)
 		inject_gp(vcpu);
 		return;
 	}
-	/* Translations depend on these (APM vol. 2, 5.5.2): start with a clean ASID. */
+	/* Translations depend on these (APM vol. 2, 5.5.2): start anew. */
 	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
-		vcpu->flush_nested = true;
+		vcpu->flush_linear = true;
 	code_forget(vcpu);
 	vmcb->cr4 = value;
 	vcpu->length = insn.length;
@@ -246,7 +253,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		if (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_MWAIT + 1)
 			inject_ud(vcpu); /* SVM, RDTSCP, MONITOR: not offered to guests */
 		else
-			view_stop(exit, "state that the processor refuses to run", code);
+			refused(vcpu, exit, code);
 	}
 }
 

@@ -10,13 +10,14 @@
 #include "arch/x86/trap.h"
 #include "core/lib/string.h"
 
-#define CPUID_SVM	   0x8000000au
-#define CPUID_SVM_NEXT_RIP BIT(3)
-#define IOPM_PAGES	   3
-#define MSRPM_PAGES	   2
-#define VM_CR_SVMDIS	   BIT(4)
-#define VM_CR_R_INIT	   BIT(1)
-#define DEBUGCTL_NONE	   0
+#define CPUID_SVM		0x8000000au
+#define CPUID_SVM_NEXT_RIP	BIT(3)
+#define CPUID_SVM_FLUSH_BY_ASID BIT(6)
+#define IOPM_PAGES		3
+#define MSRPM_PAGES		2
+#define VM_CR_SVMDIS		BIT(4)
+#define VM_CR_R_INIT		BIT(1)
+#define DEBUGCTL_NONE		0
 
 struct svm_features svm_features;
 
@@ -26,9 +27,7 @@ static hpa_t iopm, msrpm;
 /* Each CPU's own. */
 static struct {
 	hpa_t host_vmcb;
-	u64 asid_generation;
-	u32 next_asid;
-	u32 id;
+	struct tlb_pool tags;
 } cpus[TRAP_CPUS_MAX];
 static u32 cpus_started;
 
@@ -85,9 +84,8 @@ static enum err svm_cpu_enable(void)
 		return ERR_UNSUPPORTED;
 	}
 	svm_features.next_rip = cpuid(CPUID_SVM, 0).edx & CPUID_SVM_NEXT_RIP;
-	svm_features.asid_count = cpuid(CPUID_SVM, 0).ebx;
-	cpus[id].asid_generation = 1;
-	cpus[id].next_asid = 1;
+	svm_features.tlb.flush_tag = cpuid(CPUID_SVM, 0).edx & CPUID_SVM_FLUSH_BY_ASID;
+	cpus[id].tags.count = cpuid(CPUID_SVM, 0).ebx;
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, save.raw);
 	host_vmcb = cpus[id].host_vmcb.raw;
@@ -147,7 +145,7 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	vcpu->xcr0 = 1;
 	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
 	svm->nmi_blocked = false;
-	svm->asid_generation = 0;
+	vcpu->flush_linear = true;
 }
 
 static void svm_vcpu_destroy(struct arch_vcpu *vcpu)
@@ -267,28 +265,24 @@ static void svm_unload(struct arch_vcpu *vcpu)
 	fpu_save(host_frame_ptr(vcpu->fpu_frame));
 }
 
-/*
- * A fresh ASID has no translations: taking one is this CPU's flush. When all
- * have been used, one flush of everything starts a new generation.
- */
 static void choose_asid(struct arch_vcpu *vcpu, u32 cpu)
 {
-	struct svm_vcpu *svm = svm_of(vcpu);
-	struct vmcb *vmcb = svm->vmcb;
+	struct vmcb *vmcb = vmcb_of(vcpu);
+	u32 action = tlb_enter(&cpus[cpu].tags, cpu, &vcpu->tag, vcpu->space, vcpu->flush_linear,
+			       &svm_features.tlb);
 
 	vmcb->tlb_control = SVM_TLB_KEEP;
-	if (svm->asid_cpu == cpu && svm->asid_generation == cpus[cpu].asid_generation &&
-	    !vcpu->flush_nested)
-		return;
-	if (cpus[cpu].next_asid >= svm_features.asid_count) {
-		cpus[cpu].asid_generation++;
-		cpus[cpu].next_asid = 1;
+	vmcb->asid = vcpu->tag.value;
+	vcpu->flush_linear = false;
+	if (action & TLB_FLUSH_ALL_TAGS)
 		vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
-	}
-	vmcb->asid = cpus[cpu].next_asid++;
-	svm->asid_generation = cpus[cpu].asid_generation;
-	svm->asid_cpu = cpu;
-	vcpu->flush_nested = false;
+	else if (action & TLB_FLUSH_TAG)
+		vmcb->tlb_control = SVM_TLB_FLUSH_TAG;
+}
+
+void svm_entry_failed(struct arch_vcpu *vcpu)
+{
+	tlb_enter_failed(&cpus[vcpu->tag.cpu].tags);
 }
 
 static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
@@ -401,7 +395,7 @@ static enum err write_efer(struct arch_vcpu *vcpu, u64 value)
 	if (!efer_valid(vmcb->cr0, vmcb->efer, value))
 		return ERR_DENIED;
 	if ((value ^ vmcb->efer) & EFER_NXE) {
-		vcpu->flush_nested = true;
+		vcpu->flush_linear = true;
 		code_forget(vcpu);
 	}
 	vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;

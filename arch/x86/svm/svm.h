@@ -10,15 +10,13 @@
 struct svm_vcpu {
 	struct vmcb *vmcb;
 	hpa_t vmcb_pa;
-	u64 asid_generation; /* of the CPU `asid_cpu` */
-	u32 asid_cpu;
 	bool nmi_blocked; /* an NMI handler runs, until IRET */
 };
 
 /* What CPUID 8000000Ah offers, read once. */
 struct svm_features {
 	bool next_rip;
-	u32 asid_count;
+	struct tlb_caps tlb;
 };
 
 extern struct svm_features svm_features;
@@ -68,6 +66,8 @@ bool svm_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit);
 
+/* The entry did not come about: what it was to flush may be there still. */
+void svm_entry_failed(struct arch_vcpu *vcpu);
 void svm_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
 void svm_set_rip(struct arch_vcpu *vcpu, u64 rip);
 must_check enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value);

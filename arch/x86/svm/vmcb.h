@@ -149,6 +149,7 @@ enum svm_exit_code {
 
 #define SVM_TLB_KEEP	  0
 #define SVM_TLB_FLUSH_ALL 1
+#define SVM_TLB_FLUSH_TAG 3 /* where CPUID offers it */
 
 /* exit_info1 of a nested page fault */
 #define SVM_NPF_WRITE	   BIT(1)
