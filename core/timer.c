@@ -9,7 +9,7 @@
 #include "core/percpu.h"
 #include "core/time_init.h"
 
-/* 8254 channel 2, gated through port 61h: present on every PC. */
+/* 8254 channel 2, gated through port 61h. */
 #define PIT_HZ		1193182UL
 #define PIT_CHANNEL2	0x42
 #define PIT_COMMAND	0x43
@@ -19,8 +19,9 @@
 #define PORT_61_GATE	0x01
 #define PORT_61_SPEAKER 0x02
 #define PIT_START	0xffffu
-#define PIT_SPAN	24000u /* 20 ms */
+#define PM_TIMER_HZ	3579545UL
 #define SAMPLES		12
+#define ROUNDS_LIMIT	100000 /* far beyond 20 ms: a counter that stands still ends it */
 
 #define NS_PER_SECOND 1000000000UL
 #define SCALE_SHIFT   32
@@ -84,34 +85,48 @@ static u64 ratio(u64 a, u64 b)
 	return result;
 }
 
+/* A counter of known frequency that counts up. */
+struct reference {
+	u64 hz;
+	u32 mask; /* bits that it has */
+	u16 port; /* of the PM timer; 0: it is the 8254 */
+};
+
+static u32 read_reference(const struct reference *reference)
+{
+	u32 pit;
+
+	if (reference->port)
+		return inl(reference->port);
+	outb(PIT_COMMAND, PIT_LATCH2);
+	pit = inb(PIT_CHANNEL2);
+	return ~(pit | (u32)inb(PIT_CHANNEL2) << 8);
+}
+
 /* The three counters, read at nearly the same moment. */
 struct sample {
 	u64 tsc;
-	u32 pit, apic;
+	u32 reference, apic;
 };
 
 /*
  * The reading that took least of several: a processor that is itself
  * scheduled (an emulator's, a cloud's) may lose milliseconds in the others.
  */
-static struct sample take_sample(void)
+static struct sample take_sample(const struct reference *reference)
 {
 	struct sample best = { 0 };
 	u64 least = ~0ULL;
 
 	for (int i = 0; i < SAMPLES; i++) {
 		u64 before = rdtsc();
-		u32 pit, apic;
-		u64 after;
+		u32 count = read_reference(reference);
+		u32 apic = apic_timer_remaining();
+		u64 after = rdtsc();
 
-		outb(PIT_COMMAND, PIT_LATCH2);
-		pit = inb(PIT_CHANNEL2);
-		pit |= (u32)inb(PIT_CHANNEL2) << 8;
-		apic = apic_timer_remaining();
-		after = rdtsc();
 		if (after - before < least) {
 			least = after - before;
-			best = (struct sample){ before + least / 2, pit, apic };
+			best = (struct sample){ before + least / 2, count, apic };
 		}
 	}
 	return best;
@@ -122,33 +137,58 @@ u64 time_ticks_since_entry(void)
 	return rdtsc() - entry_tsc;
 }
 
-void time_init(u64 boot_tsc, u64 unix_seconds)
+/* Over 20 ms: ticks of the TSC and of the APIC timer in a second. False: it does not count. */
+static bool measure(const struct reference *reference, u64 *apic_hz)
 {
-	struct sample first, last;
-	u64 pit, apic_hz;
+	struct sample first = take_sample(reference), last;
+	u64 ticks;
+
+	for (u32 rounds = 0; rounds < ROUNDS_LIMIT; rounds++) {
+		last = take_sample(reference);
+		ticks = (last.reference - first.reference) & reference->mask;
+		if (ticks < reference->hz / 50)
+			continue;
+		tsc_hz = (last.tsc - first.tsc) * reference->hz / ticks;
+		*apic_hz = (u64)(first.apic - last.apic) * reference->hz / ticks;
+		return true;
+	}
+	return false;
+}
+
+static bool measure_by_pit(u64 *apic_hz)
+{
+	const struct reference pit = { PIT_HZ, 0xffff, 0 };
 	u8 gate = (inb(PORT_61) & ~PORT_61_SPEAKER) | PORT_61_GATE;
+	bool counts;
 
 	outb(PORT_61, gate);
 	outb(PIT_COMMAND, PIT_ONESHOT2);
 	outb(PIT_CHANNEL2, (u8)PIT_START);
-	apic_timer_start_free();
 	outb(PIT_CHANNEL2, PIT_START >> 8); /* counting starts here */
-	first = take_sample();
-	do
-		last = take_sample();
-	while (first.pit - last.pit < PIT_SPAN);
+	counts = measure(&pit, apic_hz);
 	outb(PORT_61, gate & ~PORT_61_GATE);
+	return counts;
+}
 
-	pit = first.pit - last.pit;
-	tsc_hz = (last.tsc - first.tsc) * PIT_HZ / pit;
-	apic_hz = (u64)(first.apic - last.apic) * PIT_HZ / pit;
+void time_init(u64 boot_tsc, u64 unix_seconds, u16 pm_timer)
+{
+	/* 24 bits are there in every PM timer. */
+	const struct reference pm = { PM_TIMER_HZ, 0xffffff, pm_timer };
+	bool by_pm;
+	u64 apic_hz;
+
+	apic_timer_start_free();
+	by_pm = pm_timer && measure(&pm, &apic_hz);
+	if (!by_pm && !measure_by_pit(&apic_hz))
+		panic("neither PM timer nor 8254 counts: the TSC's frequency stays unknown");
 	ns_per_tsc = ratio(NS_PER_SECOND, tsc_hz);
 	tsc_per_ns = ratio(tsc_hz, NS_PER_SECOND);
 	apic_per_ns = ratio(apic_hz, NS_PER_SECOND);
 	start_tsc = rdtsc();
 	boot_seconds = unix_seconds;
 	entry_tsc = boot_tsc;
-	log_debug("time: TSC %lu kHz, APIC timer %lu kHz", tsc_hz / 1000, apic_hz / 1000);
+	log_debug("time: TSC %lu kHz, APIC timer %lu kHz, measured by the %s", tsc_hz / 1000,
+		  apic_hz / 1000, by_pm ? "PM timer" : "8254");
 }
 
 /* ---- the heap; the CPU's timer_lock is held ---- */

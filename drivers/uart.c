@@ -17,6 +17,7 @@
 #define MCR_DTR_RTS    0x03
 #define LSR_DATA       0x01
 #define LSR_FIFO_EMPTY 0x20
+#define LSR_ALL_SENT   0x40
 #define FIFO_SIZE      16
 #define CLOCK_BAUD     115200u
 #define WAIT_ROUNDS    100000
@@ -38,13 +39,23 @@ void uart_init(u16 port, u32 baud)
 	outb(base + REG_MCR, MCR_DTR_RTS);
 }
 
+static void wait_for(u8 status)
+{
+	for (int i = 0; i < WAIT_ROUNDS && !(inb(base + REG_LSR) & status); i++)
+		cpu_relax();
+}
+
+void uart_drain(void)
+{
+	wait_for(LSR_ALL_SENT);
+}
+
 void uart_write(const char *text, size_t size)
 {
 	while (size) {
 		size_t part = MIN(size, FIFO_SIZE);
 
-		for (int i = 0; i < WAIT_ROUNDS && !(inb(base + REG_LSR) & LSR_FIFO_EMPTY); i++)
-			cpu_relax();
+		wait_for(LSR_FIFO_EMPTY);
 		size -= part;
 		while (part--)
 			outb(base + REG_DATA, (u8)*text++);

@@ -13,6 +13,9 @@ void uart_init(u16 port, u32 baud);
 /* Waits for room, at most some milliseconds: a missing port must not hang us. */
 void uart_write(const char *text, size_t size);
 
+/* Waits until the last byte is on the line, at most some milliseconds. */
+void uart_drain(void);
+
 /* A received byte, or -1. */
 int uart_read(void);
 
