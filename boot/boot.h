@@ -36,6 +36,9 @@ EFI_STATUS boot_load_image(struct handover *record, struct boot_entry *entry);
 /* RAM one to one, the image where it is linked. */
 EFI_STATUS boot_build_tables(const struct handover *record, struct boot_entry *entry);
 
+/* What UEFI's MP services say; nothing where firmware has none. Boot services run. */
+void boot_list_processors(struct handover *record);
+
 /* Disconnect every driver from PCI devices and switch bus mastering off. */
 void boot_quiet_devices(void);
 

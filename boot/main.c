@@ -96,6 +96,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
 	find_rsdp(record);
 	find_framebuffer(record);
 	read_clock(record);
+	boot_list_processors(record);
 	status = boot_build_tables(record, &entry);
 	if (EFI_ERROR(status)) {
 		Print(L"Facet: not enough memory for page tables\r\n");

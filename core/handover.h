@@ -15,6 +15,7 @@
 #define HANDOVER_MAGIC	      0x3156544543414646ULL /* "FFACETV1" */
 #define HANDOVER_MEMORY_MAX   256
 #define HANDOVER_FILES_MAX    40
+#define HANDOVER_CPUS_MAX     256
 #define HANDOVER_FILE_NAME    128
 #define HANDOVER_LOAD_ADDRESS 0xffffffff80000000ULL
 
@@ -48,6 +49,11 @@ struct handover_framebuffer {
 	u32 width, height, stride_bytes, bgrx;
 };
 
+struct handover_cpu {
+	u32 apic_id;
+	u32 usable; /* enabled and healthy; the boot processor is listed too */
+};
+
 struct handover {
 	u64 magic;
 	u64 record_size;
@@ -56,6 +62,8 @@ struct handover {
 	u64 boot_tsc;		    /* TSC at entry of the UEFI application */
 	u64 unix_seconds;	    /* time of day at hand-over, 0: unknown */
 	struct handover_framebuffer framebuffer;
+	u64 cpu_count; /* as UEFI lists them; 0: it does not */
+	struct handover_cpu cpus[HANDOVER_CPUS_MAX];
 	u64 memory_count;
 	struct handover_memory memory[HANDOVER_MEMORY_MAX];
 	u64 file_count; /* files[0] is facet.conf */
