@@ -35,6 +35,7 @@ void switch_stack(u64 cr3, u64 stack, void (*function)(void *), void *argument);
 static struct handover handover; /* our copy: the loader's memory becomes guests' */
 static struct spinlock early_lock;
 static struct acpi_info acpi;
+static bool have_acpi;
 static struct pci pci;
 static struct iommu iommu;
 static bool have_iommu;
@@ -115,21 +116,29 @@ static void read_acpi(void)
 {
 	const struct acpi_memory memory = { map_table, NULL };
 
-	if (!handover.rsdp || acpi_parse(&memory, HPA(handover.rsdp), &acpi)) {
-		log_error("firmware gives no usable ACPI tables: this version needs them");
-		return;
-	}
+	have_acpi = !acpi_parse(&memory, HPA(handover.rsdp), &acpi);
 	for (u32 i = 0; i < acpi.complaint_count; i++)
 		log_warn("ACPI table %s: %s", acpi.complaints[i].table, acpi.complaints[i].what);
+}
+
+/* The MADT's processors; those of UEFI where it names none. */
+static u32 list_processors(u32 ids[CPU_MAX])
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < acpi.cpu_count && count < CPU_MAX; i++)
+		ids[count++] = acpi.cpus[i].apic_id;
+	for (u32 i = 0; !acpi.cpu_count && i < handover.cpu_count && count < CPU_MAX; i++)
+		if (handover.cpus[i].usable)
+			ids[count++] = handover.cpus[i].apic_id;
+	return count;
 }
 
 static void start_processors(void)
 {
 	u32 ids[CPU_MAX];
-	u32 count = MIN(acpi.cpu_count, CPU_MAX);
+	u32 count = list_processors(ids);
 
-	for (u32 i = 0; i < count; i++)
-		ids[i] = acpi.cpus[i].apic_id;
 	smp_start(ids, count, ap_main);
 	log_info("%u processors, TSC %lu MHz", cpu_count(), time_tsc_hz() / 1000000);
 }
@@ -144,6 +153,21 @@ static void start_pci(void)
 		pci_init(&pci, vmap_mmio, HPA(0), 0, 0);
 	pci_enumerate(&pci);
 	log_info("%u PCI functions", pci.function_count);
+}
+
+/* One line about a machine of which no table tells, and what stands in for them. */
+static void fill_in_for_acpi(void)
+{
+	bool piix4;
+
+	if (have_acpi)
+		return;
+	piix4 = acpi_defaults(&pci, &acpi);
+	log_warn("firmware gives no usable ACPI tables: processors as %s, local APIC at %08lx, "
+		 "PCI by ports, %s; no IOMMU is known",
+		 handover.cpu_count ? "UEFI lists them" : "found: this one only",
+		 (u64)APIC_PHYSICAL_BASE,
+		 piix4 ? "PM timer and power off by the PIIX4" : "8254 timer, no power off");
 }
 
 static hpa_t table_frame(void *ctx)
@@ -177,8 +201,9 @@ static void start_iommu(void)
 			 iommu.unit_count == 1 ? "" : "s",
 			 iommu.irq_remapping ? ", interrupts remapped" : "");
 	else if (config.host.iommu == CONFIG_IOMMU_NONE)
-		log_warn("no usable IOMMU (%s): a device could reach all memory, as "
-			 "`iommu = none` allows",
+		log_warn("no usable IOMMU (%s): no hardware keeps a device from reaching all "
+			 "memory, as `iommu = none` allows; no device that could is given to a "
+			 "guest",
 			 err_name(e));
 	else
 		log_error("no usable IOMMU (%s): hardware that masters the bus is not used; "
@@ -247,6 +272,7 @@ static void run_poweroff(char *args)
 {
 	(void)args;
 	log_info("power off");
+	uart_drain();
 	acpi_power_off(&acpi.power);
 	log_error("this machine does not switch itself off");
 }
@@ -255,6 +281,7 @@ static void run_reboot(char *args)
 {
 	(void)args;
 	log_info("reboot");
+	uart_drain();
 	acpi_reset(&acpi.power);
 	log_error("this machine does not reset itself");
 }
@@ -306,13 +333,14 @@ static void main_on_own_tables(void *unused)
 	apic_init_cpu();
 	percpu_of(0)->apic_id = apic_id();
 	percpu_of(0)->online = 1;
-	time_init(handover.boot_tsc, handover.unix_seconds);
 	read_acpi();
+	start_pci();
+	fill_in_for_acpi();
+	time_init(handover.boot_tsc, handover.unix_seconds, acpi.power.pm_timer);
 	virt = virt_select();
 	if (virt && virt->cpu_enable())
 		virt = NULL;
 	start_processors();
-	start_pci();
 	report_config();
 	if (virt && config_good) {
 		start_iommu();

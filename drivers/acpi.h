@@ -5,6 +5,7 @@
 
 #include "core/lib/error.h"
 #include "core/lib/types.h"
+#include "drivers/pci.h"
 
 /* Section numbers are those of the ACPI specification 6.5, VT-d's of its revision 4.1. */
 
@@ -161,6 +162,14 @@ struct acpi_info {
  */
 enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp,
 		    struct acpi_info *info) must_check;
+
+/*
+ * For a machine whose acpi_parse() found nothing: what a PC has without being
+ * told. PM timer and soft off are the PIIX4's, if `pci` (enumerated) has one
+ * and firmware has given it ports (82371AB data sheet, 7.1 and 7.2). True:
+ * they are there. Processors are not known here.
+ */
+bool acpi_defaults(struct pci *pci, struct acpi_info *info) must_check;
 
 /* The input of the I/O APICs that `isa_irq` (0..15) arrives at, overrides applied. */
 struct acpi_override acpi_isa_irq(const struct acpi_info *info, u8 isa_irq);

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A PC that no ACPI table describes: what the PIIX4's own registers say instead. */
+#include "drivers/acpi.h"
+
+#define PIIX4_VENDOR	   0x8086
+#define PIIX4_PM	   0x7113 /* its function 3 */
+#define PIIX4_PMBASE	   0x40
+#define PIIX4_PMREGMISC	   0x80
+#define PMBASE_PORTS	   0xffc0u
+#define PMREGMISC_DECODE   BIT(0)
+#define PIIX4_CONTROL	   4 /* from PMBASE */
+#define PIIX4_TIMER	   8
+#define PIIX4_TYPE_SOFTOFF 0
+
+static u16 find_pm_ports(struct pci *pci)
+{
+	for (u32 i = 0; i < pci->function_count; i++) {
+		const struct pci_function *function = &pci->functions[i];
+
+		if (function->vendor_id == PIIX4_VENDOR && function->device_id == PIIX4_PM &&
+		    (pci_read(pci, function->bdf, PIIX4_PMREGMISC, 1) & PMREGMISC_DECODE))
+			return (u16)(pci_read(pci, function->bdf, PIIX4_PMBASE, 4) & PMBASE_PORTS);
+	}
+	return 0;
+}
+
+bool acpi_defaults(struct pci *pci, struct acpi_info *info)
+{
+	u16 ports = find_pm_ports(pci);
+
+	info->has_8259 = true;
+	if (!ports)
+		return false;
+	info->power.pm1a_control = (u16)(ports + PIIX4_CONTROL);
+	info->power.pm_timer = (u16)(ports + PIIX4_TIMER);
+	info->power.s5_known = true;
+	info->power.s5_type_a = PIIX4_TYPE_SOFTOFF;
+	return true;
+}
