@@ -267,7 +267,7 @@ check-unit: setup-check
 
 check-model: setup-check
 	$(Q)$(MAKE) -k -j$(JOBS) model-programs || true
-	$(Q)$(RUNTESTS) model $(MODEL_PROGRAMS)
+	$(Q)BUILD=$(abspath $(BUILD)) $(RUNTESTS) model $(MODEL_PROGRAMS) tests/model/shootdown.sh
 
 check-fuzz: setup-check
 	$(Q)$(MAKE) -k -j$(JOBS) fuzz-programs || true

@@ -220,7 +220,8 @@ enum err vm_unmap_direct(struct vm *vm, gpa_t gpa, u64 size)
 {
 	enum err e = ptab_unmap(&vm->nested, gpa.raw, size);
 
-	shoot_down(vm);
+	if (!e) /* else every address translates as before */
+		shoot_down(vm);
 	return e;
 }
 

@@ -11,7 +11,7 @@ set -euo pipefail
 declare -A group=(
 	[build]="gcc binutils make gnu-efi gdisk mtools dosfstools python3"
 	[run]="kmod libc6-dev libdrm-dev qemu-system-x86 ovmf cpio gzip xz-utils zstd"
-	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest"
+	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest spin"
 	[lint]="clang clang-format clang-tidy cppcheck"
 )
 

@@ -46,12 +46,15 @@ u32 tlb_enter_anew(struct tlb_pool *pool, u32 cpu, struct tlb_tag *tag, struct n
 	bool fresh = !tag->value || tag->cpu != cpu || tag->generation != pool->generation;
 	u32 action = 0;
 
-	if (!caps->nested_by_space) {
-		linear_stale |= tag->epoch != epoch;
-	} else if (space->seen[cpu] != epoch) {
+	/*
+	 * EPT: whichever vCPU of the VM is the first to enter here after a change
+	 * flushes, and that takes the combined translations of every tag along.
+	 */
+	if (tag->epoch != epoch)
+		linear_stale = !caps->nested_by_space;
+	if (caps->nested_by_space && space->seen[cpu] != epoch) {
 		space->seen[cpu] = epoch;
 		action = TLB_FLUSH_NESTED;
-		linear_stale = false; /* it takes combined translations along, of every tag */
 	}
 	if (!fresh && linear_stale && caps->flush_tag)
 		action |= TLB_FLUSH_TAG;
