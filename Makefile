@@ -4,6 +4,7 @@
 BUILD   ?= build
 PYTHON  ?= /usr/bin/python3
 BENCH   ?= qemu-virtio
+KVM     ?= 0
 FUZZ_SECONDS ?= 60
 JOBS    ?= $(shell nproc)
 
@@ -12,6 +13,8 @@ CC := gcc
 endif
 FUZZ_CC ?= clang
 V ?= 0
+# For the programs in Python that start an emulator.
+export BENCH KVM
 Q := $(if $(filter 0,$(V)),@,)
 say = $(if $(filter 0,$(V)),@printf '  %-7s %s\n' $(1) $(2))
 
@@ -20,25 +23,30 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+BENCH_NAMES := $(PYTHON) tests/system/benches.py
+BENCHES := $(shell $(BENCH_NAMES) names)
+
 # ---- what a person types ------------------------------------------------------------
 
 .PHONY: help
 help:
 	@echo 'Facet: one UEFI image that owns a GPU and shares it among virtual machines.'
 	@echo
-	@echo '  make run           build, start in an emulator, console in this terminal'
+	@echo '  make run           build, start in an emulator, console in this terminal; BENCH=bochs'
 	@echo '  make demo          the same unattended; pictures and log in $(BUILD)/demo'
 	@echo '  make image         $(BUILD)/facet.img, fit to be written to a stick'
-	@echo '  make check         every test: unit, model, fuzz, system'
+	@echo '  make check         every test: unit, model, fuzz, system on every bench'
 	@echo '  make check-unit    tests on this host (cmocka)'
 	@echo '  make check-model   simulations on this host'
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
-	@echo '  make check-system  Facet in an emulator, BENCH=$(BENCH); TESTS="-k name" to choose'
+	@echo '  make check-system  Facet on one bench, BENCH=$(BENCH); TESTS="-k name" to choose'
 	@echo '  make bench         instructions for each kind of exit, against their bounds'
 	@echo '  make lint          layering, style, static analysis; CHECKS="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
 	@echo
+	@echo 'Benches: $(BENCHES). KVM=1 runs those of QEMU on'
+	@echo 'the host'"'"'s own processor, where it lends nested virtualization.'
 	@echo 'Missing packages are installed by name through apt. V=1 shows the commands.'
 
 .PHONY: image run demo
@@ -46,7 +54,7 @@ image: $(BUILD)/facet.img
 
 run: setup-run
 	$(Q)$(MAKE) image
-	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tools/run.py $(BUILD)/facet.img
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tools/run.py
 
 demo: setup-run
 	$(Q)$(MAKE) image
@@ -273,19 +281,40 @@ check-fuzz: setup-check
 	$(Q)$(MAKE) -k -j$(JOBS) fuzz-programs || true
 	$(Q)$(RUNTESTS) --seconds $(FUZZ_SECONDS) fuzz $(FUZZ_PROGRAMS)
 
-check-system: setup-check
+check-system: setup-check check-kvm
 	$(Q)$(MAKE) -j$(JOBS) image guest-programs
 	$(Q)mkdir -p $(BUILD)/results
-	$(Q)BUILD=$(abspath $(BUILD)) BENCH=$(BENCH) $(PYTHON) -m pytest -q -p no:cacheprovider \
-		--junitxml=$(BUILD)/results/system.xml tests/system $(TESTS)
+	$(Q)name=$$($(BENCH_NAMES) current) || exit 2; \
+	BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider \
+		--junitxml=$(BUILD)/results/system-$$name.xml tests/system $(TESTS)
+
+# KVM=1 on a host that cannot: said before anything else is done.
+.PHONY: check-kvm
+check-kvm:
+	$(Q)test '$(KVM)' = 0 -o -z '$(KVM)' || $(BENCH_NAMES) kvm
+
+# Every bench. QEMU has a thread for each processor of its machine, Bochs has one for all:
+# QEMU's benches run one after the other, Bochs's at the same time.
+.PHONY: check-benches
+check-benches: setup-check check-kvm
+	$(Q)$(MAKE) -j$(JOBS) image guest-programs
+	$(Q)failed=; for bench in $$($(BENCH_NAMES) qemu); do echo "-- $$bench"; \
+		$(MAKE) check-system BENCH=$$bench || failed=1; done; \
+	echo "-- $$($(BENCH_NAMES) bochs)"; \
+	$(MAKE) -k -j2 --output-sync=target $$($(BENCH_NAMES) bochs | sed 's/[^ ]*/check-on-&/g') \
+		|| failed=1; \
+	test -z "$$failed"
+
+check-on-%:
+	$(Q)$(MAKE) check-system BENCH=$*
 
 .PHONY: guest-programs
 guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare
 
 # Each part runs even when one before it failed; the last line counts them all.
-check:
+check: check-kvm
 	$(Q)rm -rf $(BUILD)/results
-	$(Q)failed=; for part in check-unit check-model check-fuzz check-system; do \
+	$(Q)failed=; for part in check-unit check-model check-fuzz check-benches; do \
 		echo "== $$part"; $(MAKE) $$part || failed="$$failed $$part"; done; \
 	$(PYTHON) tools/summary.py $(BUILD)/results; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }

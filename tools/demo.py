@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Show, unattended, that two guests draw on one GPU; leave the proof in build/demo.
 
-It waits until both guests have drawn FRAMES frames, takes a picture of each one's output,
-reads in the pictures who drew them, and switches Facet off. The exit status is 0 only when
+BENCH chooses the machine. It waits until both guests have drawn FRAMES frames, takes a picture
+of each one's output, reads in the pictures who drew them, and switches Facet off. The exit status is 0 only when
 all of that came true.
 """
 
@@ -12,6 +12,7 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/system"))
+import benches  # pylint: disable=wrong-import-position
 import facet  # pylint: disable=wrong-import-position
 
 FRAMES = 100
@@ -22,11 +23,11 @@ def show(machine):
     machine.prompt()
     for guest in GUESTS:
         machine.expect_frame(guest, at_least=FRAMES)
-    for head, guest in enumerate(GUESTS):
-        stamp = machine.stamp(head)
+    for home, guest in enumerate(GUESTS):
+        stamp = machine.look(guest, home)
         if stamp is None or stamp.name != guest:
-            raise facet.ConsoleError(f"scan-out {head} should show {guest}, shows {stamp}")
-        print(f"demo: scanout-{head}.png shows {stamp.name}, frame {stamp.frame}")
+            raise facet.ConsoleError(f"{guest}.png should show {guest}, shows {stamp}")
+        print(f"demo: {guest}.png shows {stamp.name}, frame {stamp.frame}")
     machine.command("gpu", timeout=60)
     machine.send("poweroff\r")
     machine.wait(60)
@@ -40,8 +41,9 @@ def main():
         sys.stdout.write(text)
         sys.stdout.flush()
 
-    image = os.path.join(facet.BUILD, "facet.img")
-    with facet.Machine(image, folder=folder, limit_s=300, echo=echo) as machine:
+    bench = benches.current()
+    image = facet.bench_image(bench, folder)
+    with facet.Machine(image, folder=folder, limit_s=300, echo=echo, picture=True) as machine:
         try:
             show(machine)
         except (facet.ConsoleError, OSError, RuntimeError) as problem:

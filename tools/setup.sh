@@ -10,7 +10,8 @@ set -euo pipefail
 
 declare -A group=(
 	[build]="gcc binutils make gnu-efi gdisk mtools dosfstools python3"
-	[run]="kmod libc6-dev libdrm-dev qemu-system-x86 ovmf cpio gzip xz-utils zstd"
+	[run]="kmod libc6-dev libdrm-dev qemu-system-x86 ovmf cpio gzip xz-utils zstd
+		bochs bochs-sdl bochs-x vgabios xvfb"
 	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest spin"
 	[lint]="clang clang-format clang-tidy cppcheck"
 )

@@ -12,7 +12,11 @@ import os
 import sys
 import xml.etree.ElementTree
 
-PARTS = ["unit.json", "model.json", "fuzz.json", "system.xml"]
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/system"))
+import benches  # pylint: disable=wrong-import-position
+
+PARTS = ["unit.json", "model.json", "fuzz.json"]
+PARTS += [f"system-{bench}.xml" for bench in benches.BENCHES]
 
 
 def junit(path):

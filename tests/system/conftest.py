@@ -1,43 +1,58 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every system test may use."""
 
+import fnmatch
 import os
 import re
 import shutil
 
+import benches
 import facet
 import pytest
 
-# The benches, and what a machine of each consists of.
-BENCHES = {
-    "qemu-virtio": {"iommu": "vtd", "gpu": facet.GPU},
-}
+BENCH = benches.current()
+
+
+def pytest_report_header():
+    accel = "KVM" if benches.kvm_wanted() and BENCH.emulator == "qemu" else "software emulation"
+    return f"bench {BENCH.name}: {BENCH.emulator}, {BENCH.vendor}, {accel}, limits x {BENCH.scale}"
+
+
+def pytest_collection_modifyitems(items):
+    """A test that is not for this bench is skipped, with the reason that stands in its mark."""
+    for item in items:
+        for mark in item.iter_markers("not_on"):
+            if "reason" not in mark.kwargs or not mark.args:
+                raise pytest.UsageError(f"{item.nodeid}: not_on() needs benches and a reason")
+            for pattern in mark.args:
+                if not fnmatch.filter(benches.BENCHES, pattern):
+                    raise pytest.UsageError(f"{item.nodeid}: not_on() names no bench: {pattern}")
+                if fnmatch.fnmatch(BENCH.name, pattern):
+                    item.add_marker(pytest.mark.skip(reason=mark.kwargs["reason"]))
 
 
 @pytest.fixture(scope="session")
 def bench():
-    name = os.environ.get("BENCH", "qemu-virtio")
-    if name not in BENCHES:
-        pytest.exit(f"no bench '{name}'; there are: {', '.join(BENCHES)}", returncode=2)
-    return BENCHES[name]
+    return BENCH
 
 
 def folder_of(request):
-    """build/system/TEST: what a failed test leaves to look at."""
+    """build/system/BENCH/TEST: what a failed test leaves to look at."""
     name = re.sub(r"[^A-Za-z0-9_.-]+", "_", request.node.nodeid.split("/")[-1])
-    folder = os.path.join(facet.BUILD, "system", name)
+    folder = os.path.join(facet.BUILD, "system", BENCH.name, name)
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     return folder
 
 
-def make_starter(request, bench, machines):
+def make_starter(request, machines):
     folder = folder_of(request)
 
     def start(text, files=facet.GUEST_FILES, **options):
         here = os.path.join(folder, str(len(machines))) if machines else folder
         image = facet.make_image(here, text, files)
-        machine = facet.Machine(image, folder=here, **{**bench, **options})
+        options.setdefault("picture", text is not None and "\ngpu = " in text)
+        machine = facet.Machine(image, folder=here, **options)
         machines.append(machine)
         return machine
 
@@ -45,10 +60,10 @@ def make_starter(request, bench, machines):
 
 
 @pytest.fixture
-def start(request, bench):
+def start(request):
     """start(conf, files, **options): a Machine that ends with the test."""
     machines = []
-    yield make_starter(request, bench, machines)
+    yield make_starter(request, machines)
     for machine in machines:
         machine.close()
         # Logs and pictures stay; disks are big and can be made again.
@@ -59,9 +74,9 @@ def start(request, bench):
 
 
 @pytest.fixture(scope="module")
-def start_shared(request, bench):
+def start_shared(request):
     """The same, for a machine that all tests of a file share."""
     machines = []
-    yield make_starter(request, bench, machines)
+    yield make_starter(request, machines)
     for machine in machines:
         machine.close()

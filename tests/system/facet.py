@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs Facet in an emulator and talks to its console.
 
-A Machine is one QEMU with the firmware, a disk image and the devices of a test bench. Its
+A Machine is one emulator with the firmware, a disk image and the devices of a test bench. Its
 serial line is read all the time into `console`, and kept in console.log; `expect` waits for
 a line, and fails soon and with the end of the log when it cannot come any more.
 """
@@ -10,20 +10,22 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
 import time
 from contextlib import suppress
 
+import benches
+import emulators
 import pattern
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BUILD") or os.path.join(ROOT, "build")
 PROMPT = "facet> "
 
-# Software emulation of a machine inside a machine is slow, and slower on a busy host.
+# Software emulation of a machine inside a machine is slow, and slower on a busy host. These
+# and all other limits are multiplied by the bench's `scale`.
 BOOT_S = 60
 GUEST_S = 90
 ANSWER_S = 20
@@ -38,62 +40,10 @@ class ConsoleError(AssertionError):
     """What was waited for did not come."""
 
 
-def firmware():
-    """OVMF's code and a template of its variables."""
-    for code, variables in (
-        ("OVMF_CODE_4M.fd", "OVMF_VARS_4M.fd"),
-        ("OVMF_CODE.fd", "OVMF_VARS.fd"),
-    ):
-        code, variables = f"/usr/share/OVMF/{code}", f"/usr/share/OVMF/{variables}"
-        if os.path.exists(code) and os.path.exists(variables):
-            return code, variables
-    raise FileNotFoundError("OVMF: is the package ovmf installed?")
-
-
-def nested_kvm():
-    """True where the host lends SVM to a machine that runs under KVM."""
-    with suppress(OSError):
-        with open("/sys/module/kvm_amd/parameters/nested", encoding="ascii") as file:
-            nested = file.read().strip() in ("1", "Y")
-        with open("/dev/kvm", "r+b"):
-            return nested and os.environ.get("FACET_ACCEL", "kvm") == "kvm"
-    return False
-
-
-IOMMUS = {
-    "vtd": "intel-iommu,intremap=on,aw-bits=48",
-    "amd": "amd-iommu",
-    None: None,
-}
-
-GPU = "virtio-gpu-pci,id=gpu,iommu_platform=on,disable-legacy=on,max_outputs=4"
-
-
-def arguments(image, variables, memory=2048, cpus=2, cpu=None, iommu="vtd", gpu=GPU, extra=()):
-    """QEMU's command line without the serial line and the monitor."""
-    code, _ = firmware()
-    if nested_kvm():
-        accel, machine, model = "kvm", "q35,kernel-irqchip=split", "host,+svm"
-    else:
-        accel, machine, model = "tcg", "q35", "EPYC,+svm,+npt,-smap,-rdtscp"
-    argv = ["qemu-system-x86_64", "-accel", accel, "-machine", machine]
-    argv += ["-cpu", cpu or model, "-m", str(memory), "-smp", str(cpus)]
-    argv += ["-nodefaults", "-display", "none"]
-    argv += ["-drive", f"if=pflash,format=raw,readonly=on,file={code}"]
-    argv += ["-drive", f"if=pflash,format=raw,file={variables}"]
-    if IOMMUS[iommu]:
-        argv += ["-device", IOMMUS[iommu]]
-    if gpu:
-        argv += ["-device", gpu]
-    argv += ["-drive", f"format=raw,file={image},snapshot=on"]
-    argv += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
-    return argv + list(extra)
-
-
 class Machine:
     """One emulated computer. Use it in a `with` statement: it ends with the block."""
 
-    def __init__(self, image, folder=None, limit_s=600, echo=None, **options):
+    def __init__(self, image, folder=None, limit_s=600, echo=None, bench=None, **options):
         self.folder = folder or tempfile.mkdtemp(prefix="facet-")
         self.own_folder = folder is None
         os.makedirs(self.folder, exist_ok=True)
@@ -102,30 +52,17 @@ class Machine:
         self.changed = threading.Condition()
         self.ended = False
         self.echo = echo
+        self.bench = bench or benches.current()
+        # The one place where a bench's factor meets the limits of time.
+        self.scale = self.bench.scale
 
-        variables = os.path.join(self.folder, "vars.fd")
-        shutil.copyfile(firmware()[1], variables)
-        # A socket's path is short by law: not in a deep test folder.
-        self.qmp_folder = tempfile.mkdtemp(prefix="facet-qmp-")
-        qmp = os.path.join(self.qmp_folder, "qmp")
-        argv = arguments(image, variables, **options)
-        argv += ["-serial", "stdio", "-qmp", f"unix:{qmp},server=on,wait=off"]
-        self.errors = open(os.path.join(self.folder, "qemu.log"), "wb")
+        options = {**self.bench.options, **options}
         self.log = open(os.path.join(self.folder, "console.log"), "wb")
-        self.qemu = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            start_new_session=True,
-        )
+        emulator = emulators.EMULATORS[self.bench.emulator]
+        self.emulator = emulator(image, self.folder, limit_s * self.scale, **options)
         self.started = time.monotonic()
-        self.watchdog = threading.Timer(limit_s, self.qemu.kill)
-        self.watchdog.daemon = True
-        self.watchdog.start()
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
-        self.qmp_path, self.qmp_file, self.qmp_socket = qmp, None, None
 
     def __enter__(self):
         return self
@@ -134,18 +71,11 @@ class Machine:
         self.close()
 
     def close(self):
-        """Ends the emulator at once. A test's own QEMU is never left running."""
-        self.watchdog.cancel()
-        self.qemu.kill()
-        self.qemu.wait()
+        """Ends the emulator at once. A test's own is never left running."""
+        self.emulator.close()
         self.reader.join(5)
-        for file in (self.qmp_file, self.qmp_socket, self.log, self.errors):
-            with suppress(OSError, AttributeError):
-                file.close()
-        for pipe in (self.qemu.stdin, self.qemu.stdout):
-            with suppress(OSError):
-                pipe.close()
-        shutil.rmtree(self.qmp_folder, ignore_errors=True)
+        self.emulator.close_line()
+        self.log.close()
         if self.own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -154,7 +84,7 @@ class Machine:
     def _read(self):
         pending = ""
         while True:
-            data = os.read(self.qemu.stdout.fileno(), 65536)
+            data = self.emulator.read()
             with self.changed:
                 if not data:
                     self.ended = True
@@ -170,6 +100,9 @@ class Machine:
                     whole = cut
                 text = ESCAPES.sub("", pending[:whole]).replace("\r", "\n")
                 text = re.sub(r"\n\n+", "\n", text)
+                # A line's two ends may come one by one.
+                if self.console.endswith("\n"):
+                    text = text.lstrip("\n")
                 pending = pending[whole:]
                 self.console += text
                 if self.echo:
@@ -190,7 +123,7 @@ class Machine:
         """
         compiled = re.compile(regex, re.MULTILINE)
         start = self.at if since is None else since
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * self.scale
         with self.changed:
             while True:
                 match = compiled.search(self.console, start)
@@ -204,7 +137,7 @@ class Machine:
                     self._give_up(f"the machine ended without {regex!r}")
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    self._give_up(f"no {regex!r} in {timeout} s")
+                    self._give_up(f"no {regex!r} in {timeout * self.scale:g} s")
                 self.changed.wait(left)
 
     def mark(self):
@@ -217,8 +150,7 @@ class Machine:
             return self.console[since:]
 
     def send(self, text):
-        self.qemu.stdin.write(text.encode())
-        self.qemu.stdin.flush()
+        self.emulator.write(text.encode())
 
     def prompt(self, timeout=BOOT_S):
         """Waits for the operator's prompt."""
@@ -250,61 +182,70 @@ class Machine:
 
     def expect_frame(self, guest, at_least=1, timeout=GUEST_S):
         """Waits until a guest says that it drew at least so many frames."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * self.scale
         while True:
             drawn = self.frames(guest)
             if drawn and drawn[-1] >= at_least:
                 return drawn[-1]
             left = deadline - time.monotonic()
             if left <= 0:
-                self._give_up(f"{guest} did not draw {at_least} frames in {timeout} s")
-            self.expect(rf"guest {guest}: frame \d+", left, since=self.mark())
+                allowed = timeout * self.scale
+                self._give_up(f"{guest} did not draw {at_least} frames in {allowed:g} s")
+            self.expect(rf"guest {guest}: frame \d+", left / self.scale, since=self.mark())
 
     def wait(self, timeout=ANSWER_S):
-        """Waits for the machine to switch itself off; returns QEMU's exit status."""
+        """Waits for the machine to switch itself off; returns the emulator's exit status."""
         try:
-            return self.qemu.wait(timeout)
+            return self.emulator.process.wait(timeout * self.scale)
         except subprocess.TimeoutExpired:
-            self._give_up(f"the machine is still on after {timeout} s")
+            self._give_up(f"the machine is still on after {timeout * self.scale:g} s")
 
     def is_on(self):
-        return self.qemu.poll() is None
+        return self.emulator.process.poll() is None
 
-    # ---- the monitor ----
+    def rest(self, seconds):
+        """Lets time pass, as long for the machine's work on every bench."""
+        time.sleep(seconds * self.scale)
+
+    # ---- pictures and the monitor ----
 
     def qmp(self, command, **args):
-        if self.qmp_file is None:
-            self.qmp_socket = socket.socket(socket.AF_UNIX)
-            self.qmp_socket.settimeout(60)
-            self.qmp_socket.connect(self.qmp_path)
-            self.qmp_file = self.qmp_socket.makefile("rw", encoding="utf-8")
-            self.qmp_file.readline()
-            self.qmp("qmp_capabilities")
-        self.qmp_file.write(json.dumps({"execute": command, "arguments": args}) + "\n")
-        self.qmp_file.flush()
-        while True:
-            answer = json.loads(self.qmp_file.readline())
-            if "error" in answer:
-                raise RuntimeError(f"QMP {command}: {answer['error']['desc']}")
-            if "return" in answer:
-                return answer["return"]
+        """QEMU's monitor."""
+        return self.emulator.qmp(command, **args)
 
     def screendump(self, head=0, name=None):
-        """The picture on one output of the GPU."""
+        """The picture on one output of the GPU, also left as a file."""
         path = os.path.join(self.folder, name or f"scanout-{head}.png")
-        self.qmp("screendump", filename=path, format="png", device="gpu", head=head)
+        self.emulator.screendump(head, path)
         return pattern.read_png(path)
 
-    def stamp(self, head=0):
+    def stamp(self, head=0, name=None):
         """Who drew the picture on an output, and which frame; None if nobody did.
 
         A picture may be taken while it changes; then it is taken again.
         """
         for _ in range(5):
             with suppress(pattern.NoPattern):
-                return pattern.decode(self.screendump(head))
+                return pattern.decode(self.screendump(head, name))
             time.sleep(0.2)
         return None
+
+    def look(self, guest, home):
+        """The stamp that a guest's output shows; the picture is left as GUEST.png.
+
+        `home` is the guest's place in the file, which is its output. Where the GPU has only
+        one, the guest is brought to the focus first.
+        """
+        name = f"{guest}.png"
+        if self.bench.outputs > 1:
+            return self.stamp(home, name)
+        self.command(f"gpu focus {guest}")
+        for _ in range(10):
+            stamp = self.stamp(0, name)
+            if stamp and stamp.name == guest:
+                break
+            self.rest(0.2)
+        return stamp
 
 
 def figure(stats, key, name=None):
@@ -337,7 +278,7 @@ console = com1
 baud = 115200
 log = info
 when-idle = {idle}
-
+{further}
 [gpu 0]
 slice = 2ms
 """
@@ -345,15 +286,17 @@ slice = 2ms
 
 def guest_conf(name, cmdline="", quiet=True, **keys):
     """One [guest] section. Keys with a dot are written with `__`: gpu__weight=300."""
+    bench = benches.current()
+    words = "console=ttyS0 quiet" if quiet else "console=ttyS0"
     given = {
         "kernel": "vmlinuz",
         "initrd": "guest.cpio.gz",
-        "cmdline": f"console=ttyS0 {'quiet ' if quiet else ''}facet.name={name} {cmdline}".strip(),
-        "memory": "256M",
+        "cmdline": " ".join(f"{words} facet.name={name} {bench.cmdline} {cmdline}".split()),
+        "memory": bench.memory,
         "cpus": "1",
         "gpu": "0",
         "gpu__weight": "100",
-        "gpu__memory": "64M",
+        "gpu__memory": bench.gpu_memory,
         "autostart": "yes",
     }
     given.update({key: str(value) for key, value in keys.items()})
@@ -374,7 +317,7 @@ BARE_FILES = ("bare",)
 
 
 def conf(*guests, idle="wait"):
-    return HOST.format(idle=idle) + "".join(guests)
+    return HOST.format(idle=idle, further=benches.current().host) + "".join(guests)
 
 
 def make_image(folder, text, files=GUEST_FILES):
@@ -396,3 +339,10 @@ def make_image(folder, text, files=GUEST_FILES):
         check=True,
     )
     return image
+
+
+def bench_image(bench, folder):
+    """The disk that `make run` and `make demo` start: two guests that draw."""
+    if bench.name == "qemu-virtio":
+        return os.path.join(BUILD, "facet.img")
+    return make_image(folder, conf(guest_conf("alpha"), guest_conf("beta")))

@@ -125,6 +125,21 @@ def read_png(path):
         return parse_png(file.read())
 
 
+def write_png(path, picture):
+    """What read_png() reads: 8 bits a channel, no alpha, no filter."""
+
+    def chunk(kind, body):
+        check = zlib.crc32(kind + body)
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", picture.width, picture.height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + row for row in picture.rows), 1)
+    with open(path, "wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for kind, body in ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")):
+            file.write(chunk(kind, body))
+
+
 def crc16(data):
     crc = 0xFFFF
     for byte in data:
