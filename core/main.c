@@ -282,6 +282,8 @@ static void run_reboot(char *args)
 	(void)args;
 	log_info("reboot");
 	uart_drain();
+	if (!have_acpi)
+		acpi_defaults_before_reset(&pci);
 	acpi_reset(&acpi.power);
 	log_error("this machine does not reset itself");
 }

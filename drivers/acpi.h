@@ -171,6 +171,12 @@ enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp,
  */
 bool acpi_defaults(struct pci *pci, struct acpi_info *info) must_check;
 
+/*
+ * Closes the PIIX4's ports, as its own reset does; an emulator's clears their
+ * base only, and firmware then waits for a timer at port 8 for ever.
+ */
+void acpi_defaults_before_reset(struct pci *pci);
+
 /* The input of the I/O APICs that `isa_irq` (0..15) arrives at, overrides applied. */
 struct acpi_override acpi_isa_irq(const struct acpi_info *info, u8 isa_irq);
 

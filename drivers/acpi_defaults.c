@@ -12,16 +12,22 @@
 #define PIIX4_TIMER	   8
 #define PIIX4_TYPE_SOFTOFF 0
 
+static const struct pci_function *find_piix4(const struct pci *pci)
+{
+	for (u32 i = 0; i < pci->function_count; i++)
+		if (pci->functions[i].vendor_id == PIIX4_VENDOR &&
+		    pci->functions[i].device_id == PIIX4_PM)
+			return &pci->functions[i];
+	return NULL;
+}
+
 static u16 find_pm_ports(struct pci *pci)
 {
-	for (u32 i = 0; i < pci->function_count; i++) {
-		const struct pci_function *function = &pci->functions[i];
+	const struct pci_function *piix4 = find_piix4(pci);
 
-		if (function->vendor_id == PIIX4_VENDOR && function->device_id == PIIX4_PM &&
-		    (pci_read(pci, function->bdf, PIIX4_PMREGMISC, 1) & PMREGMISC_DECODE))
-			return (u16)(pci_read(pci, function->bdf, PIIX4_PMBASE, 4) & PMBASE_PORTS);
-	}
-	return 0;
+	if (!piix4 || !(pci_read(pci, piix4->bdf, PIIX4_PMREGMISC, 1) & PMREGMISC_DECODE))
+		return 0;
+	return (u16)(pci_read(pci, piix4->bdf, PIIX4_PMBASE, 4) & PMBASE_PORTS);
 }
 
 bool acpi_defaults(struct pci *pci, struct acpi_info *info)
@@ -36,4 +42,12 @@ bool acpi_defaults(struct pci *pci, struct acpi_info *info)
 	info->power.s5_known = true;
 	info->power.s5_type_a = PIIX4_TYPE_SOFTOFF;
 	return true;
+}
+
+void acpi_defaults_before_reset(struct pci *pci)
+{
+	const struct pci_function *piix4 = find_piix4(pci);
+
+	if (piix4)
+		pci_write(pci, piix4->bdf, PIIX4_PMREGMISC, 1, 0);
 }

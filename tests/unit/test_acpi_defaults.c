@@ -16,6 +16,7 @@
 /* One function behind ports CF8h and CFCh. */
 static u8 config[256];
 static u32 config_address;
+static unsigned writes; /* into the function */
 static struct pci pci;
 static struct acpi_info info;
 
@@ -31,14 +32,21 @@ u32 host_port_in(u16 port, unsigned size)
 
 void host_port_out(u16 port, u32 value, unsigned size)
 {
-	assert_int_equal(port, 0xcf8); /* nothing is written into the function */
-	assert_int_equal(size, 4);
-	config_address = value;
+	if (port == 0xcf8) {
+		assert_int_equal(size, 4);
+		config_address = value;
+		return;
+	}
+	writes++;
+	assert_int_equal(config_address, 0x80000080U | PM_BDF << 8);
+	assert_int_equal(port, 0xcfc);
+	config[0x80] = (u8)value;
 }
 
 static bool start(u16 device_id, u32 pm_base, u8 decode)
 {
 	memset(&info, 0, sizeof(info));
+	writes = 0;
 	memset(config, 0, sizeof(config));
 	memcpy(&config[0x40], &pm_base, 4);
 	config[0x80] = decode;
@@ -60,6 +68,18 @@ static void the_piix4_gives_timer_and_soft_off(void **state)
 	assert_int_equal(info.power.s5_type_a, 0);
 	assert_int_equal(info.power.pm1b_control, 0);
 	assert_int_equal(info.power.smi_command, 0);
+	assert_int_equal(writes, 0);
+}
+
+static void its_ports_are_closed_before_a_reset(void **state)
+{
+	(void)state;
+	assert_true(start(0x7113, 0xb001, 0x01));
+	acpi_defaults_before_reset(&pci);
+	assert_int_equal(config[0x80], 0);
+	assert_false(start(0x2918, 0xb001, 0x01));
+	acpi_defaults_before_reset(&pci);
+	assert_int_equal(writes, 0);
 }
 
 static void ports_that_firmware_has_not_opened_are_not_used(void **state)
@@ -84,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_piix4_gives_timer_and_soft_off),
+		cmocka_unit_test(its_ports_are_closed_before_a_reset),
 		cmocka_unit_test(ports_that_firmware_has_not_opened_are_not_used),
 		cmocka_unit_test(another_chipset_has_neither),
 	};
