@@ -93,6 +93,7 @@ void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
 {
 	spin_lock(&lock);
 	__atomic_fetch_and(&vcpu->requests, VCPU_REQ_WORK, __ATOMIC_SEQ_CST);
+	vcpu->halted = false;
 	vcpu->parked = false; /* vm_end() of the last run may have come after vcpu_stop() */
 	if (wait_for_init)
 		vcpu->state = VCPU_WAIT_INIT;

@@ -7,12 +7,6 @@
 #include "core/percpu.h"
 #include "core/softirq.h"
 
-/* What handling an exit says about going on. */
-enum next {
-	NEXT_ENTER,
-	NEXT_HALT,
-};
-
 static u64 all_ones(u8 size)
 {
 	return size == 8 ? ~0ULL : BIT(size * 8) - 1;
@@ -38,7 +32,7 @@ static bool access_region(struct vcpu *vcpu, struct region_table *table, u64 add
 	return result != ACCESS_GUEST_ERROR;
 }
 
-static enum next handle_mmio(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_mmio(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	do {
 		struct access access = {
@@ -50,14 +44,13 @@ static enum next handle_mmio(struct vcpu *vcpu, struct vm_exit *exit)
 		if (!access_region(vcpu, &vcpu->vm->mmio, exit->mmio.gpa.raw, &access)) {
 			vm_end(vcpu->vm, VM_END_CRASH, "refused access to guest address 0x%lx",
 			       exit->mmio.gpa.raw);
-			return NEXT_HALT;
+			return;
 		}
 		exit->mmio.value = access.value;
 	} while (virt->complete(&vcpu->arch, exit));
-	return NEXT_ENTER;
 }
 
-static enum next handle_pio(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_pio(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	do {
 		struct access access = {
@@ -68,68 +61,57 @@ static enum next handle_pio(struct vcpu *vcpu, struct vm_exit *exit)
 
 		if (!access_region(vcpu, &vcpu->vm->ports, exit->pio.port, &access)) {
 			virt->inject_exception(&vcpu->arch, X86_GP, true, 0);
-			return NEXT_ENTER;
+			return;
 		}
 		exit->pio.value = (u32)access.value;
 	} while (virt->complete(&vcpu->arch, exit));
-	return NEXT_ENTER;
 }
 
-static enum next handle_cpuid(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_cpuid(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vcpu->vm->ops->cpuid(vcpu, exit);
 	(void)virt->complete(&vcpu->arch, exit);
-	return NEXT_ENTER;
 }
 
-static enum next handle_msr(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_msr(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	if (vcpu->vm->ops->msr(vcpu, exit))
 		(void)virt->complete(&vcpu->arch, exit);
 	else
 		virt->inject_exception(&vcpu->arch, X86_GP, true, 0);
-	return NEXT_ENTER;
 }
 
-static enum next handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vcpu->vm->ops->hypercall(vcpu, exit);
 	(void)virt->complete(&vcpu->arch, exit);
-	return NEXT_ENTER;
 }
 
-static enum next handle_hlt(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_hlt(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)virt->complete(&vcpu->arch, exit);
-	if (__atomic_exchange_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST))
-		return NEXT_ENTER;
-	if (vcpu->nmi_pending || vcpu->vm->ops->pending_interrupt(vcpu) >= 0)
-		return NEXT_ENTER;
-	return NEXT_HALT;
+	vcpu->halted = true;
 }
 
-static enum next handle_shutdown(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_shutdown(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)exit;
 	vm_end(vcpu->vm, VM_END_CRASH, "triple fault on vCPU %u", vcpu->index);
-	return NEXT_HALT;
 }
 
-static enum next handle_stop(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_stop(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vm_end(vcpu->vm, VM_END_CRASH, "%s (0x%lx) on vCPU %u", exit->stop.reason,
 	       exit->stop.detail, vcpu->index);
-	return NEXT_HALT;
 }
 
-static enum next handle_nothing(struct vcpu *vcpu, struct vm_exit *exit)
+static void handle_nothing(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)vcpu;
 	(void)exit;
-	return NEXT_ENTER;
 }
 
-static enum next (*const handlers[VM_EXIT_KIND_COUNT])(struct vcpu *, struct vm_exit *) = {
+static void (*const handlers[VM_EXIT_KIND_COUNT])(struct vcpu *, struct vm_exit *) = {
 	[VM_EXIT_INTERRUPT] = handle_nothing, [VM_EXIT_IRQ_WINDOW] = handle_nothing,
 	[VM_EXIT_MMIO] = handle_mmio,	      [VM_EXIT_PIO] = handle_pio,
 	[VM_EXIT_CPUID] = handle_cpuid,	      [VM_EXIT_MSR] = handle_msr,
@@ -148,6 +130,7 @@ static bool take_requests(struct vcpu *vcpu)
 		virt->vcpu_reset(&vcpu->arch);
 		vcpu->vm->ops->vcpu_init(vcpu);
 		vcpu->nmi_pending = false;
+		vcpu->halted = false;
 		vcpu->waits_for_sipi = true;
 	}
 	if (requests & VCPU_REQ_SIPI && vcpu->waits_for_sipi) {
@@ -181,7 +164,7 @@ static void deliver_events(struct vcpu *vcpu)
 	int vector;
 
 	if (vcpu->nmi_pending && virt->inject_nmi(&vcpu->arch))
-		vcpu->nmi_pending = false;
+		vcpu->nmi_pending = vcpu->halted = false;
 	vector = vcpu->vm->ops->pending_interrupt(vcpu);
 	if (vector < 0)
 		return;
@@ -189,6 +172,7 @@ static void deliver_events(struct vcpu *vcpu)
 		virt->request_irq_window(&vcpu->arch);
 		return;
 	}
+	vcpu->halted = false;
 	virt->inject_interrupt(&vcpu->arch, (u8)vector);
 	vcpu->vm->ops->accept_interrupt(vcpu, (u8)vector);
 }
@@ -197,19 +181,29 @@ static void deliver_events(struct vcpu *vcpu)
  * Enter the guest. The flag goes up before requests are looked at for the last
  * time: whoever sets one afterwards sees the flag and interrupts us.
  */
-static enum next enter(struct vcpu *vcpu)
+static void enter(struct vcpu *vcpu)
 {
 	struct vm_exit exit;
 
 	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&vcpu->requests, __ATOMIC_SEQ_CST)) {
 		__atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
-		return NEXT_ENTER;
+		return;
 	}
 	virt->run(&vcpu->arch, &exit);
 	__atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
 	vcpu->exits[exit.kind]++;
-	return handlers[exit.kind](vcpu, &exit);
+	handlers[exit.kind](vcpu, &exit);
+}
+
+/*
+ * After HLT, with nothing delivered since: work and a host's interrupts do not end it,
+ * nor does an interrupt that the guest does not take.
+ */
+static bool stays_halted(struct vcpu *vcpu)
+{
+	vcpu->halted = !__atomic_exchange_n(&vcpu->kicked, false, __ATOMIC_SEQ_CST);
+	return vcpu->halted;
 }
 
 static bool must_leave(const struct vcpu *vcpu)
@@ -229,10 +223,9 @@ static enum vcpu_leave run_until_leave(struct vcpu *vcpu)
 		if (do_work(vcpu))
 			continue;
 		deliver_events(vcpu);
-		if (enter(vcpu) == NEXT_HALT) {
-			if (list_is_empty(&vcpu->work))
-				return VCPU_LEAVE_HALTED;
-		}
+		if (vcpu->halted && stays_halted(vcpu))
+			return VCPU_LEAVE_HALTED;
+		enter(vcpu);
 	}
 }
 

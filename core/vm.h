@@ -75,6 +75,7 @@ struct vcpu {
 	bool in_guest; /* or about to enter it with requests checked */
 
 	bool waits_for_sipi; /* its CPU's own */
+	bool halted;	     /* has executed HLT, nothing was delivered since; its CPU's own */
 	bool nmi_pending;    /* taken from requests, not injected yet; its CPU's own */
 
 	struct spinlock work_lock;

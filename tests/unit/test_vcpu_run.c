@@ -374,7 +374,8 @@ static void a_triple_fault_and_a_stop_end_the_vm(void **state)
 {
 	(void)state;
 	guest_does(VM_EXIT_SHUTDOWN);
-	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
+	assert_int_equal(entries, 1);
 	assert_int_equal(ended, VM_END_CRASH);
 	ended = VM_END_NONE;
 	vcpu.parked = false;
@@ -393,23 +394,83 @@ static void a_halt_gives_the_processor_up(void **state)
 	assert_int_equal(completions, 1); /* it goes on behind the instruction */
 }
 
-static void a_halt_with_something_pending_does_not(void **state)
+static void an_interrupt_that_can_be_taken_ends_a_halt(void **state)
 {
 	(void)state;
-	can_inject = can_nmi = false;
+	guest_does(VM_EXIT_HLT);
+	vcpu_run(&vcpu);
+	pending = 0x40;
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
+	assert_int_equal(injected, 1);
+	assert_false(vcpu.halted);
+}
+
+static void one_that_is_there_already_ends_it_at_once(void **state)
+{
+	(void)state;
+	guest_does(VM_EXIT_HLT);
+	guest_does(VM_EXIT_CPUID);
+	vcpu.halted = true; /* as after HLT */
+	pending = 0x40;
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
+	assert_int_equal(injected, 1); /* ended the first halt; the guest then halts again */
+	assert_int_equal(entries, 1);
+}
+
+static void a_halt_with_interrupts_off_lasts(void **state)
+{
+	(void)state;
+	can_inject = false;
 	pending = 0x40;
 	guest_does(VM_EXIT_HLT);
+	guest_does(VM_EXIT_CPUID);
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
+	vcpu.requests = VCPU_REQ_EVENT;
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
+	assert_int_equal(vcpu.requests, 0); /* the scheduler may let it sleep */
+	assert_int_equal(entries, 1);
+	vcpu.requests = VCPU_REQ_NMI;
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
-	assert_int_equal(start(NULL), 0);
+	assert_int_equal(nmis, 1);
+	assert_int_equal(entries, 2);
+	assert_int_equal(injected, 0);
+}
+
+static void an_nmi_that_is_blocked_does_not_end_a_halt(void **state)
+{
+	(void)state;
+	can_nmi = false;
+	guest_does(VM_EXIT_HLT);
+	vcpu_run(&vcpu);
+	vcpu.requests = VCPU_REQ_NMI;
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
+	assert_true(vcpu.nmi_pending);
+}
+
+static void init_ends_a_halt(void **state)
+{
+	(void)state;
+	guest_does(VM_EXIT_HLT);
+	vcpu_run(&vcpu);
+	vcpu.requests = VCPU_REQ_INIT | VCPU_REQ_SIPI;
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
+	assert_int_equal(startups, 1);
+}
+
+static void a_kick_ends_a_halt_before_and_after_it(void **state)
+{
+	(void)state;
 	vcpu.kicked = true;
 	guest_does(VM_EXIT_HLT);
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
 	assert_false(vcpu.kicked);
 	assert_int_equal(start(NULL), 0);
-	can_nmi = false;
-	vcpu.nmi_pending = true;
 	guest_does(VM_EXIT_HLT);
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
+	vcpu.kicked = true;
+	vcpu.requests = VCPU_REQ_EVENT;
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
+	assert_false(vcpu.kicked);
 }
 
 /* ---- events ---- */
@@ -488,7 +549,7 @@ static void a_request_at_the_last_moment_keeps_the_guest_out(void **state)
 	(void)state;
 	guest_does(VM_EXIT_CPUID);
 	vcpu.requests = VCPU_REQ_EVENT;
-	assert_int_equal(enter(&vcpu), NEXT_ENTER);
+	enter(&vcpu);
 	assert_int_equal(entries, 0);
 	assert_false(vcpu.in_guest);
 }
@@ -539,6 +600,30 @@ static void work_is_done_before_the_guest_runs(void **state)
 	assert_true(list_is_empty(&vcpu.work));
 }
 
+static bool step_once(struct vcpu *of, struct vcpu_work *work)
+{
+	(void)of;
+	(void)work;
+	steps++;
+	return false;
+}
+
+static void work_does_not_end_a_halt(void **state)
+{
+	struct vcpu_work work = { .step = step_once };
+
+	(void)state;
+	steps = 0;
+	guest_does(VM_EXIT_HLT);
+	guest_does(VM_EXIT_CPUID);
+	vcpu_run(&vcpu);
+	vcpu_queue_work(&vcpu, &work);
+	vcpu.requests = VCPU_REQ_WORK;
+	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
+	assert_int_equal(steps, 1);
+	assert_int_equal(entries, 1);
+}
+
 static void long_work_gives_way_when_the_slice_is_over(void **state)
 {
 	struct vcpu_work work = { .step = work_step };
@@ -565,7 +650,13 @@ int main(void)
 		cmocka_unit_test_setup(cpuid_and_hypercalls_are_retired, start),
 		cmocka_unit_test_setup(a_triple_fault_and_a_stop_end_the_vm, start),
 		cmocka_unit_test_setup(a_halt_gives_the_processor_up, start),
-		cmocka_unit_test_setup(a_halt_with_something_pending_does_not, start),
+		cmocka_unit_test_setup(an_interrupt_that_can_be_taken_ends_a_halt, start),
+		cmocka_unit_test_setup(one_that_is_there_already_ends_it_at_once, start),
+		cmocka_unit_test_setup(a_halt_with_interrupts_off_lasts, start),
+		cmocka_unit_test_setup(an_nmi_that_is_blocked_does_not_end_a_halt, start),
+		cmocka_unit_test_setup(init_ends_a_halt, start),
+		cmocka_unit_test_setup(a_kick_ends_a_halt_before_and_after_it, start),
+		cmocka_unit_test_setup(work_does_not_end_a_halt, start),
 		cmocka_unit_test_setup(an_interrupt_is_injected_and_accepted, start),
 		cmocka_unit_test_setup(one_that_cannot_be_taken_waits_for_the_window, start),
 		cmocka_unit_test_setup(an_nmi_waits_until_it_can_be_taken, start),
