@@ -2,12 +2,17 @@
 /* Tags of vCPUs, generations of tags, epochs of nested tables. */
 #include "arch/x86/tlb.h"
 
-/* Of any space, so that no space ever begins with an epoch that another had. */
-static u64 last_epoch; /* atomic */
+/* Of any space and pool: none ever begins with a number that another had. */
+static u64 last_number; /* atomic */
+
+static u64 next_number(void)
+{
+	return __atomic_add_fetch(&last_number, 1, __ATOMIC_SEQ_CST);
+}
 
 u64 nested_space_changed(struct nested_space *space)
 {
-	u64 epoch = __atomic_add_fetch(&last_epoch, 1, __ATOMIC_SEQ_CST);
+	u64 epoch = next_number();
 
 	__atomic_store_n(&space->epoch, epoch, __ATOMIC_SEQ_CST);
 	return epoch;
@@ -29,7 +34,7 @@ static u32 take_tag(struct tlb_pool *pool, u32 cpu, struct tlb_tag *tag)
 	u32 action = 0;
 
 	if (!pool->next || pool->next >= pool->count) {
-		pool->generation++;
+		pool->generation = next_number();
 		pool->next = 1;
 		action = TLB_FLUSH_ALL_TAGS;
 	}
@@ -43,7 +48,7 @@ u32 tlb_enter_anew(struct tlb_pool *pool, u32 cpu, struct tlb_tag *tag, struct n
 		   bool linear_stale, const struct tlb_caps *caps)
 {
 	u64 epoch = __atomic_load_n(&space->epoch, __ATOMIC_SEQ_CST);
-	bool fresh = !tag->value || tag->cpu != cpu || tag->generation != pool->generation;
+	bool fresh = !tag->value || tag->generation != pool->generation;
 	u32 action = 0;
 
 	/*
@@ -66,6 +71,6 @@ u32 tlb_enter_anew(struct tlb_pool *pool, u32 cpu, struct tlb_tag *tag, struct n
 
 void tlb_enter_failed(struct tlb_pool *pool)
 {
-	pool->generation++; /* those in use */
-	pool->next = 0;	    /* and those to come */
+	pool->generation = next_number(); /* of those in use */
+	pool->next = 0;			  /* and of those to come */
 }

@@ -27,9 +27,9 @@ struct nested_space {
 
 /* The tags of one CPU, its own. Zero but for `count` is right at start. */
 struct tlb_pool {
-	u32 count; /* tags that the processor has, 0 (the host's) among them: 2 or more */
-	u32 next;  /* never used in this generation, from here on */
-	u64 generation;
+	u32 count;	/* tags that the processor has, 0 (the host's) among them: 2 or more */
+	u32 next;	/* never used in this generation, from here on */
+	u64 generation; /* unique over all CPUs and for ever */
 };
 
 /* What a vCPU runs under. Owner: the CPU that runs it. Zero: nothing yet. */
@@ -52,6 +52,17 @@ struct tlb_caps {
 	bool nested_by_space; /* guest-physical translations go by the tables' root, not by tag */
 };
 
+/*
+ * Would tlb_enter() have nothing to do? For paths where every instruction counts; it is
+ * the answer mostly.
+ */
+static inline bool tlb_is_current(const struct tlb_pool *pool, const struct tlb_tag *tag,
+				  const struct nested_space *space, bool linear_stale)
+{
+	return tag->epoch == __atomic_load_n(&space->epoch, __ATOMIC_SEQ_CST) &&
+	       tag->generation == pool->generation && !linear_stale;
+}
+
 /* tlb_enter() where something has changed. */
 u32 tlb_enter_anew(struct tlb_pool *pool, u32 cpu, struct tlb_tag *tag, struct nested_space *space,
 		   bool linear_stale, const struct tlb_caps *caps);
@@ -66,8 +77,7 @@ static inline u32 tlb_enter(struct tlb_pool *pool, u32 cpu, struct tlb_tag *tag,
 			    struct nested_space *space, bool linear_stale,
 			    const struct tlb_caps *caps)
 {
-	if (tag->epoch == __atomic_load_n(&space->epoch, __ATOMIC_SEQ_CST) && tag->cpu == cpu &&
-	    tag->generation == pool->generation && !linear_stale)
+	if (tlb_is_current(pool, tag, space, linear_stale))
 		return 0;
 	return tlb_enter_anew(pool, cpu, tag, space, linear_stale, caps);
 }

@@ -145,7 +145,7 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	vcpu->xcr0 = 1;
 	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
 	svm->nmi_blocked = false;
-	vcpu->flush_linear = true;
+	vcpu->flush_linear = true; /* this stores the ASID anew, too */
 }
 
 static void svm_vcpu_destroy(struct arch_vcpu *vcpu)
@@ -271,7 +271,6 @@ static void choose_asid(struct arch_vcpu *vcpu, u32 cpu)
 	u32 action = tlb_enter(&cpus[cpu].tags, cpu, &vcpu->tag, vcpu->space, vcpu->flush_linear,
 			       &svm_features.tlb);
 
-	vmcb->tlb_control = SVM_TLB_KEEP;
 	vmcb->asid = vcpu->tag.value;
 	vcpu->flush_linear = false;
 	if (action & TLB_FLUSH_ALL_TAGS)
@@ -290,7 +289,9 @@ static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	struct svm_vcpu *svm = svm_of(vcpu);
 	u32 cpu = this_cpu();
 
-	choose_asid(vcpu, cpu);
+	svm->vmcb->tlb_control = SVM_TLB_KEEP;
+	if (!tlb_is_current(&cpus[cpu].tags, &vcpu->tag, vcpu->space, vcpu->flush_linear))
+		choose_asid(vcpu, cpu);
 	svm->vmcb->tsc_offset = vcpu->tsc_offset;
 	svm->vmcb->rax = vcpu->gpr[GPR_RAX];
 	svm->vmcb->rsp = vcpu->gpr[GPR_RSP];
