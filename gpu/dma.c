@@ -71,6 +71,8 @@ enum err gpu_dma_open(struct vgpu *vgpu)
 	const struct gmem *mem = &vgpu->vm->memory;
 	struct gpu *gpu = vgpu->gpu;
 
+	if (gpu->ops->no_dma)
+		return OK;
 	for (u64 offset = 0; offset < mem->size; offset += GMEM_CHUNK_SIZE) {
 		hpa_t hpa = mem->chunks[offset >> GMEM_CHUNK_SHIFT];
 		enum err e = OK;

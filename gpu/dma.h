@@ -28,7 +28,7 @@ must_check enum err gpu_dma_init(struct gpu *gpu, struct iommu *iommu, bool allo
 /* The message for `vector` on the owner CPU, remapped where interrupts are. */
 must_check enum err gpu_dma_message(struct gpu *gpu, u8 vector, u64 *address, u32 *data);
 
-/* Open a guest's window onto all of its RAM; on an error it is closed. */
+/* Open a guest's window onto all of its RAM; on an error it is closed. Families with DMA. */
 must_check enum err gpu_dma_open(struct vgpu *vgpu);
 
 /* Close it; returns after the IOMMU has forgotten it. Idempotent. */

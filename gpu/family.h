@@ -29,12 +29,25 @@ struct vgpu_report {
 	u64 resets;	 /* of the virtual device, by its guest */
 	u64 doorbells;
 	const char *state; /* "run", "reset", "broken", ... */
+	/* How its picture comes to its scan-out, where there is more than one way; or NULL. */
+	const char *scanout_path;
 };
 
 struct gpu_family_ops {
 	const char *name;
+	/*
+	 * The device never masters the bus: it is used without an IOMMU too, gets
+	 * no window onto a guest, and nothing may switch bus mastering on.
+	 */
+	bool no_dma;
 
-	/* ---- towards the hardware; submit, kick and poll on the owner CPU only ---- */
+	/*
+	 * ---- towards the hardware; submit, kick, poll and service on the owner CPU only ----
+	 *
+	 * A family has an engine or none. With one it has submit, kick, poll and
+	 * job_done, and no service. Without one those four are NULL, it never calls
+	 * gpu_enqueue(), nothing is reported of engine time, and gpu_wake() calls service.
+	 */
 
 	bool (*matches)(const struct pci_function *function);
 	/*
@@ -49,6 +62,8 @@ struct gpu_family_ops {
 	void (*kick)(struct gpu *gpu);
 	/* The next job that the hardware has finished, NULL: none. */
 	struct gpu_job *(*poll)(struct gpu *gpu);
+	/* Do what is due, in a step of some 20 microseconds; true: more is left. */
+	bool (*service)(struct gpu *gpu);
 
 	/* ---- towards guests ---- */
 
@@ -71,5 +86,6 @@ struct gpu_family_ops {
 
 /* The families, in the order in which they are asked. */
 extern const struct gpu_family_ops virtio_gpu_family;
+extern const struct gpu_family_ops vbe_family;
 
 #endif

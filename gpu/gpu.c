@@ -13,7 +13,7 @@
 #define SERVICE_BUDGET 32
 #define OWNER_CPU      0
 
-static const struct gpu_family_ops *const families[] = { &virtio_gpu_family, NULL };
+static const struct gpu_family_ops *const families[] = { &virtio_gpu_family, &vbe_family, NULL };
 
 /* Written by gpu_start() alone, before guests run. */
 static struct gpu gpus[CONFIG_MAX_GPUS];
@@ -132,7 +132,8 @@ static bool service(struct gpu *gpu)
 static void softirq(u32 cpu)
 {
 	for (u32 i = 0; i < gpus_found; i++)
-		if (gpus[i].owner_cpu == cpu && service(&gpus[i]))
+		if (gpus[i].owner_cpu == cpu &&
+		    (gpus[i].ops->service ? gpus[i].ops->service(&gpus[i]) : service(&gpus[i])))
 			gpu_wake(&gpus[i]);
 }
 
@@ -170,7 +171,9 @@ static enum err bring_up(struct gpu *gpu, const struct config *config, struct io
 	e = gpu_sched_init(&gpu->sched, slice_ns, GPU_SCHED_DEPTH, gpu->heap, GPU_VGPUS_MAX);
 	if (e)
 		return e;
-	e = gpu_dma_init(gpu, iommu, config->host.iommu == CONFIG_IOMMU_NONE);
+	/* Without DMA it stays in no domain: denied, as at start. */
+	e = gpu->ops->no_dma ? OK
+			     : gpu_dma_init(gpu, iommu, config->host.iommu == CONFIG_IOMMU_NONE);
 	if (e)
 		return e;
 	e = gpu->ops->attach(gpu);
@@ -234,7 +237,9 @@ enum err gpu_start(const struct config *config, struct pci *pci, struct iommu *i
 		}
 		log_info("gpu %u: %02x:%02x.%x, %s, %u scan-outs%s", i, PCI_BDF_ARGS(function->bdf),
 			 gpu->ops->name, gpu->scanout_count,
-			 gpu->iommu ? ", behind the IOMMU" : "");
+			 gpu->ops->no_dma ? ", no DMA"
+			 : gpu->iommu	  ? ", behind the IOMMU"
+					  : "");
 		gpus_found = i + 1;
 	}
 	return result;

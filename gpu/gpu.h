@@ -51,7 +51,7 @@ struct gpu {
 	void *family;
 	struct pci *pci;
 	struct pci_function *function;
-	struct iommu *iommu; /* NULL: iommu = none */
+	struct iommu *iommu; /* NULL: iommu = none, or a family without DMA */
 	struct iommu_domain domain;
 	u32 scanout_count;
 
@@ -91,7 +91,7 @@ void gpu_dma_unmap(struct gpu *gpu, hpa_t hpa, u64 size);
 /* The message by which the device interrupts the owner CPU: it makes Facet poll. */
 must_check enum err gpu_interrupt(struct gpu *gpu, u64 *address, u32 *data);
 
-/* Queue a job of `vgpu`; it is idle. Any CPU; takes gpu.lock. */
+/* Queue a job of `vgpu`; it is idle. Families with an engine. Any CPU; takes gpu.lock. */
 void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job);
 
 /* Have the owner CPU look at this GPU soon. Any CPU, any lock. */

@@ -95,18 +95,39 @@ static u32 per_mille(u64 part, u64 whole)
 	return whole ? (u32)((part * 1000 + whole / 2) / whole) : 0;
 }
 
+/* Where it is shown, and how: "0 copy". */
+static void print_scanout(const struct figures *f, char *text, size_t size)
+{
+	const char *path = f->report.scanout_path;
+
+	if (f->scanout == GPU_SCANOUT_NONE)
+		fmt_snprintf(text, size, "-");
+	else
+		fmt_snprintf(text, size, "%d%s%s", f->scanout, path ? " " : "", path ? path : "");
+}
+
+/* A family without an engine has no time and no jobs to count. */
+static void print_memory_only(const struct figures *f, gpu_line_fn line, void *ctx)
+{
+	char scanout[16], text[LINE_MAX];
+
+	print_scanout(f, scanout, sizeof(scanout));
+	fmt_snprintf(text, sizeof(text), "%-16s %6s %6s %6s %6s %9s %5s %5lu/%-5lu %-8s %s",
+		     f->name, "-", "-", "-", "-", "-", "-", f->report.memory_used >> 10,
+		     f->quota >> 10, scanout, f->report.state);
+	line(ctx, text);
+}
+
 static void print_vgpu(const struct figures *f, gpu_line_fn line, void *ctx)
 {
 	u32 asked = per_mille(f->weight, view.weights);
 	u32 recent = per_mille(f->recent_ns, view.recent_total_ns);
 	u32 ever = per_mille(f->stats.engine_ns, view.total_ns);
-	char scanout[8] = "-";
-	char text[LINE_MAX];
+	char scanout[16], text[LINE_MAX];
 
-	if (f->scanout != GPU_SCANOUT_NONE)
-		fmt_snprintf(scanout, sizeof(scanout), "%d", f->scanout);
+	print_scanout(f, scanout, sizeof(scanout));
 	fmt_snprintf(text, sizeof(text),
-		     "%-16s %6u %3u.%u%% %3u.%u%% %3u.%u%% %9lu %5u %5lu/%-5lu %-6s %s", f->name,
+		     "%-16s %6u %3u.%u%% %3u.%u%% %3u.%u%% %9lu %5u %5lu/%-5lu %-8s %s", f->name,
 		     f->weight, asked / 10, asked % 10, recent / 10, recent % 10, ever / 10,
 		     ever % 10, f->stats.jobs, f->stats.queued + f->stats.in_flight,
 		     f->report.memory_used >> 10, f->quota >> 10, scanout, f->report.state);
@@ -115,7 +136,7 @@ static void print_vgpu(const struct figures *f, gpu_line_fn line, void *ctx)
 
 void gpu_print(gpu_line_fn line, void *ctx)
 {
-	char text[LINE_MAX];
+	char text[LINE_MAX], busy[32];
 
 	if (!gpu_count())
 		line(ctx, "no GPU");
@@ -123,18 +144,19 @@ void gpu_print(gpu_line_fn line, void *ctx)
 		struct gpu *gpu = gpu_get(g);
 
 		collect(gpu);
-		fmt_snprintf(text, sizeof(text),
-			     "gpu %u: %02x:%02x.%x %s, %u scan-outs, busy %lu ms", g,
+		fmt_snprintf(busy, sizeof(busy), "busy %lu ms", view.busy_ns / 1000000);
+		fmt_snprintf(text, sizeof(text), "gpu %u: %02x:%02x.%x %s, %u scan-outs, %s", g,
 			     PCI_BDF_ARGS(gpu->function->bdf), gpu->ops->name, gpu->scanout_count,
-			     view.busy_ns / 1000000);
+			     gpu->ops->service ? "no engine" : busy);
 		line(ctx, text);
-		fmt_snprintf(text, sizeof(text), "%-16s %6s %6s %6s %6s %9s %5s %-11s %-6s %s",
+		fmt_snprintf(text, sizeof(text), "%-16s %6s %6s %6s %6s %9s %5s %-11s %-8s %s",
 			     "vGPU", "weight", "asked", "1 s", "ever", "jobs", "queue",
 			     "memory KiB", "output", "state");
 		line(ctx, text);
 		for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
 			if (view.vgpus[i].present)
-				print_vgpu(&view.vgpus[i], line, ctx);
+				(gpu->ops->service ? print_memory_only : print_vgpu)(&view.vgpus[i],
+										     line, ctx);
 	}
 }
 
@@ -156,16 +178,26 @@ static void append(struct text *text, const char *fmt, ...)
 	va_end(args);
 }
 
-static void json_vgpu(struct text *text, const struct figures *f)
+static void json_engine(struct text *text, const struct figures *f)
 {
-	append(text, "{\"name\":\"%s\",\"weight\":%u,\"scanout\":%d,\"state\":\"%s\",", f->name,
-	       f->weight, f->scanout, f->report.state);
 	append(text, "\"engine_ns\":%lu,\"engine_ns_1s\":%lu,\"jobs\":%lu,", f->stats.engine_ns,
 	       f->recent_ns, f->stats.jobs);
 	append(text, "\"queued\":%u,\"in_flight\":%u,\"wait_ns\":%lu,\"wait_max_ns\":%lu,",
 	       f->stats.queued, f->stats.in_flight, f->stats.wait_ns, f->stats.wait_max_ns);
 	append(text, "\"overruns\":%lu,\"overrun_ns\":%lu,", f->stats.overruns,
 	       f->stats.overrun_ns);
+}
+
+static void json_vgpu(struct text *text, const struct figures *f, bool engine)
+{
+	const char *path = f->report.scanout_path;
+
+	append(text, "{\"name\":\"%s\",\"weight\":%u,\"scanout\":%d,\"state\":\"%s\",", f->name,
+	       f->weight, f->scanout, f->report.state);
+	if (engine)
+		json_engine(text, f);
+	if (path)
+		append(text, "\"scanout_path\":\"%s\",", path);
 	append(text, "\"memory_used\":%lu,\"memory_allowed\":%lu,\"resources\":%lu,",
 	       f->report.memory_used, f->quota, f->report.resources);
 	append(text, "\"commands\":%lu,\"refused\":%lu,\"resets\":%lu,\"doorbells\":%lu}",
@@ -184,14 +216,16 @@ size_t gpu_stats_json(char *buf, size_t size)
 		collect(gpu);
 		append(&text, "%s{\"gpu\":%u,\"family\":\"%s\",\"scanouts\":%u,", g ? "," : "", g,
 		       gpu->ops->name, gpu->scanout_count);
-		append(&text, "\"busy_ns\":%lu,\"jobs_submitted\":%lu,\"jobs_completed\":%lu,",
-		       view.busy_ns, gpu->jobs_submitted, gpu->jobs_completed);
+		if (!gpu->ops->service)
+			append(&text,
+			       "\"busy_ns\":%lu,\"jobs_submitted\":%lu,\"jobs_completed\":%lu,",
+			       view.busy_ns, gpu->jobs_submitted, gpu->jobs_completed);
 		append(&text, "\"vgpus\":[");
 		for (u32 i = 0; i < GPU_VGPUS_MAX; i++) {
 			if (!view.vgpus[i].present)
 				continue;
 			append(&text, "%s", first ? "" : ",");
-			json_vgpu(&text, &view.vgpus[i]);
+			json_vgpu(&text, &view.vgpus[i], !gpu->ops->service);
 			first = false;
 		}
 		append(&text, "]}");

@@ -143,6 +143,9 @@ static enum err map_bar(struct vm *vm, const struct vpci_bar *bar, u64 base)
 		enum err e = map_span(vm, &bar->spans[i], base);
 
 		if (e) {
+			/* A part of it was there for a moment, and may be in a TLB. */
+			if (e == ERR_NO_MEMORY && bar->spans[i].kind == VPCI_SPAN_DIRECT)
+				unmap_span(vm, &bar->spans[i], base);
 			unmap_bar(vm, bar, base, i);
 			return e;
 		}

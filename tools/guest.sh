@@ -4,12 +4,16 @@
 #
 #   tools/guest.sh DIR
 #
-# Leaves DIR/vmlinuz, DIR/release, DIR/busybox, and the modules that the guest's init
-# loads in DIR/modules, with their order in DIR/modules/order.
+# Leaves DIR/vmlinuz, DIR/release, DIR/busybox, and in DIR/modules the modules that the
+# guest's init loads: which ones, in which order, for a PCI device VENDOR:DEVICE is in
+# DIR/modules/VENDOR:DEVICE.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 dir=$1
-wanted_modules=(virtio_pci virtio_gpu)
+declare -A wanted_modules=(
+	[1af4:1050]="virtio_pci virtio_gpu"
+	[1234:1111]="bochs"
+)
 
 mkdir -p "$dir/packages"
 root=$(realpath "$dir")/root
@@ -66,20 +70,26 @@ depmod -b "$root" "$release"
 
 rm -rf "$dir/modules"
 mkdir -p "$dir/modules"
-for m in "${wanted_modules[@]}"; do
-	modprobe -d "$root" -S "$release" --show-depends "$m"
-done | sed -n 's/^insmod \([^ ]*\).*/\1/p' | awk '!seen[$0]++' |
-	while read -r ko; do
-		name=$(basename "$ko" | sed 's/\.ko.*/.ko/')
-		case $ko in
-		*.xz) xz -dc "$ko" ;;
-		*.zst) zstd -qdc "$ko" ;;
-		*.gz) gzip -dc "$ko" ;;
-		*) cat "$ko" ;;
-		esac >"$dir/modules/$name"
-		echo "$name" >>"$dir/modules/order"
-	done
-touch "$dir/modules/order"
+depends_on() { # MODULE: files of what it needs and of itself, in order
+	modprobe -d "$root" -S "$release" --show-depends "$1" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+}
+
+for device in "${!wanted_modules[@]}"; do
+	touch "$dir/modules/$device"
+	for m in ${wanted_modules[$device]}; do
+		depends_on "$m"
+	done | awk '!seen[$0]++' |
+		while read -r ko; do
+			name=$(basename "$ko" | sed 's/\.ko.*/.ko/')
+			case $ko in
+			*.xz) xz -dc "$ko" ;;
+			*.zst) zstd -qdc "$ko" ;;
+			*.gz) gzip -dc "$ko" ;;
+			*) cat "$ko" ;;
+			esac >"$dir/modules/$name"
+			echo "$name" >>"$dir/modules/$device"
+		done
+done
 
 cp "$(find "$root" -path '*/bin/busybox' | head -n 1)" "$dir/busybox"
 echo "$release" >"$dir/release"

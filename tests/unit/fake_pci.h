@@ -40,6 +40,7 @@ static struct vpci_function fake_function;
 static struct fake_direct fake_direct[FAKE_DIRECT_MAX];
 static u32 fake_direct_count;
 static bool fake_direct_fails;
+static struct fake_direct fake_direct_failed; /* the last that could not be mapped */
 static u32 fake_log_lines;
 static u64 fake_msi_address;
 static u32 fake_msi_data, fake_msi_count;
@@ -87,8 +88,10 @@ enum err vm_map_direct(struct vm *vm, gpa_t gpa, hpa_t hpa, u64 size, struct pta
 {
 	(void)vm;
 	(void)attr;
-	if (fake_direct_fails || fake_direct_count == FAKE_DIRECT_MAX)
+	if (fake_direct_fails || fake_direct_count == FAKE_DIRECT_MAX) {
+		fake_direct_failed = (struct fake_direct){ gpa.raw, size, hpa };
 		return ERR_NO_MEMORY;
+	}
 	for (u32 i = 0; i < fake_direct_count; i++)
 		if (gpa.raw < fake_direct[i].gpa + fake_direct[i].size &&
 		    fake_direct[i].gpa < gpa.raw + size)
@@ -105,7 +108,10 @@ enum err vm_unmap_direct(struct vm *vm, gpa_t gpa, u64 size)
 			fake_direct[i] = fake_direct[--fake_direct_count];
 			return OK;
 		}
-	panic("unmaps a span that is not mapped");
+	if (fake_direct_failed.gpa != gpa.raw || fake_direct_failed.size != size)
+		panic("unmaps a span that is not mapped");
+	fake_direct_failed.size = 0; /* flushed what was there for a moment */
+	return OK;
 }
 
 static void fake_msi(struct vm *vm, u64 address, u32 data)
@@ -193,6 +199,7 @@ static bool fake_start(void)
 	memset(&fake_pci, 0, sizeof(fake_pci));
 	fake_direct_count = fake_log_lines = fake_msi_count = fake_config_writes = 0;
 	fake_direct_fails = false;
+	fake_direct_failed.size = 0;
 	fake_end = VM_END_NONE;
 	fake_vm.ops = &fake_ops;
 	fake_vcpu.vm = &fake_vm;
