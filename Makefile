@@ -167,6 +167,10 @@ $(GUEST)/vmlinuz: tools/guest.sh | setup-run
 	$(call say,FETCH,'guest kernel from the distribution')
 	$(Q)tools/guest.sh $(GUEST)
 
+$(GUEST)/vmlinux.flat: $(GUEST)/vmlinuz tools/flatkernel.py
+	$(call say,KERNEL,$@)
+	$(Q)$(PYTHON) tools/flatkernel.py $< $@
+
 $(GUEST)/drawer: tests/guest/drawer.c Makefile | setup-run
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -309,7 +313,7 @@ check-on-%:
 	$(Q)$(MAKE) check-system BENCH=$*
 
 .PHONY: guest-programs
-guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare
+guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare $(GUEST)/vmlinux.flat
 
 # Each part runs even when one before it failed; the last line counts them all.
 check: check-kvm

@@ -22,6 +22,7 @@ class Bench:
     # one. Bochs interprets each instruction on one thread of the host, which takes a stock
     # kernel about that much longer than QEMU's translated code.
     scale: float
+    kernel: str  # the file in build/guest that becomes `vmlinuz`
     memory: str  # of a Linux guest
     gpu_memory: str
     host: str = ""  # further lines of [host]
@@ -41,6 +42,7 @@ def qemu(name, driver, outputs, gpu, gpu_memory):
         driver=driver,
         outputs=outputs,
         scale=1,
+        kernel="vmlinuz",
         memory="256M",
         gpu_memory=gpu_memory,
         options={"iommu": "vtd", "gpu": gpu},
@@ -55,6 +57,8 @@ def bochs(name, vendor, cpu):
         driver="bochs-drm",
         outputs=1,
         scale=4,
+        # The same kernel; unpacking itself would take it longer than all the rest.
+        kernel="vmlinux.flat",
         memory="96M",
         gpu_memory="4M",
         host="iommu = none\n",

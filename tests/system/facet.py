@@ -271,7 +271,10 @@ def figure(stats, key, name=None):
 
 # ---- disk images ----
 
-GUEST_FILES = ("vmlinuz", "guest.cpio.gz")
+GUEST_FILES = (
+    "vmlinuz=" + os.path.join(BUILD, "guest", benches.current().kernel),
+    "guest.cpio.gz",
+)
 
 HOST = """[host]
 console = com1
