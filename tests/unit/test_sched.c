@@ -409,6 +409,29 @@ static void a_start_forgets_old_interrupts_but_no_work(void **state)
 	assert_int_equal(vcpus[0].requests, VCPU_REQ_WORK);
 }
 
+static void kick_from_outside(struct vcpu *vcpu)
+{
+	vcpu_kick(vcpu);
+	vcpu_kick(&vcpus[1]);
+}
+
+/* No more than an interrupt where it runs: it asks for nothing and wakes nobody. */
+static void a_kick_reaches_a_running_vcpu_alone(void **state)
+{
+	(void)state;
+	scripts[0].leave = scripts[1].leave = VCPU_LEAVE_HALTED;
+	vcpu_start(&vcpus[1], false);
+	go(2);
+	scripts[0].during = kick_from_outside;
+	vcpu_start(&vcpus[0], false);
+	fake_cpus[0].interrupts = 0;
+	go(2);
+	assert_int_equal(fake_cpus[0].interrupts, 1);
+	assert_int_equal(vcpus[0].requests | vcpus[1].requests, 0);
+	assert_int_equal(scripts[0].times, 1);
+	assert_int_equal(scripts[1].times, 1);
+}
+
 static void a_frozen_vm_goes_on_where_it_was(void **state)
 {
 	(void)state;
@@ -533,6 +556,7 @@ int main(void)
 		cmocka_unit_test_setup(else_the_one_whose_vcpu_has_had_most_is_preempted, start),
 		cmocka_unit_test_setup(a_stopped_vcpu_leaves_the_queue, start),
 		cmocka_unit_test_setup(a_vcpu_parked_by_the_end_of_its_vm_starts_again, start),
+		cmocka_unit_test_setup(a_kick_reaches_a_running_vcpu_alone, start),
 		cmocka_unit_test_setup(a_start_forgets_old_interrupts_but_no_work, start),
 		cmocka_unit_test_setup(a_frozen_vm_goes_on_where_it_was, start),
 		cmocka_unit_test_setup(a_request_while_frozen_is_heard_after_the_thaw, start),

@@ -907,6 +907,31 @@ static void every_port_msr_and_svm_instruction_exits(void **state)
 	assert_true(vmcb->v_intr & SVM_V_INTR_MASKING);
 }
 
+static void an_asid_is_flushed_where_the_processor_can(void **state)
+{
+	struct nested_space space;
+
+	(void)state;
+	nested_space_init(&space);
+	vcpu.space = &space;
+	svm_features.tlb.flush_tag = true;
+	svm_choose_asid(&vcpu, 0); /* what was there before us */
+	assert_int_equal(vmcb->tlb_control, SVM_TLB_FLUSH_ALL);
+	assert_int_equal(vmcb->asid, 1);
+	assert_false(vcpu.flush_linear);
+	vmcb->tlb_control = SVM_TLB_KEEP;
+	svm_choose_asid(&vcpu, 0);
+	assert_int_equal(vmcb->tlb_control, SVM_TLB_KEEP);
+	(void)nested_space_changed(&space);
+	svm_choose_asid(&vcpu, 0);
+	assert_int_equal(vmcb->tlb_control, SVM_TLB_FLUSH_TAG);
+	assert_int_equal(vmcb->asid, 1);
+	exits((u32)-1, 0, 0); /* VMRUN failed: that may not have been done */
+	svm_choose_asid(&vcpu, 0);
+	assert_int_equal(vmcb->tlb_control, SVM_TLB_FLUSH_ALL);
+	svm_features.tlb.flush_tag = false;
+}
+
 static void efer_keeps_the_rules_of_long_mode(void **state)
 {
 	u64 value;
@@ -980,6 +1005,7 @@ int main(void)
 		TEST(intercepted_exceptions_go_back),
 		TEST(a_reset_vcpu_is_as_after_init),
 		TEST(every_port_msr_and_svm_instruction_exits),
+		TEST(an_asid_is_flushed_where_the_processor_can),
 		TEST(efer_keeps_the_rules_of_long_mode),
 		TEST(the_pat_takes_six_types),
 	};

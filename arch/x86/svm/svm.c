@@ -265,7 +265,7 @@ static void svm_unload(struct arch_vcpu *vcpu)
 	fpu_save(host_frame_ptr(vcpu->fpu_frame));
 }
 
-static void choose_asid(struct arch_vcpu *vcpu, u32 cpu)
+void svm_choose_asid(struct arch_vcpu *vcpu, u32 cpu)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	u32 action = tlb_enter(&cpus[cpu].tags, cpu, &vcpu->tag, vcpu->space, vcpu->flush_linear,
@@ -291,7 +291,7 @@ static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 	svm->vmcb->tlb_control = SVM_TLB_KEEP;
 	if (!tlb_is_current(&cpus[cpu].tags, &vcpu->tag, vcpu->space, vcpu->flush_linear))
-		choose_asid(vcpu, cpu);
+		svm_choose_asid(vcpu, cpu);
 	svm->vmcb->tsc_offset = vcpu->tsc_offset;
 	svm->vmcb->rax = vcpu->gpr[GPR_RAX];
 	svm->vmcb->rsp = vcpu->gpr[GPR_RSP];

@@ -66,6 +66,9 @@ bool svm_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit);
 
+/* For an entry on CPU number `cpu`: the ASID and what is flushed under it. */
+void svm_choose_asid(struct arch_vcpu *vcpu, u32 cpu);
+
 /* The entry did not come about: what it was to flush may be there still. */
 void svm_entry_failed(struct arch_vcpu *vcpu);
 void svm_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
