@@ -4,6 +4,7 @@
 
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/host.h"
 #include "arch/x86/io.h"
 #include "core/log.h"
 #include "core/percpu.h"
@@ -43,6 +44,11 @@ static u64 scale(u64 value, u64 factor)
 u64 now_ns(void)
 {
 	return scale(rdtsc() - start_tsc, ns_per_tsc);
+}
+
+u64 host_tsc_hz(void) /* arch/x86/host.h */
+{
+	return tsc_hz;
 }
 
 u64 time_tsc_hz(void)

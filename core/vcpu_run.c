@@ -81,6 +81,11 @@ static void handle_msr(struct vcpu *vcpu, struct vm_exit *exit)
 		virt->inject_exception(&vcpu->arch, X86_GP, true, 0);
 }
 
+static void handle_eoi(struct vcpu *vcpu, struct vm_exit *exit)
+{
+	vcpu->vm->ops->eoi(vcpu, exit->eoi.vector);
+}
+
 static void handle_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	vcpu->vm->ops->hypercall(vcpu, exit);
@@ -117,6 +122,7 @@ static void (*const handlers[VM_EXIT_KIND_COUNT])(struct vcpu *, struct vm_exit 
 	[VM_EXIT_CPUID] = handle_cpuid,	      [VM_EXIT_MSR] = handle_msr,
 	[VM_EXIT_HLT] = handle_hlt,	      [VM_EXIT_HYPERCALL] = handle_hypercall,
 	[VM_EXIT_SHUTDOWN] = handle_shutdown, [VM_EXIT_STOP] = handle_stop,
+	[VM_EXIT_EOI] = handle_eoi,
 };
 
 /* True: the vCPU waits for a start-up IPI now. */
@@ -169,10 +175,13 @@ static void deliver_events(struct vcpu *vcpu)
 	if (vector < 0)
 		return;
 	if (!virt->can_inject(&vcpu->arch)) {
-		virt->request_irq_window(&vcpu->arch);
+		if (!vcpu->arch.apic_delivers)
+			virt->request_irq_window(&vcpu->arch);
 		return;
 	}
 	vcpu->halted = false;
+	if (vcpu->arch.apic_delivers) /* the processor has been told, and does the rest */
+		return;
 	virt->inject_interrupt(&vcpu->arch, (u8)vector);
 	vcpu->vm->ops->accept_interrupt(vcpu, (u8)vector);
 }

@@ -97,6 +97,8 @@ struct vm_ops {
 	int (*pending_interrupt)(struct vcpu *vcpu);
 	/* That interrupt has been injected: IRR to ISR. */
 	void (*accept_interrupt)(struct vcpu *vcpu, u8 vector);
+	/* A level-triggered interrupt, which the processor delivered, has ended. */
+	void (*eoi)(struct vcpu *vcpu, u8 vector);
 	void (*cpuid)(struct vcpu *vcpu, struct vm_exit *exit);
 	/* False: the guest gets #GP(0). */
 	bool (*msr)(struct vcpu *vcpu, struct vm_exit *exit);

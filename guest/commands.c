@@ -23,6 +23,7 @@ static const char *const exit_names[VM_EXIT_KIND_COUNT] = {
 	[VM_EXIT_CPUID] = "cpuid",
 	[VM_EXIT_MSR] = "msr",
 	[VM_EXIT_HLT] = "halt",
+	[VM_EXIT_EOI] = "eoi",
 	[VM_EXIT_HYPERCALL] = "hypercall",
 	[VM_EXIT_SHUTDOWN] = "shutdown",
 	[VM_EXIT_STOP] = "stop",

@@ -3,6 +3,7 @@
 #include "guest/lapic.h"
 
 #include "core/lib/string.h"
+#include "core/virt.h"
 #include "core/vm.h"
 #include "guest/platform.h"
 
@@ -25,6 +26,95 @@ static const u32 lvt_bits[LAPIC_LVT_COUNT] = {
 	LVT_LINT_BITS,	LVT_LINT_BITS,	 LVT_ERROR_BITS,
 };
 
+/* ---- ISR and IRR: here, or in the page that the processor works on ---- */
+
+static u32 bits_read(const u64 *bits, u32 index)
+{
+	return (u32)(__atomic_load_n(&bits[index / 2], __ATOMIC_RELAXED) >> (index % 2 * 32));
+}
+
+static u32 *page_word(const struct lapic *apic, u32 reg)
+{
+	return &apic->vcpu->arch.apic_page[reg * 4];
+}
+
+/* Highest vector of a 256-bit register in the page. */
+static int page_highest(const struct lapic *apic, u32 reg)
+{
+	for (int i = 7; i >= 0; i--) {
+		u32 word = __atomic_load_n(page_word(apic, reg + (u32)i), __ATOMIC_RELAXED);
+
+		if (word)
+			return i * 32 + 31 - __builtin_clz(word);
+	}
+	return -1;
+}
+
+int lapic_in_service(const struct lapic *apic)
+{
+	if (apic->vcpu->arch.apic_delivers)
+		return page_highest(apic, LAPIC_ISR);
+	return lapic_highest(apic->s.isr);
+}
+
+int lapic_requested(const struct lapic *apic)
+{
+	int vector = lapic_highest(apic->s.irr);
+
+	if (apic->vcpu->arch.apic_delivers)
+		vector = MAX(vector, page_highest(apic, LAPIC_IRR));
+	return vector;
+}
+
+/* What other CPUs have set since goes to the processor's IRR, which this CPU alone writes. */
+static void move_requests(struct lapic *apic)
+{
+	for (u32 i = 0; i < 4; i++) {
+		u64 bits;
+
+		if (!__atomic_load_n(&apic->s.irr[i], __ATOMIC_RELAXED))
+			continue;
+		bits = __atomic_exchange_n(&apic->s.irr[i], 0, __ATOMIC_ACQ_REL);
+		*page_word(apic, LAPIC_IRR + 2 * i) |= (u32)bits;
+		*page_word(apic, LAPIC_IRR + 2 * i + 1) |= (u32)(bits >> 32);
+	}
+}
+
+/* The EOI of a level-triggered vector has to come to us. */
+static void tell_levels(struct lapic *apic)
+{
+	bool changed = false;
+
+	for (u32 i = 0; i < 4; i++) {
+		u64 bits = __atomic_load_n(&apic->s.tmr[i], __ATOMIC_RELAXED);
+
+		changed |= bits != apic->eoi_exits[i];
+		apic->eoi_exits[i] = bits;
+	}
+	if (changed)
+		virt->apic_eoi_exits(&apic->vcpu->arch, apic->eoi_exits);
+}
+
+/* The mode may have changed: the processor takes the registers over or gives them back. */
+static void choose_delivery(struct lapic *apic)
+{
+	struct arch_vcpu *arch = &apic->vcpu->arch;
+	int in_service = lapic_highest(apic->s.isr);
+
+	if (!virt->apic_mode)
+		return;
+	virt->apic_mode(arch, lapic_enabled(apic) && lapic_is_x2apic(apic),
+			in_service < 0 ? 0 : (u8)in_service);
+	if (!arch->apic_delivers)
+		return;
+	for (u32 i = 0; i < 8; i++) {
+		*page_word(apic, LAPIC_ISR + i) = bits_read(apic->s.isr, i);
+		*page_word(apic, LAPIC_IRR + i) = 0;
+	}
+	memset(apic->s.isr, 0, sizeof(apic->s.isr));
+	memset(apic->eoi_exits, 0, sizeof(apic->eoi_exits));
+}
+
 /* ---- reset ---- */
 
 static void reset_registers(struct lapic *apic)
@@ -34,7 +124,7 @@ static void reset_registers(struct lapic *apic)
 	memset(s->irr, 0, sizeof(s->irr));
 	memset(s->isr, 0, sizeof(s->isr));
 	memset(s->tmr, 0, sizeof(s->tmr));
-	s->tpr = 0;
+	*apic->vcpu->arch.tpr = 0;
 	s->ldr = 0;
 	s->dfr = DFR_FLAT;
 	s->svr = 0xff;
@@ -44,11 +134,14 @@ static void reset_registers(struct lapic *apic)
 	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
 		s->lvt[i] = LVT_MASKED;
 	lapic_timer_reset(apic);
+	choose_delivery(apic);
 }
 
 void lapic_reset(struct lapic *apic, struct vcpu *vcpu, u32 id, bool bsp)
 {
 	apic->vcpu = vcpu;
+	if (!vcpu->arch.tpr)
+		vcpu->arch.tpr = &apic->s.tpr;
 	apic->s.version = LAPIC_STATE_VERSION;
 	apic->s.id = id;
 	apic->s.base = LAPIC_BASE | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0);
@@ -78,6 +171,8 @@ bool lapic_write_base(struct lapic *apic, u64 value)
 	apic->s.base = value;
 	if (was_enabled && !enabled)
 		reset_registers(apic);
+	else if (x2apic != was_x2apic)
+		choose_delivery(apic);
 	return true;
 }
 
@@ -85,10 +180,11 @@ bool lapic_write_base(struct lapic *apic, u64 value)
 
 static u32 processor_priority(const struct lapic *apic)
 {
-	int in_service = lapic_highest(apic->s.isr);
+	int in_service = lapic_in_service(apic);
 	u32 isrv = in_service < 0 ? 0 : (u32)in_service & 0xf0;
+	u32 tpr = *apic->vcpu->arch.tpr;
 
-	return (apic->s.tpr & 0xf0) >= isrv ? apic->s.tpr : isrv;
+	return (tpr & 0xf0) >= isrv ? tpr : isrv;
 }
 
 int lapic_pending(struct lapic *apic)
@@ -97,7 +193,14 @@ int lapic_pending(struct lapic *apic)
 
 	if (__atomic_load_n(&apic->timer_fired, __ATOMIC_RELAXED))
 		lapic_timer_follow_up(apic);
-	vector = lapic_highest(apic->s.irr);
+	if (apic->vcpu->arch.apic_delivers) {
+		move_requests(apic);
+		tell_levels(apic);
+		vector = page_highest(apic, LAPIC_IRR);
+		virt->apic_request(&apic->vcpu->arch, vector < 0 ? 0 : (u8)vector);
+	} else {
+		vector = lapic_highest(apic->s.irr);
+	}
 	if (vector < 0 || !lapic_enabled(apic))
 		return -1;
 	return ((u32)vector & 0xf0) > (processor_priority(apic) & 0xf0) ? vector : -1;
@@ -123,16 +226,6 @@ void lapic_eoi(struct lapic *apic)
 		platform_eoi_broadcast(apic->vcpu->vm, (u8)vector);
 }
 
-void lapic_set_cr8(struct lapic *apic, u8 cr8)
-{
-	apic->s.tpr = (u32)(cr8 & 0xf) << 4;
-}
-
-u8 lapic_get_cr8(const struct lapic *apic)
-{
-	return (u8)(apic->s.tpr >> 4);
-}
-
 /* ---- reading ---- */
 
 static u32 logical_id(const struct lapic *apic)
@@ -142,23 +235,20 @@ static u32 logical_id(const struct lapic *apic)
 	return apic->s.ldr;
 }
 
-static u32 bits_read(const u64 *bits, u32 index)
-{
-	return (u32)(__atomic_load_n(&bits[index / 2], __ATOMIC_RELAXED) >> (index % 2 * 32));
-}
-
 /* A register that both modes have, except ICR. False: there is none. */
 static bool read_register(struct lapic *apic, u32 reg, u32 *value)
 {
 	struct lapic_state *s = &apic->s;
+	bool delivers = apic->vcpu->arch.apic_delivers;
 
 	*value = 0;
 	if (reg >= LAPIC_ISR && reg < LAPIC_ISR + 8)
-		*value = bits_read(s->isr, reg - LAPIC_ISR);
+		*value = delivers ? *page_word(apic, reg) : bits_read(s->isr, reg - LAPIC_ISR);
 	else if (reg >= LAPIC_TMR && reg < LAPIC_TMR + 8)
 		*value = bits_read(s->tmr, reg - LAPIC_TMR);
 	else if (reg >= LAPIC_IRR && reg < LAPIC_IRR + 8)
-		*value = bits_read(s->irr, reg - LAPIC_IRR);
+		*value =
+			bits_read(s->irr, reg - LAPIC_IRR) | (delivers ? *page_word(apic, reg) : 0);
 	else if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR)
 		*value = s->lvt[reg - LAPIC_LVT_TIMER];
 	else if (reg == LAPIC_ID)
@@ -166,7 +256,7 @@ static bool read_register(struct lapic *apic, u32 reg, u32 *value)
 	else if (reg == LAPIC_VER)
 		*value = LAPIC_VERSION;
 	else if (reg == LAPIC_TPR)
-		*value = s->tpr;
+		*value = *apic->vcpu->arch.tpr;
 	else if (reg == LAPIC_PPR)
 		*value = processor_priority(apic);
 	else if (reg == LAPIC_LDR)
@@ -259,7 +349,7 @@ static bool write_register(struct lapic *apic, u32 reg, u32 value)
 	if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR)
 		write_lvt(apic, reg - LAPIC_LVT_TIMER, value);
 	else if (reg == LAPIC_TPR)
-		apic->s.tpr = value & 0xff;
+		*apic->vcpu->arch.tpr = value & 0xff;
 	else if (reg == LAPIC_EOI)
 		lapic_eoi(apic);
 	else if (reg == LAPIC_SVR)

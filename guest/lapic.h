@@ -88,11 +88,15 @@ struct lapic_message {
 struct lapic_state {
 	u32 version;
 	u32 id;
+	/*
+	 * Where the processor delivers (arch_vcpu.apic_delivers), irr holds what has
+	 * come since the vCPU last looked, and isr nothing: the rest is in apic_page.
+	 */
 	u64 irr[4]; /* atomic */
 	u64 isr[4];
 	u64 tmr[4]; /* atomic */
 	u64 base;   /* IA32_APIC_BASE */
-	u32 tpr;
+	u32 tpr;    /* where the back end has no place of its own: use *vcpu->arch.tpr */
 	u32 ldr, dfr, svr;
 	u32 esr;
 	u32 esr_pending; /* atomic; moves to esr when the guest writes ESR */
@@ -108,6 +112,7 @@ struct lapic {
 	struct lapic_state s;
 	struct vcpu *vcpu;
 	struct timer timer;
+	u64 eoi_exits[4];      /* what the processor knows of tmr; while it delivers itself */
 	u64 timer_deadline_ns; /* what the timer is armed for; 0: it is not */
 	bool timer_fired;      /* atomic; the vCPU's CPU follows up */
 };
@@ -138,9 +143,9 @@ int lapic_pending(struct lapic *apic);
 void lapic_accept(struct lapic *apic, u8 vector);
 void lapic_eoi(struct lapic *apic);
 
-/* CR8 is TPR[7:4]. On the vCPU's CPU. */
-void lapic_set_cr8(struct lapic *apic, u8 cr8);
-u8 lapic_get_cr8(const struct lapic *apic);
+/* Highest vectors in service and requested, -1: none. Any CPU; a snapshot. */
+int lapic_in_service(const struct lapic *apic);
+int lapic_requested(const struct lapic *apic);
 
 static inline bool lapic_enabled(const struct lapic *apic)
 {

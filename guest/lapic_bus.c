@@ -122,9 +122,9 @@ static struct lapic *lowest_priority(struct vm *vm, const struct lapic_message *
 
 		if (!match(apic, message) || (apic->s.svr & SVR_ENABLE) == 0)
 			continue;
-		priority = MAX(lapic_highest(apic->s.isr), (int)apic->s.tpr);
+		priority = MAX(lapic_in_service(apic), (int)*apic->vcpu->arch.tpr);
 		/* One that has this vector waiting already takes it once only. */
-		priority = MAX(priority, lapic_highest(apic->s.irr));
+		priority = MAX(priority, lapic_requested(apic));
 		if (priority < best_priority) {
 			best = apic;
 			best_priority = priority;

@@ -170,6 +170,11 @@ void platform_eoi_broadcast(struct vm *vm, u8 vector)
 	ioapic_eoi(&platform->ioapic, vector);
 }
 
+void platform_eoi(struct vcpu *vcpu, u8 vector)
+{
+	platform_eoi_broadcast(vcpu->vm, vector);
+}
+
 /* ---- exits ---- */
 
 static bool cr4_osxsave(const struct vcpu *vcpu)

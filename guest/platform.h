@@ -71,6 +71,9 @@ void platform_irq_line(struct vm *vm, u32 gsi, bool level);
  */
 void platform_console_input(struct vm *vm, const u8 *data, size_t size, size_t *taken);
 
+/* The processor carried an EOI out that the I/O APIC has to know of. */
+void platform_eoi(struct vcpu *vcpu, u8 vector);
+
 /* A local APIC finished a level-triggered vector (guest/lapic.c). */
 void platform_eoi_broadcast(struct vm *vm, u8 vector);
 

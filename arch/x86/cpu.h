@@ -48,6 +48,7 @@
 #define CR4_PGE	       BIT(7)
 #define CR4_OSFXSR     BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)
+#define CR4_VMXE       BIT(13)
 #define CR4_OSXSAVE    BIT(18)
 #define CR4_SMEP       BIT(20)
 #define CR4_SMAP       BIT(21)
@@ -96,6 +97,40 @@ DEFINE_CR(cr0)
 DEFINE_CR(cr2)
 DEFINE_CR(cr3)
 DEFINE_CR(cr4)
+
+static inline u64 read_dr6(void)
+{
+	u64 value;
+
+	__asm__ volatile("mov %%db6, %0" : "=r"(value));
+	return value;
+}
+
+static inline void write_dr6(u64 value)
+{
+	__asm__ volatile("mov %0, %%db6" ::"r"(value));
+}
+
+/* Base of this CPU's GDT or IDT. */
+static inline u64 descriptor_table_base(bool gdt)
+{
+	struct packed_struct {
+		u16 limit;
+		u64 base;
+	} table;
+
+	if (gdt)
+		__asm__ volatile("sgdt %0" : "=m"(table));
+	else
+		__asm__ volatile("sidt %0" : "=m"(table));
+	return table.base;
+}
+
+/* Run our own handler of an NMI that a VM exit has consumed. */
+static inline void take_nmi(void)
+{
+	__asm__ volatile("int $2" ::: "memory");
+}
 
 static inline void xsetbv(u32 index, u64 value)
 {

@@ -29,6 +29,9 @@ hpa_t host_frames_alloc(u32 pages);
 void host_frames_free(hpa_t first, u32 pages);
 void *host_frame_ptr(hpa_t frame);
 
+/* Frequency of the TSC; known before virt_ops.cpu_enable() is called. */
+u64 host_tsc_hz(void);
+
 /* A device interrupt or an IPI arrived at this CPU; called with IF = 0. */
 void host_interrupt(u8 vector);
 

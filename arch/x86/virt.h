@@ -43,6 +43,7 @@ enum vm_exit_kind {
 	VM_EXIT_CPUID,
 	VM_EXIT_MSR,
 	VM_EXIT_HLT,
+	VM_EXIT_EOI,	   /* the guest ended a level-triggered interrupt; already carried out */
 	VM_EXIT_HYPERCALL, /* VMCALL or VMMCALL, RIP already past it */
 	VM_EXIT_SHUTDOWN,  /* triple fault */
 	VM_EXIT_STOP,	   /* the guest did what Facet cannot carry out; `stop` says what */
@@ -77,6 +78,9 @@ struct vm_exit {
 			u32 index;
 			bool write;
 		} msr;
+		struct {
+			u8 vector;
+		} eoi;
 		struct {
 			u64 number;
 			u64 arg[4]; /* RBX, RCX, RDX, RSI as KVM's convention has them */
@@ -170,11 +174,18 @@ struct arch_vcpu {
 	struct tlb_tag tag;
 	u64 tsc_offset; /* added to the host's TSC */
 	u64 xcr0;
-	u64 dr[4];	 /* debug addresses while another vCPU has the processor */
-	hpa_t fpu_frame; /* XSAVE area */
-	struct emu emu;	 /* an instruction that is carried out in steps */
-	struct pio pio;	 /* the port instruction that exited */
-	u8 length;	 /* of the instruction that exited, for complete() */
+	/*
+	 * The task priority (SDM vol. 3, 11.8.3.1), written by both sides: the back end
+	 * points it to where the processor keeps it, or else the local APIC does.
+	 */
+	u32 *tpr;
+	u32 *apic_page;	    /* of a local APIC, 1024 words; NULL: the back end has none */
+	bool apic_delivers; /* the processor delivers interrupts from `apic_page` by itself */
+	u64 dr[4];	    /* debug addresses while another vCPU has the processor */
+	hpa_t fpu_frame;    /* XSAVE area */
+	struct emu emu;	    /* an instruction that is carried out in steps */
+	struct pio pio;	    /* the port instruction that exited */
+	u8 length;	    /* of the instruction that exited, for complete() */
 	struct code_path paths[CODE_PATHS]; /* by linear page */
 	struct code_insn insns[CODE_INSNS]; /* by RIP */
 	const struct insn *move;	    /* a plain move that waits for complete(); in `insns` */
@@ -222,6 +233,17 @@ struct virt_ops {
 	void (*inject_exception)(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
 	/* Ask for VM_EXIT_IRQ_WINDOW as soon as an interrupt can be taken. */
 	void (*request_irq_window)(struct arch_vcpu *vcpu);
+
+	/*
+	 * NULL where the processor has no virtual-interrupt delivery. The local APIC
+	 * is in x2APIC mode or not: sets apic_delivers. ISR and IRR lie in apic_page
+	 * then; `in_service` is the highest in ISR, 0: none.
+	 */
+	void (*apic_mode)(struct arch_vcpu *vcpu, bool x2apic, u8 in_service);
+	/* The highest vector in IRR, 0: none. Only while apic_delivers. */
+	void (*apic_request)(struct arch_vcpu *vcpu, u8 vector);
+	/* For which vectors EOI is to give VM_EXIT_EOI: four words. Only while apic_delivers. */
+	void (*apic_eoi_exits)(struct arch_vcpu *vcpu, const u64 *vectors);
 
 	/* A start-up IPI: real mode at vector << 12. */
 	void (*startup)(struct arch_vcpu *vcpu, u8 vector);

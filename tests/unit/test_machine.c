@@ -294,6 +294,12 @@ int platform_pending_interrupt(struct vcpu *vcpu)
 	return -1;
 }
 
+void platform_eoi(struct vcpu *vcpu, u8 vector)
+{
+	(void)vcpu;
+	(void)vector;
+}
+
 void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
 {
 	(void)vcpu;

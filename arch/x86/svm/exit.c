@@ -132,30 +132,48 @@ static void exit_xsetbv(struct arch_vcpu *vcpu)
 	retire(vcpu);
 }
 
-static void exit_cr4_write(struct arch_vcpu *vcpu)
+static void take_cr4(struct arch_vcpu *vcpu, u64 value)
+{
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	/* Translations depend on these (APM vol. 2, 5.5.2): start with a clean ASID. */
+	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
+		vcpu->flush_linear = true;
+	code_forget(vcpu);
+	vmcb->cr4 = value;
+}
+
+/* MOV to CR4, MOV to and from CR8; anything else is there because the guest changed its code. */
+static void exit_cr(struct arch_vcpu *vcpu)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	struct insn_mov_cr insn;
 	u8 bytes[CODE_FETCH_BYTES] __attribute__((aligned(8)));
 	struct cpu_view view;
-	u64 value;
+	u64 *gpr;
 	u32 count;
 
 	svm_view(vmcb, &view);
 	count = code_fetch(vcpu, &view, bytes);
-	if (!count || insn_decode_mov_cr(bytes, count, view.mode, &insn) || !insn.to_cr ||
-	    insn.cr != 4)
+	if (!count || insn_decode_mov_cr(bytes, count, view.mode, &insn) ||
+	    (insn.cr != 8 && (insn.cr != 4 || !insn.to_cr)))
 		return;
-	value = vcpu->gpr[insn.gpr];
-	if (value & ~CR4_GUEST_ALLOWED || (vmcb->efer & EFER_LMA && !(value & CR4_PAE))) {
+	gpr = &vcpu->gpr[insn.gpr];
+	if (insn.cr == 4 &&
+	    (*gpr & ~CR4_GUEST_ALLOWED || (vmcb->efer & EFER_LMA && !(*gpr & CR4_PAE)))) {
 		inject_gp(vcpu);
 		return;
 	}
-	/* Translations depend on these (APM vol. 2, 5.5.2): start anew. */
-	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
-		vcpu->flush_linear = true;
-	code_forget(vcpu);
-	vmcb->cr4 = value;
+	if (insn.cr == 8 && insn.to_cr && *gpr >> 4) {
+		inject_gp(vcpu);
+		return;
+	}
+	if (insn.cr == 4)
+		take_cr4(vcpu, *gpr);
+	else if (insn.to_cr)
+		*vcpu->tpr = (u32)*gpr << 4;
+	else
+		*gpr = *vcpu->tpr >> 4;
 	vcpu->length = insn.length;
 	retire(vcpu);
 }
@@ -223,8 +241,10 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case SVM_EXIT_VMMCALL:
 		exit_hypercall(vcpu, exit);
 		break;
+	case SVM_EXIT_CR8_READ:
 	case SVM_EXIT_CR4_WRITE:
-		exit_cr4_write(vcpu);
+	case SVM_EXIT_CR8_WRITE:
+		exit_cr(vcpu);
 		break;
 	case SVM_EXIT_XSETBV:
 		exit_xsetbv(vcpu);

@@ -97,7 +97,8 @@ static enum err svm_cpu_enable(void)
 
 static void set_intercepts(struct vmcb *vmcb)
 {
-	vmcb->intercept_cr_write = BIT(4);
+	vmcb->intercept_cr_write = BIT(4) | BIT(8);
+	vmcb->intercept_cr_read = BIT(8);
 	vmcb->intercept_exceptions = BIT(X86_DB) | BIT(17);
 	vmcb->intercept1 = SVM_I1_INTR | SVM_I1_NMI | SVM_I1_SMI | SVM_I1_INIT | SVM_I1_RDPMC |
 			   SVM_I1_CPUID | SVM_I1_INVD | SVM_I1_HLT | SVM_I1_INVLPGA | SVM_I1_IOIO |

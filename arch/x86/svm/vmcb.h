@@ -110,7 +110,9 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 
 /* APM vol. 2, appendix C. */
 enum svm_exit_code {
+	SVM_EXIT_CR8_READ = 0x008,
 	SVM_EXIT_CR4_WRITE = 0x014,
+	SVM_EXIT_CR8_WRITE = 0x018,
 	SVM_EXIT_EXCEPTION = 0x040,
 	SVM_EXIT_INTR = 0x060,
 	SVM_EXIT_NMI = 0x061,

@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Sorts VMX's exits: the neutral ones go up, the rest is dealt with here. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/host.h"
+#include "arch/x86/mmio.h"
+#include "arch/x86/rules.h"
+#include "arch/x86/vmx/vmx.h"
+
+#define EXCEPTION_NMI  2
+#define EXCEPTION_AC   17
+#define DR6_FROM_EXIT  0x600fULL /* B0 to B3, BD, BS: qualification of a #DB */
+#define DR7_GD	       BIT(13)
+#define PDPTE_RESERVED 0x1e6ULL /* SDM vol. 3, figure 4-7 */
+
+static void inject_ud(struct arch_vcpu *vcpu)
+{
+	vmx_inject_exception(vcpu, X86_UD, false, 0);
+}
+
+static void inject_gp(struct arch_vcpu *vcpu)
+{
+	vmx_inject_exception(vcpu, X86_GP, true, 0);
+}
+
+static void retire(void)
+{
+	vmx_set_rip(vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_INSTRUCTION_LENGTH));
+}
+
+static u64 edx_eax(const struct arch_vcpu *vcpu)
+{
+	return (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
+}
+
+static void exit_cpuid(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	exit->kind = VM_EXIT_CPUID;
+	exit->cpuid.leaf = (u32)vcpu->gpr[GPR_RAX];
+	exit->cpuid.subleaf = (u32)vcpu->gpr[GPR_RCX];
+}
+
+static void exit_msr(struct arch_vcpu *vcpu, struct vm_exit *exit, bool write)
+{
+	exit->kind = VM_EXIT_MSR;
+	exit->msr.index = (u32)vcpu->gpr[GPR_RCX];
+	exit->msr.write = write;
+	exit->msr.value = edx_eax(vcpu);
+}
+
+static void exit_hypercall(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	if (vmx_cpl()) {
+		inject_gp(vcpu);
+		return;
+	}
+	exit->kind = VM_EXIT_HYPERCALL;
+	exit->hypercall.number = vcpu->gpr[GPR_RAX];
+	exit->hypercall.arg[0] = vcpu->gpr[GPR_RBX];
+	exit->hypercall.arg[1] = vcpu->gpr[GPR_RCX];
+	exit->hypercall.arg[2] = vcpu->gpr[GPR_RDX];
+	exit->hypercall.arg[3] = vcpu->gpr[GPR_RSI];
+}
+
+static void exit_xsetbv(struct arch_vcpu *vcpu)
+{
+	u64 value = edx_eax(vcpu);
+
+	if (vmx_cpl() || (u32)vcpu->gpr[GPR_RCX] || !xcr0_valid(value)) {
+		inject_gp(vcpu);
+		return;
+	}
+	vcpu->xcr0 = value;
+	xsetbv(0, value);
+	retire();
+}
+
+/* ---- control registers ---- */
+
+/* PAE paging holds its four top entries in registers (SDM vol. 3, 4.4.1). */
+static bool load_pdptes(struct arch_vcpu *vcpu)
+{
+	u64 table = vmcs_read(VMCS_GUEST_CR3) & 0xffffffe0ULL;
+	u64 entries[4];
+
+	if (host_guest_read(vcpu, GPA(table), entries, sizeof(entries)))
+		return false;
+	for (u32 i = 0; i < 4; i++)
+		if (entries[i] & 1 && entries[i] & PDPTE_RESERVED)
+			return false;
+	for (u32 i = 0; i < 4; i++)
+		vmcs_write(VMCS_GUEST_PDPTE + 2 * i, entries[i]);
+	return true;
+}
+
+/* Paging goes on (SDM vol. 3, 4.1.2): into long mode, PAE or 32-bit paging. False: #GP. */
+static bool paging_on(struct arch_vcpu *vcpu)
+{
+	u64 efer = vmcs_read(VMCS_GUEST_EFER);
+	bool pae = vmcs_read(VMCS_GUEST_CR4) & CR4_PAE;
+
+	if (!(efer & EFER_LME))
+		return !pae || load_pdptes(vcpu);
+	if (!pae || vmcs_read(VMCS_GUEST_RIGHTS + 2 * VMCS_CS) & RIGHTS_LONG)
+		return false;
+	vmcs_write(VMCS_GUEST_EFER, efer | EFER_LMA);
+	vmcs_set_bits(VMCS_ENTRY_CONTROLS, ENTRY_LONG_MODE);
+	return true;
+}
+
+static bool paging_off(void)
+{
+	u64 efer = vmcs_read(VMCS_GUEST_EFER);
+
+	if (efer & EFER_LMA && vmcs_read(VMCS_GUEST_RIGHTS + 2 * VMCS_CS) & RIGHTS_LONG)
+		return false;
+	vmcs_write(VMCS_GUEST_EFER, efer & ~EFER_LMA);
+	vmcs_clear_bits(VMCS_ENTRY_CONTROLS, ENTRY_LONG_MODE);
+	return true;
+}
+
+/* Some bit that is not the guest's own changes: CD, NW or NE. False: #GP. */
+static bool write_cr0_by_guest(struct arch_vcpu *vcpu, u64 value)
+{
+	u64 old = vmx_get_cr0();
+
+	if (value >> 32 || (value & CR0_PG && !(value & CR0_PE)) ||
+	    (value & CR0_NW && !(value & CR0_CD)))
+		return false;
+	if ((value ^ old) & CR0_PG && !(value & CR0_PG ? paging_on(vcpu) : paging_off()))
+		return false;
+	if ((value ^ old) & (CR0_PG | CR0_WP | CR0_PE)) {
+		vcpu->flush_linear = true;
+		code_forget(vcpu);
+	}
+	vmx_set_cr0(value);
+	return true;
+}
+
+static void exit_cr(struct arch_vcpu *vcpu)
+{
+	u64 qualification = vmcs_read(VMCS_QUALIFICATION);
+	u64 value = vcpu->gpr[CR_GPR(qualification)];
+	bool done = false;
+
+	if (CR_TYPE(qualification) == CR_MOV_TO) {
+		switch (CR_NUMBER(qualification)) {
+		case 0:
+			done = write_cr0_by_guest(vcpu, value);
+			break;
+		case 8:
+			done = !(value >> 4);
+			if (done)
+				*vcpu->tpr = (u32)value << 4;
+			break;
+		default: /* CR4: what exits is a bit that guests do not have */
+			break;
+		}
+	}
+	if (done)
+		retire();
+	else
+		inject_gp(vcpu);
+}
+
+/* ---- exceptions ---- */
+
+static void exit_exception(struct arch_vcpu *vcpu)
+{
+	u64 event = vmcs_read(VMCS_EXIT_EVENT);
+	u8 vector = (u8)event;
+
+	if (EVENT_TYPE(event) == EVENT_NMI) {
+		take_nmi(); /* ours: the exit has blocked further ones until our IRET */
+		return;
+	}
+	if (vector == X86_DB) {
+		/* The exit came before the processor told the guest (SDM vol. 3, 28.1). */
+		write_dr6(read_dr6() | (vmcs_read(VMCS_QUALIFICATION) & DR6_FROM_EXIT));
+		vmcs_clear_bits(VMCS_GUEST_DR7, DR7_GD);
+	}
+	if (event & EVENT_NMI_UNBLOCK)
+		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
+	vmx_inject_exception(vcpu, vector, vector == EXCEPTION_AC, 0);
+}
+
+static void exit_ept(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	if (vmcs_read(VMCS_QUALIFICATION) & EPT_VIOLATION_NMI_UNBLOCK &&
+	    !(vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID))
+		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
+	vmx_mmio(vcpu, exit);
+}
+
+/* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
+static void keep_event(void)
+{
+	u64 event = vmcs_read(VMCS_IDT_VECTORING);
+
+	if (!(event & EVENT_VALID) || EVENT_TYPE(event) >= EVENT_SOFTWARE)
+		return;
+	if (EVENT_TYPE(event) == EVENT_NMI)
+		vmcs_clear_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
+	if (event & EVENT_CODE_VALID)
+		vmcs_write(VMCS_ENTRY_EVENT_CODE, vmcs_read(VMCS_IDT_VECTORING_CODE));
+	vmcs_write(VMCS_ENTRY_EVENT, event & (EVENT_VALID | EVENT_CODE_VALID | 0x7ff));
+}
+
+/* ---- all of them ---- */
+
+static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
+{
+	switch (reason) {
+	case REASON_EXCEPTION:
+		exit_exception(vcpu);
+		break;
+	case REASON_NMI_WINDOW:
+		vmcs_clear_bits(VMCS_PRIMARY_CONTROLS, PRIMARY_NMI_WINDOW);
+		break;
+	case REASON_CR_ACCESS:
+		exit_cr(vcpu);
+		break;
+	case REASON_XSETBV:
+		exit_xsetbv(vcpu);
+		break;
+	case REASON_INVD: /* dropping caches would lose others' data: nothing is done */
+		retire();
+		break;
+	case REASON_RDPMC:
+		inject_gp(vcpu);
+		break;
+	case REASON_TRIPLE_FAULT:
+		exit->kind = VM_EXIT_SHUTDOWN;
+		break;
+	case REASON_GETSEC: /* these are not offered to guests */
+	case REASON_VMCLEAR ... REASON_VMXON:
+	case REASON_MWAIT:
+	case REASON_MONITOR:
+	case REASON_INVEPT:
+	case REASON_INVVPID:
+		inject_ud(vcpu);
+		break;
+	case REASON_TASK_SWITCH:
+		view_stop(exit, "hardware task switch", vmcs_read(VMCS_QUALIFICATION));
+		break;
+	case REASON_INTERRUPT: /* still pending: the loop takes it */
+	case REASON_PREEMPTION_TIMER:
+	case REASON_INIT:
+	case REASON_SIPI:
+		break;
+	default:
+		view_stop(exit, "state that the processor refuses to run", reason);
+	}
+}
+
+void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	u32 reason = (u32)vmcs_read(VMCS_EXIT_REASON);
+
+	vcpu->gpr[GPR_RSP] = vmcs_read(VMCS_GUEST_RSP);
+	keep_event();
+	exit->kind = VM_EXIT_INTERRUPT;
+	switch (reason) {
+	case REASON_EPT_VIOLATION:
+		exit_ept(vcpu, exit);
+		break;
+	case REASON_IO:
+		vmx_pio(vcpu, exit);
+		break;
+	case REASON_RDMSR:
+	case REASON_WRMSR:
+		exit_msr(vcpu, exit, reason == REASON_WRMSR);
+		break;
+	case REASON_CPUID:
+		exit_cpuid(vcpu, exit);
+		break;
+	case REASON_HLT:
+		exit->kind = VM_EXIT_HLT;
+		break;
+	case REASON_IRQ_WINDOW:
+		vmcs_clear_bits(VMCS_PRIMARY_CONTROLS, PRIMARY_IRQ_WINDOW);
+		exit->kind = VM_EXIT_IRQ_WINDOW;
+		break;
+	case REASON_VMCALL:
+		exit_hypercall(vcpu, exit);
+		break;
+	case REASON_VIRTUAL_EOI:
+		exit->kind = VM_EXIT_EOI;
+		exit->eoi.vector = (u8)vmcs_read(VMCS_QUALIFICATION);
+		break;
+	default:
+		exit_other(vcpu, exit, reason);
+	}
+}
+
+bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	switch (exit->kind) {
+	case VM_EXIT_MMIO:
+		return vmx_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
+	case VM_EXIT_PIO:
+		vmx_pio_complete(vcpu, exit);
+		return false;
+	case VM_EXIT_CPUID:
+		vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
+		vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;
+		vcpu->gpr[GPR_RCX] = exit->cpuid.ecx;
+		vcpu->gpr[GPR_RDX] = exit->cpuid.edx;
+		break;
+	case VM_EXIT_MSR:
+		if (!exit->msr.write) {
+			vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
+			vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
+		}
+		break;
+	case VM_EXIT_HYPERCALL:
+		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
+		break;
+	case VM_EXIT_HLT:
+		break;
+	default:
+		return false;
+	}
+	retire();
+	return false;
+}
