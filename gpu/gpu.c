@@ -129,8 +129,41 @@ static bool service(struct gpu *gpu)
 	return !budget;
 }
 
+/* Atomic: CPUs are to wait outside their guests, and how many do. */
+static bool hold;
+static u32 held;
+
+void gpu_hold_cpus(void)
+{
+	__atomic_store_n(&hold, true, __ATOMIC_SEQ_CST);
+	for (u32 i = 0; i < cpu_count(); i++)
+		if (i != OWNER_CPU)
+			softirq_raise(i, SOFTIRQ_GPU);
+	while (__atomic_load_n(&held, __ATOMIC_ACQUIRE) != cpu_count() - 1)
+		cpu_relax();
+}
+
+void gpu_release_cpus(void)
+{
+	__atomic_store_n(&hold, false, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&held, __ATOMIC_ACQUIRE))
+		cpu_relax();
+}
+
+static void wait_if_held(void)
+{
+	if (!__atomic_load_n(&hold, __ATOMIC_SEQ_CST))
+		return;
+	__atomic_fetch_add(&held, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&hold, __ATOMIC_ACQUIRE))
+		cpu_relax();
+	__atomic_fetch_sub(&held, 1, __ATOMIC_RELEASE);
+}
+
 static void softirq(u32 cpu)
 {
+	if (cpu != OWNER_CPU)
+		wait_if_held();
 	for (u32 i = 0; i < gpus_found; i++)
 		if (gpus[i].owner_cpu == cpu &&
 		    (gpus[i].ops->service ? gpus[i].ops->service(&gpus[i]) : service(&gpus[i])))

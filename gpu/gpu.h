@@ -88,6 +88,14 @@ must_check enum err gpu_dma_map(struct gpu *gpu, hpa_t hpa, u64 size, u32 rights
 /* Returns after the IOMMU has forgotten the range. */
 void gpu_dma_unmap(struct gpu *gpu, hpa_t hpa, u64 size);
 
+/*
+ * Keep every other CPU out of its guest until gpu_release_cpus(): for the few
+ * device registers that disturb what guests do elsewhere while they are
+ * written. Only from attach() and service(), briefly, and with no lock held.
+ */
+void gpu_hold_cpus(void);
+void gpu_release_cpus(void);
+
 /* The message by which the device interrupts the owner CPU: it makes Facet poll. */
 must_check enum err gpu_interrupt(struct gpu *gpu, u64 *address, u32 *data);
 

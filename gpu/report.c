@@ -112,8 +112,8 @@ static void print_memory_only(const struct figures *f, gpu_line_fn line, void *c
 	char scanout[16], text[LINE_MAX];
 
 	print_scanout(f, scanout, sizeof(scanout));
-	fmt_snprintf(text, sizeof(text), "%-16s %6s %6s %6s %6s %9s %5s %5lu/%-5lu %-8s %s",
-		     f->name, "-", "-", "-", "-", "-", "-", f->report.memory_used >> 10,
+	fmt_snprintf(text, sizeof(text), "%-16s %6u %6s %6s %6s %9s %5s %5lu/%-5lu %-8s %s",
+		     f->name, f->weight, "-", "-", "-", "-", "-", f->report.memory_used >> 10,
 		     f->quota >> 10, scanout, f->report.state);
 	line(ctx, text);
 }

@@ -67,6 +67,21 @@ static void set_geometry(const struct vbe_gpu *hw, const struct vbe_mode *mode)
 	write_register(hw, VBE_DISPI_VIRT_WIDTH, mode->virt_width);
 }
 
+/*
+ * The device with ports has no video memory while it is switched off: writes are
+ * lost. No guest may run then, on any CPU.
+ */
+static void change_geometry(const struct vbe_gpu *hw, const struct vbe_mode *mode)
+{
+	if (hw->registers) {
+		set_geometry(hw, mode);
+		return;
+	}
+	gpu_hold_cpus();
+	set_geometry(hw, mode);
+	gpu_release_cpus();
+}
+
 static bool holds(const struct vbe_gpu *hw, const struct vbe_mode *mode, u32 x, u32 y)
 {
 	return read_register(hw, VBE_DISPI_ENABLE) & VBE_DISPI_ENABLED &&
@@ -93,7 +108,7 @@ bool vbe_set_mode(struct vbe_gpu *hw, const struct vbe_mode *mode)
 	if (y > UINT16_MAX || mode->offset % mode->bytes)
 		return false;
 	if (!same_geometry(&hw->set, mode))
-		set_geometry(hw, mode);
+		change_geometry(hw, mode);
 	write_register(hw, VBE_DISPI_X_OFFSET, 0);
 	write_register(hw, VBE_DISPI_Y_OFFSET, (u32)y);
 	write_register(hw, VBE_DISPI_X_OFFSET, x);

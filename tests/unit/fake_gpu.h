@@ -178,6 +178,11 @@ void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data)
 	*data = vector;
 }
 
+u32 cpu_count(void)
+{
+	return 1;
+}
+
 struct percpu *percpu_of(u32 cpu)
 {
 	static struct percpu fake;
