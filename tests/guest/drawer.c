@@ -410,7 +410,8 @@ static void set_mode(struct display *d)
 		fail("DRM_IOCTL_MODE_SETCRTC");
 }
 
-static void make_cursor(struct display *d, const char *name)
+/* False: the driver has none (bochs-drm). */
+static bool make_cursor(struct display *d, const char *name)
 {
 	struct drm_mode_cursor2 c = { .flags = DRM_MODE_CURSOR_BO,
 				      .crtc_id = d->crtc,
@@ -421,8 +422,12 @@ static void make_cursor(struct display *d, const char *name)
 	fill(&d->cursor, 0, 0, CURSOR_SIZE, CURSOR_SIZE, 0);
 	fill(&d->cursor, 0, 0, 24, 24, 0xff000000u | bar_colour(name));
 	c.handle = d->cursor.handle;
-	if (drm(d->fd, DRM_IOCTL_MODE_CURSOR2, &c))
+	if (!drm(d->fd, DRM_IOCTL_MODE_CURSOR2, &c))
+		return true;
+	if (errno != ENXIO)
 		fail("DRM_IOCTL_MODE_CURSOR2");
+	printf("drawer: the driver has no cursor\n");
+	return false;
 }
 
 static void move_cursor(struct display *d, uint32_t frame)
@@ -560,7 +565,7 @@ int main(int argc, char **argv)
 	draw(&d.buffer[0], o.name, 0);
 	set_mode(&d);
 	if (o.cursor)
-		make_cursor(&d, o.name);
+		o.cursor = make_cursor(&d, o.name);
 	run(&d, &o);
 	return 0;
 }
