@@ -10,14 +10,14 @@
 /* VPID and EPT as the processor is to see them at the coming entry (docs/invalidation.md). */
 static void invalidate(struct arch_vcpu *vcpu, struct vmx_vcpu *vmx, u32 cpu)
 {
-	u32 actions = tlb_enter(vmx_tlb_pool(cpu), cpu, &vcpu->tag, vcpu->space, vcpu->flush_linear,
-				&vmx_features.tlb);
+	struct tlb_pool *pool = vmx_tlb_pool(cpu);
+	u32 actions;
 
-	vcpu->flush_linear = false;
-	if (!vmx->launched) /* a stay begins: the tag may be another */
-		vmcs_write(VMCS_VPID, vcpu->tag.value);
-	if (!actions)
+	if (tlb_is_current(pool, &vcpu->tag, vcpu->space, vcpu->flush_linear))
 		return;
+	actions = tlb_enter(pool, cpu, &vcpu->tag, vcpu->space, vcpu->flush_linear,
+			    &vmx_features.tlb);
+	vcpu->flush_linear = false;
 	vmcs_write(VMCS_VPID, vcpu->tag.value);
 	if (actions & TLB_FLUSH_ALL_TAGS)
 		vmx_invvpid(INVALIDATE_ALL, 0);
