@@ -3,7 +3,7 @@
 # Layering, style and static analysis of the whole tree. `make lint` calls it with the
 # compilers' flags in the environment. Each check runs, whatever the others found.
 #
-#   tools/lint.sh [CHECK...]      includes headers format scripts warnings tidy cppcheck
+#   tools/lint.sh [CHECK...]      includes size headers format scripts warnings tidy cppcheck
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -65,6 +65,7 @@ each() { # FUNCTION FILE...: some at a time; xargs fails when one of them did
 }
 
 check_includes() { tools/includes.py; }
+check_size() { tools/size.py; }
 check_headers() { each one_header "${headers[@]}"; }
 check_format() { clang-format --dry-run -Werror "${all[@]}"; }
 check_warnings() {
@@ -94,7 +95,7 @@ check_scripts() {
 }
 
 checks=("$@")
-(($#)) || checks=(includes headers format scripts warnings tidy cppcheck)
+(($#)) || checks=(includes size headers format scripts warnings tidy cppcheck)
 failed=()
 for check in "${checks[@]}"; do
 	start=$EPOCHSECONDS
