@@ -10,22 +10,11 @@
 #define INTERRUPT_FIRST 0xfee00000ULL
 #define INTERRUPT_LAST	0xfeefffffULL
 
-/* Remappable messages, VT-d 5.1.2.2, and redirection entries, 5.1.5.1. */
-#define MSI_BASE	      0xfee00000ULL
-#define MSI_REMAPPABLE	      BIT(4)
-#define MSI_SUBHANDLE_VALID   BIT(3)
-#define MSI_INDEX(index)      ((u64)((index)&0x7fff) << 5 | (u64)((index) >> 15) << 2)
-#define IOAPIC_REMAPPABLE     BIT(48)
-#define IOAPIC_INDEX(index)   ((u64)((index)&0x7fff) << 49 | (u64)((index) >> 15) << 11)
-#define IOAPIC_LEVEL	      BIT(15)
-#define IOAPIC_LOW	      BIT(13)
-#define IOAPIC_DESTINATION(d) ((u64)(d) << 56)
-
-/* A handle is the unit's number and the entry's; this one stands for "not remapped". */
-#define HANDLE(unit, index)  ((u32)(unit) << 16 | (index))
-#define HANDLE_UNIT(handle)  ((handle) >> 16)
-#define HANDLE_INDEX(handle) ((u16)(handle))
-#define HANDLE_NONE	     0xffffffffU
+/* Remappable messages, VT-d 5.1.2.2. */
+#define MSI_BASE	    0xfee00000ULL
+#define MSI_REMAPPABLE	    BIT(4)
+#define MSI_SUBHANDLE_VALID BIT(3)
+#define MSI_INDEX(index)    ((u64)((index)&0x7fff) << 5 | (u64)((index) >> 15) << 2)
 
 /* One element for each unit, handed out by iommu_start(), which runs once. */
 static struct vtd vtd_units[IOMMU_MAX_UNITS];
@@ -56,25 +45,6 @@ static void flush_tables(void *ctx, void *ptr, size_t size)
 {
 	(void)ctx;
 	cache_flush(ptr, size);
-}
-
-static u32 find_clear_bit(const u32 *words, u32 first, u32 limit)
-{
-	for (u32 i = first; i < limit; i++) {
-		if (!(words[i / 32] & BIT(i % 32)))
-			return i;
-	}
-	return limit;
-}
-
-static void set_bit(u32 *words, u32 bit)
-{
-	words[bit / 32] |= (u32)BIT(bit % 32);
-}
-
-static void clear_bit(u32 *words, u32 bit)
-{
-	words[bit / 32] &= ~(u32)BIT(bit % 32);
 }
 
 /* ---- which unit serves a function ------------------------------------------------- */
@@ -139,24 +109,6 @@ static u32 find_unit(struct iommu *iommu, u16 bdf)
 			rest = i;
 	}
 	return rest;
-}
-
-/* The same for an I/O APIC, which is always named, with its requester id. */
-static u32 find_ioapic_unit(struct iommu *iommu, u8 ioapic_id, u16 *source)
-{
-	for (u32 i = 0; i < iommu->unit_count; i++) {
-		struct iommu_unit *unit = iommu->units[i];
-		u32 end = unit->first_scope + unit->scope_count;
-
-		for (u32 s = unit->first_scope; s < end; s++) {
-			const struct acpi_scope *scope = &iommu->dmar.scopes[s];
-
-			if (scope->type == ACPI_SCOPE_IOAPIC &&
-			    scope->enumeration_id == ioapic_id && scope_bdf(iommu, scope, source))
-				return i;
-		}
-	}
-	return iommu->unit_count;
 }
 
 static bool has_reserved_memory(struct iommu *iommu, u16 bdf)
@@ -225,6 +177,7 @@ enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct p
 	iommu->pci = pci;
 	iommu->dmar = *dmar;
 	iommu->features = ~0U;
+	iommu->domain_next = 1;
 	iommu->domain_limit = IOMMU_MAX_DOMAINS + 1;
 	if (!dmar->present)
 		return ERR_NOT_FOUND;
@@ -263,52 +216,15 @@ static enum err flush_domain(struct iommu_domain *domain, u64 iova, u64 size)
 enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
 {
 	enum err err;
-	u32 id;
 
-	*domain = (struct iommu_domain){ .iommu = iommu };
-	spin_lock(&iommu->lock);
-	/* Id 0 is reserved where a unit caches absent entries (CAP.CM). */
-	id = find_clear_bit(iommu->domain_used, 1, iommu->domain_limit);
-	if (id < iommu->domain_limit)
-		set_bit(iommu->domain_used, id);
-	spin_unlock(&iommu->lock);
-	if (id >= iommu->domain_limit)
+	spin_guard(&iommu->lock);
+	*domain = (struct iommu_domain){ .iommu = iommu, .id = (u16)iommu->domain_next };
+	if (iommu->domain_next == iommu->domain_limit)
 		return ERR_FULL;
-	domain->id = (u16)id;
 	err = ptab_init(&domain->pt, iommu->format, &iommu->memory, iommu->max_leaf_level);
-	if (err) {
-		spin_lock(&iommu->lock);
-		clear_bit(iommu->domain_used, id);
-		spin_unlock(&iommu->lock);
-	}
+	if (!err)
+		iommu->domain_next++;
 	return err;
-}
-
-static bool has_functions(struct iommu *iommu, u16 domain_id)
-{
-	for (u32 i = 0; i < ARRAY_SIZE(iommu->attached); i++) {
-		if (iommu->attached[i].domain_id == domain_id)
-			return true;
-	}
-	return false;
-}
-
-enum err iommu_domain_destroy(struct iommu_domain *domain)
-{
-	struct iommu *iommu = domain->iommu;
-	bool busy;
-
-	spin_lock(&iommu->lock);
-	busy = has_functions(iommu, domain->id);
-	spin_unlock(&iommu->lock);
-	if (busy)
-		return ERR_BUSY;
-	/* Each detach has flushed the whole domain: its tables are cached nowhere. */
-	ptab_destroy(&domain->pt);
-	spin_lock(&iommu->lock);
-	clear_bit(iommu->domain_used, domain->id);
-	spin_unlock(&iommu->lock);
-	return OK;
 }
 
 /* The element for `bdf`, or a free one (`domain_id` 0), or the array's size. */
@@ -325,13 +241,15 @@ static u32 find_attachment(struct iommu *iommu, u16 bdf)
 	return unused;
 }
 
-static enum err attach_locked(struct iommu_domain *domain, u16 bdf)
+enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
 {
 	struct iommu *iommu = domain->iommu;
-	u32 place = find_attachment(iommu, bdf);
 	u32 unit = find_unit(iommu, bdf);
+	u32 place;
 	enum err err;
 
+	spin_guard(&iommu->lock);
+	place = find_attachment(iommu, bdf);
 	if (unit == iommu->unit_count)
 		return ERR_NOT_FOUND;
 	if (place == ARRAY_SIZE(iommu->attached))
@@ -348,42 +266,6 @@ static enum err attach_locked(struct iommu_domain *domain, u16 bdf)
 	return OK;
 }
 
-enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
-{
-	enum err err;
-
-	spin_lock(&domain->iommu->lock);
-	err = attach_locked(domain, bdf);
-	spin_unlock(&domain->iommu->lock);
-	return err;
-}
-
-static enum err detach_locked(struct iommu *iommu, u16 bdf)
-{
-	u32 place = find_attachment(iommu, bdf);
-	u32 unit = find_unit(iommu, bdf);
-	enum err err;
-
-	if (place == ARRAY_SIZE(iommu->attached) || !iommu->attached[place].domain_id)
-		return ERR_NOT_FOUND;
-	err = iommu->units[unit]->ops->detach(iommu->units[unit], bdf,
-					      iommu->attached[place].domain_id);
-	/* Not known to be clean: the domain stays busy, and its tables and id in use. */
-	if (!err)
-		iommu->attached[place].domain_id = 0;
-	return err;
-}
-
-enum err iommu_detach(struct iommu *iommu, u16 bdf)
-{
-	enum err err;
-
-	spin_lock(&iommu->lock);
-	err = detach_locked(iommu, bdf);
-	spin_unlock(&iommu->lock);
-	return err;
-}
-
 enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size, u32 rights)
 {
 	struct ptab_attr attr = {
@@ -397,7 +279,7 @@ enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size
 
 	if (last >= iova.raw && iova.raw <= INTERRUPT_LAST && last >= INTERRUPT_FIRST)
 		return ERR_RANGE;
-	spin_lock(&domain->lock);
+	spin_guard(&domain->lock);
 	err = ptab_map(&domain->pt, iova.raw, hpa, size, attr);
 	if (err == ERR_NO_MEMORY || (!err && !(iommu->features & IOMMU_FORGETS_ABSENT))) {
 		/* A table that a failed map has emptied may be in a paging-structure cache. */
@@ -408,7 +290,6 @@ enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size
 		if (!err)
 			err = flushed;
 	}
-	spin_unlock(&domain->lock);
 	return err;
 }
 
@@ -416,106 +297,43 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
 {
 	enum err err;
 
-	spin_lock(&domain->lock);
+	spin_guard(&domain->lock);
 	err = ptab_unmap(&domain->pt, iova.raw, size);
 	if (!err)
 		err = flush_domain(domain, iova.raw, size);
 	if (!err)
 		ptab_reap(&domain->pt);
-	spin_unlock(&domain->lock);
 	return err;
 }
 
 /* ---- interrupts ------------------------------------------------------------------- */
 
-/* Takes a free entry of the unit and fills it. */
-static enum err take_entry(struct iommu *iommu, u32 number, const struct iommu_irq *irq,
-			   u32 *handle)
+enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data)
 {
+	u32 number = find_unit(iommu, irq->source);
 	struct iommu_unit *unit;
-	u32 index;
 	enum err err;
-
-	if (number == iommu->unit_count)
-		return ERR_NOT_FOUND;
-	unit = iommu->units[number];
-	spin_lock(&iommu->lock);
-	index = find_clear_bit(unit->irq_used, 0, IOMMU_IRQ_ENTRIES);
-	err = index == IOMMU_IRQ_ENTRIES ? ERR_FULL : unit->ops->set_irq(unit, (u16)index, irq);
-	if (!err)
-		set_bit(unit->irq_used, index);
-	spin_unlock(&iommu->lock);
-	*handle = HANDLE(number, index);
-	return err;
-}
-
-enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data,
-		       u32 *handle)
-{
-	enum err err;
-	u16 index;
 
 	if (!iommu->irq_remapping) {
 		if (irq->apic_id > 0xff)
 			return ERR_RANGE;
 		*address = MSI_BASE | (u64)irq->apic_id << 12;
 		*data = irq->vector;
-		*handle = HANDLE_NONE;
 		return OK;
 	}
-	err = take_entry(iommu, find_unit(iommu, irq->source), irq, handle);
+	if (number == iommu->unit_count)
+		return ERR_NOT_FOUND;
+	unit = iommu->units[number];
+	spin_guard(&iommu->lock);
+	if (unit->irq_count == IOMMU_IRQ_ENTRIES)
+		return ERR_FULL;
+	err = unit->ops->set_irq(unit, unit->irq_count, irq);
 	if (err)
 		return err;
-	index = HANDLE_INDEX(*handle);
-	*address = MSI_BASE | MSI_REMAPPABLE | MSI_SUBHANDLE_VALID | MSI_INDEX(index);
+	*address = MSI_BASE | MSI_REMAPPABLE | MSI_SUBHANDLE_VALID | MSI_INDEX(unit->irq_count);
 	*data = 0; /* the sub-handle: an offset to the index */
+	unit->irq_count++;
 	return OK;
-}
-
-enum err iommu_irq_set_ioapic(struct iommu *iommu, u8 ioapic_id, const struct iommu_irq *irq,
-			      bool active_low, u64 *entry, u32 *handle)
-{
-	struct iommu_irq full = *irq;
-	u64 pin = irq->vector | (irq->level ? IOAPIC_LEVEL : 0) | (active_low ? IOAPIC_LOW : 0);
-	u32 unit;
-	enum err err;
-
-	if (!iommu->irq_remapping) {
-		if (irq->apic_id > 0xff)
-			return ERR_RANGE;
-		*entry = pin | IOAPIC_DESTINATION(irq->apic_id);
-		*handle = HANDLE_NONE;
-		return OK;
-	}
-	unit = find_ioapic_unit(iommu, ioapic_id, &full.source);
-	err = take_entry(iommu, unit, &full, handle);
-	if (err)
-		return err;
-	*entry = pin | IOAPIC_REMAPPABLE | IOAPIC_INDEX(HANDLE_INDEX(*handle));
-	return OK;
-}
-
-enum err iommu_irq_clear(struct iommu *iommu, u32 handle)
-{
-	struct iommu_unit *unit;
-	enum err err;
-	u16 index = HANDLE_INDEX(handle);
-
-	if (handle == HANDLE_NONE)
-		return OK;
-	if (HANDLE_UNIT(handle) >= iommu->unit_count || index >= IOMMU_IRQ_ENTRIES)
-		return ERR_INVALID;
-	unit = iommu->units[HANDLE_UNIT(handle)];
-	spin_lock(&iommu->lock);
-	if (!(unit->irq_used[index / 32] & BIT(index % 32))) {
-		err = ERR_INVALID;
-	} else {
-		err = unit->ops->clear_irq(unit, index);
-		if (!err)
-			clear_bit(unit->irq_used, index);
-	}
-	spin_unlock(&iommu->lock);
-	return err;
 }
 
 bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault)

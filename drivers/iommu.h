@@ -75,10 +75,8 @@ struct iommu_unit;
 struct iommu_ops {
 	enum err (*enable)(struct iommu_unit *unit);
 	enum err (*attach)(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt);
-	enum err (*detach)(struct iommu_unit *unit, u16 bdf, u16 domain_id);
 	enum err (*flush)(struct iommu_unit *unit, u16 domain_id, u64 iova, u64 size);
 	enum err (*set_irq)(struct iommu_unit *unit, u16 index, const struct iommu_irq *irq);
-	enum err (*clear_irq)(struct iommu_unit *unit, u16 index);
 	bool (*poll_fault)(struct iommu_unit *unit, struct iommu_fault *fault);
 };
 
@@ -89,7 +87,7 @@ struct iommu_unit {
 	bool include_all;
 	u8 first_scope; /* in the DMAR table that the unit is from */
 	u8 scope_count;
-	u32 irq_used[IOMMU_IRQ_ENTRIES / 32];
+	u16 irq_count; /* entries in use: the first ones */
 };
 
 struct iommu {
@@ -101,11 +99,11 @@ struct iommu {
 	u8 max_leaf_level;
 	bool irq_remapping;
 	u32 features;
-	u32 domain_limit;
+	u32 domain_limit; /* ids are below this */
 	u32 unit_count;
 	struct iommu_unit *units[IOMMU_MAX_UNITS];
-	struct spinlock lock; /* the two tables below and irq_used; before a unit's lock */
-	u32 domain_used[(IOMMU_MAX_DOMAINS + 1) / 32];
+	struct spinlock lock; /* what follows and irq_count; before a unit's lock */
+	u32 domain_next; /* id for the next domain; 0 is reserved where CAP.CM is set */
 	struct {
 		u16 bdf;
 		u16 domain_id; /* 0: unused element */
@@ -136,9 +134,6 @@ enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct p
 /* An empty domain. OK; ERR_FULL: no id is left; ERR_NO_MEMORY. */
 enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain) must_check;
 
-/* Gives the domain's tables back. ERR_BUSY: a function is attached; nothing changed. */
-enum err iommu_domain_destroy(struct iommu_domain *domain) must_check;
-
 /*
  * Lets the function reach what the domain maps.
  * OK; ERR_EXISTS: it is in a domain; ERR_DENIED: firmware demands memory of
@@ -146,14 +141,6 @@ enum err iommu_domain_destroy(struct iommu_domain *domain) must_check;
  * ERR_NO_MEMORY; ERR_TIMEOUT, ERR_DEVICE: it is denied as before.
  */
 enum err iommu_attach(struct iommu_domain *domain, u16 bdf) must_check;
-
-/*
- * Denies the function everything again.
- * OK: no access of it is under way any more. ERR_NOT_FOUND: it was not
- * attached. ERR_TIMEOUT, ERR_DEVICE: denied, but the unit may still have old
- * translations; memory that the domain maps must not change hands.
- */
-enum err iommu_detach(struct iommu *iommu, u16 bdf) must_check;
 
 /*
  * Maps `size` bytes (all multiples of 4 KiB) with `rights`. `hpa` must be RAM.
@@ -173,25 +160,13 @@ enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size
 enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size) must_check;
 
 /*
- * Makes the message that raises `irq`, and no other source can use. `handle`
- * is for iommu_irq_clear(). Without remapping the message is the processor's
- * own (SDM vol. 3, 11.11).
+ * Makes the message that raises `irq`, and no other source can use; it stands for good.
+ * Without remapping the message is the processor's own (SDM vol. 3, 11.11).
  * OK; ERR_FULL; ERR_NOT_FOUND: no unit serves the source; ERR_RANGE: an APIC
  * id that the unit cannot address; ERR_TIMEOUT, ERR_DEVICE.
  */
-enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data,
-		       u32 *handle) must_check;
-
-/*
- * The same for input pins of the I/O APIC with the MADT's id `ioapic_id`:
- * `entry` is its redirection entry, unmasked; active low if `active_low`.
- * `irq->source` is not looked at.
- */
-enum err iommu_irq_set_ioapic(struct iommu *iommu, u8 ioapic_id, const struct iommu_irq *irq,
-			      bool active_low, u64 *entry, u32 *handle) must_check;
-
-/* The message raises nothing any more, and its handle is free. */
-enum err iommu_irq_clear(struct iommu *iommu, u32 handle) must_check;
+enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address,
+		       u32 *data) must_check;
 
 /*
  * Takes one recorded fault; false where there is none. Each unit records few:

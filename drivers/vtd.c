@@ -140,6 +140,16 @@ static void store(struct vtd *vtd, u64 *slot, u64 value)
 	publish(vtd, slot, sizeof(*slot));
 }
 
+/* A zeroed table that the unit sees as such; HPA(0): there is no memory. */
+static hpa_t new_frame(struct vtd *vtd)
+{
+	hpa_t hpa = vtd->frames->alloc(vtd->frames->ctx);
+
+	if (hpa.raw)
+		publish(vtd, frame(vtd, hpa), PAGE_SIZE);
+	return hpa;
+}
+
 /* ---- commands and the invalidation queue ------------------------------------------ */
 
 static enum err wait_state(struct vtd *vtd, u32 reg, u32 mask, u32 expected)
@@ -163,12 +173,12 @@ static enum err command(struct vtd *vtd, u32 bit, bool on)
 	return wait_state(vtd, REG_GSTS, bit, on ? bit : 0);
 }
 
-static void put_descriptor(struct vtd *vtd, u64 low, u64 high)
+static void put_descriptor(struct vtd *vtd, struct descriptor descriptor)
 {
 	struct descriptor *queue = frame(vtd, vtd->queue);
 	struct descriptor *slot = &queue[vtd->queue_tail];
 
-	*slot = (struct descriptor){ low, high };
+	*slot = descriptor;
 	publish(vtd, slot, sizeof(*slot));
 	vtd->queue_tail = (vtd->queue_tail + 1) % QUEUE_ENTRIES;
 }
@@ -183,7 +193,8 @@ static enum err run_queue(struct vtd *vtd)
 	u32 fault_state;
 
 	vtd->ticket++;
-	put_descriptor(vtd, INV_WAIT_STATUS | (u64)vtd->ticket << 32, vtd->status.raw);
+	put_descriptor(vtd, (struct descriptor){ INV_WAIT_STATUS | (u64)vtd->ticket << 32,
+						 vtd->status.raw });
 	mmio_write64(vtd->regs + REG_IQT, (u64)vtd->queue_tail * sizeof(struct descriptor));
 	for (u32 i = 0; i < MAX_POLLS; i++) {
 		if (*status == vtd->ticket)
@@ -198,22 +209,30 @@ static enum err run_queue(struct vtd *vtd)
 	return ERR_TIMEOUT;
 }
 
-/* Old chipsets hold writes to tables back in a buffer, 6.8. */
-static enum err flush_write_buffer(struct vtd *vtd)
+/*
+ * Has the unit forget what the descriptors say, once every change to a table has reached
+ * memory: old chipsets hold writes back in a buffer, 6.8.
+ */
+static enum err flush(struct vtd *vtd, const struct descriptor *descriptors, u32 count)
 {
-	return vtd->cap & CAP_RWBF ? command(vtd, GCMD_WBF, true) : OK;
+	enum err err = vtd->cap & CAP_RWBF ? command(vtd, GCMD_WBF, true) : OK;
+
+	if (err || !count)
+		return err;
+	for (u32 i = 0; i < count; i++)
+		put_descriptor(vtd, descriptors[i]);
+	return run_queue(vtd);
 }
 
 static enum err flush_everything(struct vtd *vtd)
 {
-	enum err err = flush_write_buffer(vtd);
+	static const struct descriptor all[] = {
+		{ INV_CONTEXT_GLOBAL, 0 },
+		{ INV_IOTLB_GLOBAL | INV_IOTLB_DRAIN, 0 },
+		{ INV_IRQ_GLOBAL, 0 },
+	};
 
-	if (err)
-		return err;
-	put_descriptor(vtd, INV_CONTEXT_GLOBAL, 0);
-	put_descriptor(vtd, INV_IOTLB_GLOBAL | INV_IOTLB_DRAIN, 0);
-	put_descriptor(vtd, INV_IRQ_GLOBAL, 0);
-	return run_queue(vtd);
+	return flush(vtd, all, ARRAY_SIZE(all));
 }
 
 /*
@@ -234,20 +253,13 @@ static enum err flush_range(struct iommu_unit *unit, u16 domain_id, u64 iova, u6
 	struct vtd *vtd = vtd_of(unit);
 	u32 order = covering_order(iova, iova + (size - 1));
 	u64 domain = INV_DOMAIN(domain_id) | INV_IOTLB_DRAIN;
-	enum err err;
+	struct descriptor pages = { INV_IOTLB_DOMAIN | domain, 0 };
 
-	spin_lock(&vtd->lock);
-	err = flush_write_buffer(vtd);
-	if (!err) {
-		if ((vtd->cap & CAP_PSI) && order <= CAP_MAMV(vtd->cap))
-			put_descriptor(vtd, INV_IOTLB_PAGE | domain,
-				       ALIGN_DOWN(iova, PAGE_SIZE << order) | order);
-		else
-			put_descriptor(vtd, INV_IOTLB_DOMAIN | domain, 0);
-		err = run_queue(vtd);
-	}
-	spin_unlock(&vtd->lock);
-	return err;
+	if ((vtd->cap & CAP_PSI) && order <= CAP_MAMV(vtd->cap))
+		pages = (struct descriptor){ INV_IOTLB_PAGE | domain,
+					     ALIGN_DOWN(iova, PAGE_SIZE << order) | order };
+	spin_guard(&vtd->lock);
+	return flush(vtd, &pages, 1);
 }
 
 /* ---- switching on ----------------------------------------------------------------- */
@@ -306,11 +318,14 @@ static enum err set_tables(struct vtd *vtd)
  * The new tables are in force, and the old ones forgotten, before translation
  * is (or stays) on: at no moment does a device see a mixture.
  */
-static enum err enable_locked(struct vtd *vtd)
+static enum err enable(struct iommu_unit *unit)
 {
-	enum err err = drop_protected_regions(vtd);
+	struct vtd *vtd = vtd_of(unit);
+	enum err err;
 
+	spin_guard(&vtd->lock);
 	mmio_write32(vtd->regs + REG_FECTL, FECTL_IM); /* faults are polled */
+	err = drop_protected_regions(vtd);
 	if (!err)
 		err = start_queue(vtd);
 	if (!err)
@@ -319,25 +334,12 @@ static enum err enable_locked(struct vtd *vtd)
 		err = flush_everything(vtd);
 	if (!err)
 		err = command(vtd, GCMD_TE, true);
-	if (!err && (vtd->ecap & ECAP_IR)) {
-		/* Without CFI a message in the old format, which names any vector, is blocked. */
-		if (read32(vtd, REG_GSTS) & GCMD_CFI)
-			err = command(vtd, GCMD_CFI, false);
-		if (!err)
-			err = command(vtd, GCMD_IRE, true);
-	}
-	return err;
-}
-
-static enum err enable(struct iommu_unit *unit)
-{
-	struct vtd *vtd = vtd_of(unit);
-	enum err err;
-
-	spin_lock(&vtd->lock);
-	err = enable_locked(vtd);
-	spin_unlock(&vtd->lock);
-	return err;
+	if (err || !(vtd->ecap & ECAP_IR))
+		return err;
+	/* Without CFI a message in the old format, which names any vector, is blocked. */
+	if (read32(vtd, REG_GSTS) & GCMD_CFI)
+		err = command(vtd, GCMD_CFI, false);
+	return err ? err : command(vtd, GCMD_IRE, true);
 }
 
 /* ---- root and context tables ------------------------------------------------------ */
@@ -346,61 +348,44 @@ static enum err enable(struct iommu_unit *unit)
  * A root entry has two words, of which legacy mode uses the first; a context
  * table has two words for each function. A bus or function that was never
  * attached has no entry: its accesses end in a fault that is recorded (reasons
- * 1 and 2), and it needs no memory.
+ * 1 and 2), and it needs no memory. NULL: none is left for the bus's table.
  */
 static u64 *context_entry(struct vtd *vtd, u16 bdf)
 {
-	u64 *root = frame(vtd, vtd->root);
-	u64 entry = root[2 * PCI_BUS(bdf)];
-	u64 *table;
-
-	if (!(entry & ROOT_P))
-		return NULL;
-	table = frame(vtd, HPA(ALIGN_DOWN(entry, PAGE_SIZE)));
-	return &table[2 * (bdf & 0xff)];
-}
-
-static enum err make_context_table(struct vtd *vtd, u8 bus)
-{
-	u64 *root = frame(vtd, vtd->root);
+	u64 *root = (u64 *)frame(vtd, vtd->root) + 2 * PCI_BUS(bdf);
 	hpa_t table;
 
-	if (root[2 * bus] & ROOT_P)
-		return OK;
-	table = vtd->frames->alloc(vtd->frames->ctx);
-	if (!table.raw)
-		return ERR_NO_MEMORY;
-	publish(vtd, frame(vtd, table), PAGE_SIZE);
-	store(vtd, &root[2 * bus], table.raw | ROOT_P);
-	return OK;
-}
-
-static enum err flush_context(struct vtd *vtd, u16 bdf, u16 domain_id)
-{
-	enum err err = flush_write_buffer(vtd);
-
-	if (err)
-		return err;
-	put_descriptor(vtd, INV_CONTEXT_DEVICE | INV_DOMAIN(domain_id) | INV_SOURCE(bdf), 0);
-	put_descriptor(vtd, INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(domain_id), 0);
-	return run_queue(vtd);
+	if (!(*root & ROOT_P)) {
+		table = new_frame(vtd);
+		if (!table.raw)
+			return NULL;
+		store(vtd, root, table.raw | ROOT_P);
+	}
+	return (u64 *)frame(vtd, HPA(ALIGN_DOWN(*root, PAGE_SIZE))) + 2 * (bdf & 0xff);
 }
 
 /* With CM set, entries that are not present may be cached too, under domain 0. */
 static enum err flush_absent_context(struct vtd *vtd, u16 bdf)
 {
-	return vtd->cap & CAP_CM ? flush_context(vtd, bdf, 0) : flush_write_buffer(vtd);
+	const struct descriptor absent[] = {
+		{ INV_CONTEXT_DEVICE | INV_DOMAIN(0) | INV_SOURCE(bdf), 0 },
+		{ INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(0), 0 },
+	};
+
+	return flush(vtd, absent, vtd->cap & CAP_CM ? ARRAY_SIZE(absent) : 0);
 }
 
-static enum err attach_locked(struct vtd *vtd, u16 bdf, u16 domain_id, const struct ptab *pt)
+static enum err attach(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt)
 {
+	struct vtd *vtd = vtd_of(unit);
 	u64 width = pt->format->levels == 3 ? CONTEXT_AW_39 : CONTEXT_AW_48;
-	enum err err = make_context_table(vtd, PCI_BUS(bdf));
+	enum err err;
 	u64 *entry;
 
-	if (err)
-		return err;
+	spin_guard(&vtd->lock);
 	entry = context_entry(vtd, bdf);
+	if (!entry)
+		return ERR_NO_MEMORY;
 	store(vtd, &entry[1], width | CONTEXT_DID(domain_id));
 	store(vtd, &entry[0], pt->root.raw | CONTEXT_P);
 	err = flush_absent_context(vtd, bdf);
@@ -409,50 +394,14 @@ static enum err attach_locked(struct vtd *vtd, u16 bdf, u16 domain_id, const str
 	return err;
 }
 
-static enum err attach(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt)
-{
-	struct vtd *vtd = vtd_of(unit);
-	enum err err;
-
-	spin_lock(&vtd->lock);
-	err = attach_locked(vtd, bdf, domain_id, pt);
-	spin_unlock(&vtd->lock);
-	return err;
-}
-
-static enum err detach(struct iommu_unit *unit, u16 bdf, u16 domain_id)
-{
-	struct vtd *vtd = vtd_of(unit);
-	enum err err = OK;
-	u64 *entry;
-
-	spin_lock(&vtd->lock);
-	entry = context_entry(vtd, bdf);
-	if (entry) {
-		store(vtd, &entry[0], 0);
-		err = flush_context(vtd, bdf, domain_id);
-	}
-	spin_unlock(&vtd->lock);
-	return err;
-}
-
 /* ---- interrupt remapping ---------------------------------------------------------- */
-
-static enum err flush_irq(struct vtd *vtd, u16 index)
-{
-	enum err err = flush_write_buffer(vtd);
-
-	if (err)
-		return err;
-	put_descriptor(vtd, INV_IRQ_ENTRY | INV_INDEX(index), 0);
-	return run_queue(vtd);
-}
 
 /* The index was free, so the entry is not present: its upper half may change first. */
 static enum err set_irq(struct iommu_unit *unit, u16 index, const struct iommu_irq *irq)
 {
 	struct vtd *vtd = vtd_of(unit);
-	u64 *entry;
+	const struct descriptor forget = { INV_IRQ_ENTRY | INV_INDEX(index), 0 };
+	u64 *entry = (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
 	u64 low = IRTE_P | IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
 	enum err err;
 
@@ -460,28 +409,12 @@ static enum err set_irq(struct iommu_unit *unit, u16 index, const struct iommu_i
 		return ERR_RANGE;
 	/* An 8-bit APIC id stands in bits 15:8 of the destination. */
 	low |= (u64)irq->apic_id << (vtd->x2apic ? 32 : 40);
-	spin_lock(&vtd->lock);
-	entry = (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
+	spin_guard(&vtd->lock);
 	store(vtd, &entry[1], IRTE_SVT_SID | irq->source);
 	store(vtd, &entry[0], low);
-	err = flush_irq(vtd, index);
+	err = flush(vtd, &forget, 1);
 	if (err)
 		store(vtd, &entry[0], 0);
-	spin_unlock(&vtd->lock);
-	return err;
-}
-
-static enum err clear_irq(struct iommu_unit *unit, u16 index)
-{
-	struct vtd *vtd = vtd_of(unit);
-	u64 *entry;
-	enum err err;
-
-	spin_lock(&vtd->lock);
-	entry = (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
-	store(vtd, &entry[0], 0);
-	err = flush_irq(vtd, index);
-	spin_unlock(&vtd->lock);
 	return err;
 }
 
@@ -490,36 +423,32 @@ static enum err clear_irq(struct iommu_unit *unit, u16 index)
 /* Reasons of legacy mode, 7.2.3 and 5.1.4. */
 static const char *reason_text(u8 code)
 {
-	static const char *const dma[] = {
-		[0x1] = "its bus has no root entry",
-		[0x2] = "it belongs to no domain",
-		[0x3] = "invalid context entry",
-		[0x4] = "address is too wide",
-		[0x5] = "no right to write",
-		[0x6] = "no right to read",
-		[0x7] = "page table cannot be read",
-		[0x8] = "root table cannot be read",
-		[0x9] = "context table cannot be read",
-		[0xa] = "reserved bit in the root entry",
-		[0xb] = "reserved bit in the context entry",
-		[0xc] = "reserved bit in a page-table entry",
-		[0xd] = "translation type is blocked",
-		[0xe] = "address is in the interrupt range",
-	};
-	static const char *const irq[] = {
-		[0x0] = "reserved bit in an interrupt request",
-		[0x1] = "interrupt index is beyond the table",
-		[0x2] = "interrupt entry is not present",
-		[0x3] = "interrupt table cannot be read",
-		[0x4] = "reserved bit in the interrupt entry",
-		[0x5] = "interrupt in compatibility format",
-		[0x6] = "interrupt entry belongs to another source",
+	static const char *const reasons[] = {
+		[0x01] = "its bus has no root entry",
+		[0x02] = "it belongs to no domain",
+		[0x03] = "invalid context entry",
+		[0x04] = "address is too wide",
+		[0x05] = "no right to write",
+		[0x06] = "no right to read",
+		[0x07] = "page table cannot be read",
+		[0x08] = "root table cannot be read",
+		[0x09] = "context table cannot be read",
+		[0x0a] = "reserved bit in the root entry",
+		[0x0b] = "reserved bit in the context entry",
+		[0x0c] = "reserved bit in a page-table entry",
+		[0x0d] = "translation type is blocked",
+		[0x0e] = "address is in the interrupt range",
+		[0x20] = "reserved bit in an interrupt request",
+		[0x21] = "interrupt index is beyond the table",
+		[0x22] = "interrupt entry is not present",
+		[0x23] = "interrupt table cannot be read",
+		[0x24] = "reserved bit in the interrupt entry",
+		[0x25] = "interrupt in compatibility format",
+		[0x26] = "interrupt entry belongs to another source",
 	};
 
-	if (code < ARRAY_SIZE(dma) && dma[code])
-		return dma[code];
-	if (code >= FAULT_IR_LOW && code - FAULT_IR_LOW < (int)ARRAY_SIZE(irq))
-		return irq[code - FAULT_IR_LOW];
+	if (code < ARRAY_SIZE(reasons) && reasons[code])
+		return reasons[code];
 	return "reason unknown to this driver";
 }
 
@@ -561,17 +490,16 @@ static bool take_fault(struct vtd *vtd, struct iommu_fault *fault)
 static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 {
 	struct vtd *vtd = vtd_of(unit);
-	bool found = false;
+	bool found;
 
-	spin_lock(&vtd->lock);
-	if (read32(vtd, REG_FSTS) & (FSTS_PPF | FSTS_PFO)) {
-		found = take_fault(vtd, fault);
-		if (read32(vtd, REG_FSTS) & FSTS_PFO) {
-			mmio_write32(vtd->regs + REG_FSTS, FSTS_PFO);
-			fault->overflow = true;
-		}
+	spin_guard(&vtd->lock);
+	if (!(read32(vtd, REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
+		return false;
+	found = take_fault(vtd, fault);
+	if (read32(vtd, REG_FSTS) & FSTS_PFO) {
+		mmio_write32(vtd->regs + REG_FSTS, FSTS_PFO);
+		fault->overflow = true;
 	}
-	spin_unlock(&vtd->lock);
 	return found;
 }
 
@@ -580,34 +508,19 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 static const struct iommu_ops vtd_ops = {
 	.enable = enable,
 	.attach = attach,
-	.detach = detach,
 	.flush = flush_range,
 	.set_irq = set_irq,
-	.clear_irq = clear_irq,
 	.poll_fault = poll_fault,
 };
 
 static u32 features_of(u64 cap, u64 ecap)
 {
-	u32 features = 0;
-
-	if (cap & CAP_SAGAW_39)
-		features |= IOMMU_LEVELS_3;
-	if (cap & CAP_SAGAW_48)
-		features |= IOMMU_LEVELS_4;
-	if (cap & CAP_SLLPS_2M)
-		features |= IOMMU_PAGES_2M;
-	if (cap & CAP_SLLPS_1G)
-		features |= IOMMU_PAGES_1G;
-	if (ecap & ECAP_SC)
-		features |= IOMMU_SNOOP;
-	if (ecap & ECAP_C)
-		features |= IOMMU_COHERENT;
-	if (ecap & ECAP_IR)
-		features |= IOMMU_REMAPS_IRQ;
-	if (!(cap & (CAP_CM | CAP_RWBF)))
-		features |= IOMMU_FORGETS_ABSENT;
-	return features;
+	return (cap & CAP_SAGAW_39 ? IOMMU_LEVELS_3 : 0) |
+	       (cap & CAP_SAGAW_48 ? IOMMU_LEVELS_4 : 0) |
+	       (cap & CAP_SLLPS_2M ? IOMMU_PAGES_2M : 0) |
+	       (cap & CAP_SLLPS_1G ? IOMMU_PAGES_1G : 0) | (ecap & ECAP_SC ? IOMMU_SNOOP : 0) |
+	       (ecap & ECAP_C ? IOMMU_COHERENT : 0) | (ecap & ECAP_IR ? IOMMU_REMAPS_IRQ : 0) |
+	       (cap & (CAP_CM | CAP_RWBF) ? 0 : IOMMU_FORGETS_ABSENT);
 }
 
 const struct ptab_format *vtd_format(u32 features)
@@ -631,23 +544,23 @@ u64 vtd_register_bytes(volatile void *regs)
 	return ALIGN_UP(MAX(faults_end, iotlb_end), PAGE_SIZE);
 }
 
-static hpa_t new_frame(struct vtd *vtd)
+/* All or none of the unit's own frames. */
+static enum err take_frames(struct vtd *vtd)
 {
-	hpa_t hpa = vtd->frames->alloc(vtd->frames->ctx);
+	hpa_t *const frames[] = { &vtd->root, &vtd->queue, &vtd->status, &vtd->irq_table };
+	u32 taken = 0;
 
-	if (hpa.raw)
-		publish(vtd, frame(vtd, hpa), PAGE_SIZE);
-	return hpa;
-}
-
-static void free_frames(struct vtd *vtd)
-{
-	hpa_t frames[] = { vtd->root, vtd->queue, vtd->status, vtd->irq_table };
-
-	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
-		if (frames[i].raw)
-			vtd->frames->free(vtd->frames->ctx, frames[i]);
+	while (taken < ARRAY_SIZE(frames)) {
+		*frames[taken] = new_frame(vtd);
+		if (!frames[taken]->raw)
+			break;
+		taken++;
 	}
+	if (taken == ARRAY_SIZE(frames))
+		return OK;
+	while (taken--)
+		vtd->frames->free(vtd->frames->ctx, *frames[taken]);
+	return ERR_NO_MEMORY;
 }
 
 enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct iommu_frames *frames,
@@ -668,12 +581,5 @@ enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct iommu_frame
 	/* Remapped x2APIC ids take EIM: without it interrupts could not be delivered. */
 	if (x2apic && (vtd->ecap & ECAP_IR) && !vtd->x2apic)
 		return ERR_UNSUPPORTED;
-	vtd->root = new_frame(vtd);
-	vtd->queue = new_frame(vtd);
-	vtd->status = new_frame(vtd);
-	vtd->irq_table = new_frame(vtd);
-	if (vtd->root.raw && vtd->queue.raw && vtd->status.raw && vtd->irq_table.raw)
-		return OK;
-	free_frames(vtd);
-	return ERR_NO_MEMORY;
+	return take_frames(vtd);
 }

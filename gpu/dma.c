@@ -27,10 +27,9 @@ enum err gpu_dma_message(struct gpu *gpu, u8 vector, u64 *address, u32 *data)
 		.apic_id = percpu_of(gpu->owner_cpu)->apic_id,
 		.vector = vector,
 	};
-	u32 handle; /* kept for good: the GPU's interrupt never moves */
 
 	if (gpu->iommu)
-		return iommu_irq_set(gpu->iommu, &irq, address, data, &handle);
+		return iommu_irq_set(gpu->iommu, &irq, address, data);
 	irq_message(gpu->owner_cpu, vector, address, data);
 	return OK;
 }

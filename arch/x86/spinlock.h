@@ -30,6 +30,24 @@ static inline void spin_unlock(struct spinlock *lock)
 	__atomic_store_n(&lock->owner, lock->owner + 1, __ATOMIC_RELEASE);
 }
 
+/*
+ * Holds `lock` from here to the end of the block, whichever way that is left. One a block, and
+ * only where the lock may be held until then.
+ */
+#define spin_guard(lock) \
+	struct spinlock *guard __attribute__((cleanup(spin_release))) = spin_hold(lock)
+
+static inline struct spinlock *spin_hold(struct spinlock *lock)
+{
+	spin_lock(lock);
+	return lock;
+}
+
+static inline void spin_release(struct spinlock **held)
+{
+	spin_unlock(*held);
+}
+
 static inline bool spin_try_lock(struct spinlock *lock)
 {
 	u32 owner = __atomic_load_n(&lock->owner, __ATOMIC_ACQUIRE);

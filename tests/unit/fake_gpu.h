@@ -276,11 +276,9 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
 	return OK;
 }
 
-enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data,
-		       u32 *handle)
+enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data)
 {
 	(void)iommu;
-	*handle = 0;
 	irq_message(0, irq->vector, address, data);
 	return OK;
 }
