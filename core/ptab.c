@@ -254,22 +254,21 @@ static enum err make_range(const struct ptab *pt, u64 va, u64 size, struct range
 	return OK;
 }
 
-/* Whether the whole range is mapped (`mapped`), or the whole is not (`!mapped`). */
-static bool is_uniform(const struct ptab *pt, const u64 *entries, unsigned level,
-		       struct range range, bool mapped)
+/* Whether anything in the range is mapped. */
+static bool is_any_mapped(const struct ptab *pt, const u64 *entries, unsigned level,
+			  struct range range)
 {
 	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
 		u64 entry = entries[i];
 
-		if (is_present(pt, entry) && !is_leaf(pt, entry, level)) {
-			if (!is_uniform(pt, child_entries(pt, entry), level - 1,
-					slot_part(range, i, level), mapped))
-				return false;
-		} else if (is_present(pt, entry) != mapped) {
-			return false;
-		}
+		if (!is_present(pt, entry))
+			continue;
+		if (is_leaf(pt, entry, level) ||
+		    is_any_mapped(pt, child_entries(pt, entry), level - 1,
+				  slot_part(range, i, level)))
+			return true;
 	}
-	return true;
+	return false;
 }
 
 /* `pa` is where the range's first byte goes. On ERR_NO_MEMORY a part is mapped. */
@@ -312,7 +311,7 @@ static enum err map_range(struct ptab *pt, u64 *entries, unsigned level, struct 
 	return err;
 }
 
-/* No leaf reaches over an edge of the range: split_edges() has seen to that. */
+/* No leaf reaches over an edge of the range: ptab_unmap() has seen to that. */
 static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct range range)
 {
 	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
@@ -328,24 +327,6 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
 		unmap_range(pt, below, level - 1, slot_part(range, i, level));
 		if (is_empty_table(below))
 			bury_table(pt, &entries[i]);
-	}
-	flush_slots(pt, entries, range, level);
-}
-
-static void protect_range(struct ptab *pt, u64 *entries, unsigned level, struct range range,
-			  struct ptab_attr attr)
-{
-	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
-		u64 entry = entries[i];
-
-		if (!is_leaf(pt, entry, level)) {
-			protect_range(pt, child_entries(pt, entry), level - 1,
-				      slot_part(range, i, level), attr);
-			continue;
-		}
-		ptab_write_entry(pt, &entries[i],
-				 encode_leaf(pt->format, leaf_address(pt->format, entry, level),
-					     level, attr));
 	}
 	flush_slots(pt, entries, range, level);
 }
@@ -399,13 +380,6 @@ static enum err split_at(struct ptab *pt, u64 offset)
 	return OK;
 }
 
-static enum err split_edges(struct ptab *pt, struct range range)
-{
-	enum err err = split_at(pt, range.first);
-
-	return err ? err : split_at(pt, range.last + 1);
-}
-
 static void free_tree(struct ptab *pt, hpa_t table, unsigned level)
 {
 	u64 *entries = entries_of(pt, table);
@@ -452,7 +426,7 @@ enum err ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, struct ptab_attr 
 	err = check_attr(pt->format, attr);
 	if (err)
 		return err;
-	if (!is_uniform(pt, root, pt->format->levels, range, false))
+	if (is_any_mapped(pt, root, pt->format->levels, range))
 		return ERR_EXISTS;
 	err = map_range(pt, root, pt->format->levels, range, pa.raw, attr);
 	if (err)
@@ -467,30 +441,12 @@ enum err ptab_unmap(struct ptab *pt, u64 va, u64 size)
 
 	if (err)
 		return err;
-	err = split_edges(pt, range);
+	err = split_at(pt, range.first);
+	if (!err)
+		err = split_at(pt, range.last + 1);
 	if (err)
 		return err;
 	unmap_range(pt, entries_of(pt, pt->root), pt->format->levels, range);
-	return OK;
-}
-
-enum err ptab_protect(struct ptab *pt, u64 va, u64 size, struct ptab_attr attr)
-{
-	u64 *root = entries_of(pt, pt->root);
-	struct range range;
-	enum err err = make_range(pt, va, size, &range);
-
-	if (err)
-		return err;
-	err = check_attr(pt->format, attr);
-	if (err)
-		return err;
-	if (!is_uniform(pt, root, pt->format->levels, range, true))
-		return ERR_NOT_FOUND;
-	err = split_edges(pt, range);
-	if (err)
-		return err;
-	protect_range(pt, root, pt->format->levels, range, attr);
 	return OK;
 }
 

@@ -98,14 +98,6 @@ enum err ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, struct ptab_attr 
  */
 enum err ptab_unmap(struct ptab *pt, u64 va, u64 size) must_check;
 
-/*
- * Gives each page of the range the attributes `attr`. Flush afterwards.
- * OK; ERR_INVALID, ERR_RANGE, ERR_UNSUPPORTED, ERR_NO_MEMORY as above, with no
- * translation changed; ERR_NOT_FOUND: a part of the range is not mapped,
- * nothing changed.
- */
-enum err ptab_protect(struct ptab *pt, u64 va, u64 size, struct ptab_attr attr) must_check;
-
 /* Says where `va` leads; false, `out` untouched, where nothing is mapped. At most 4 steps. */
 bool ptab_lookup(const struct ptab *pt, u64 va, struct ptab_walk *out) must_check;
 

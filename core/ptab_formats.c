@@ -100,33 +100,15 @@ const struct ptab_format ptab_format_ept = {
 		[PTAB_WT] = PTAB_NO_MEMTYPE, [PTAB_WP] = PTAB_NO_MEMTYPE, \
 	}
 
-#define VTD_FORMAT \
-	.leaf_levels = LEAF_4K_2M_1G, .present = VTD_R | VTD_W, .address = ADDRESS_51_12, \
-	.large = VTD_PS, .table_bits = VTD_R | VTD_W, .read = VTD_R, .write = VTD_W, \
-	.memtype = VTD_MEMTYPES, .large_memtype = VTD_MEMTYPES
+#define VTD_FORMAT(title, depth, snoop) \
+	{ \
+		.name = (title), .levels = (depth), .leaf_bits = (snoop), \
+		.leaf_levels = LEAF_4K_2M_1G, .present = VTD_R | VTD_W, .address = ADDRESS_51_12, \
+		.large = VTD_PS, .table_bits = VTD_R | VTD_W, .read = VTD_R, .write = VTD_W, \
+		.memtype = VTD_MEMTYPES, .large_memtype = VTD_MEMTYPES, \
+	}
 
-const struct ptab_format ptab_format_vtd = {
-	.name = "vtd",
-	.levels = 4,
-	VTD_FORMAT,
-};
-
-const struct ptab_format ptab_format_vtd_snoop = {
-	.name = "vtd-snoop",
-	.levels = 4,
-	.leaf_bits = VTD_SNP,
-	VTD_FORMAT,
-};
-
-const struct ptab_format ptab_format_vtd39 = {
-	.name = "vtd39",
-	.levels = 3,
-	VTD_FORMAT,
-};
-
-const struct ptab_format ptab_format_vtd39_snoop = {
-	.name = "vtd39-snoop",
-	.levels = 3,
-	.leaf_bits = VTD_SNP,
-	VTD_FORMAT,
-};
+const struct ptab_format ptab_format_vtd = VTD_FORMAT("vtd", 4, 0);
+const struct ptab_format ptab_format_vtd_snoop = VTD_FORMAT("vtd-snoop", 4, VTD_SNP);
+const struct ptab_format ptab_format_vtd39 = VTD_FORMAT("vtd39", 3, 0);
+const struct ptab_format ptab_format_vtd39_snoop = VTD_FORMAT("vtd39-snoop", 3, VTD_SNP);

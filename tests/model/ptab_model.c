@@ -267,10 +267,7 @@ static void check_page(u64 page)
 	if (is_as(&model[page], found, &walk, model[page].pa))
 		return;
 	CHECK(op.active && page >= op.first && page < op.end);
-	if (after.pa == ~0ULL) /* protect: the address stays */
-		after.pa = model[page].pa;
-	else
-		after.pa += (page - op.first) * 4096;
+	after.pa += (page - op.first) * 4096;
 	CHECK(is_as(&after, found, &walk, after.pa));
 }
 
@@ -395,7 +392,7 @@ static void finish(enum err err)
 	allocations_left = -1;
 	CHECK(pt.tables + pt.buried_tables == used_frames);
 	for (u64 i = op.first; !err && i < op.end; i++) {
-		u64 pa = op.after.pa == ~0ULL ? model[i].pa : op.after.pa + (i - op.first) * 4096;
+		u64 pa = op.after.pa + (i - op.first) * 4096;
 
 		model[i] = op.after;
 		model[i].pa = pa;
@@ -468,22 +465,6 @@ static void try_unmap(u64 first, u64 end)
 	finish(err);
 }
 
-static void try_protect(u64 first, u64 end)
-{
-	struct page after = { .pa = ~0ULL, .attr = random_attr(), .mapped = true };
-	bool hole = any(first, end, false);
-	u64 failures_before = failures;
-	enum err err;
-
-	begin(first, end, after);
-	err = ptab_protect(&pt, va_of(first), (end - first) * 4096, after.attr);
-	if (hole)
-		CHECK(err == ERR_NOT_FOUND);
-	else
-		CHECK(err == (failures != failures_before ? ERR_NO_MEMORY : OK));
-	finish(err);
-}
-
 /* Moves a range to another place, as a BAR does: unmap, flush, map. */
 static void try_remap(u64 first, u64 end)
 {
@@ -552,7 +533,7 @@ static void run_case(const struct format_case *c, unsigned steps)
 		default:
 			mapped_range(&first, &end);
 			if (end > first)
-				try_protect(first, end);
+				try_unmap(first, end);
 		}
 		if (below(3) == 0)
 			ptab_reap(&pt);

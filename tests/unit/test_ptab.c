@@ -50,7 +50,6 @@ static u64 *window(void *ctx, hpa_t table)
 
 static const struct ptab_memory memory = { alloc_table, free_table, window, NULL, NULL };
 static const struct ptab_attr rw = { .read = true, .write = true };
-static const struct ptab_attr ro = { .read = true };
 static struct ptab pt;
 
 static int start(const struct ptab_format *format)
@@ -162,23 +161,6 @@ static void a_map_without_memory_is_rolled_back(void **state)
 	}
 }
 
-static void protect_changes_rights_and_nothing_else(void **state)
-{
-	struct ptab_walk walk;
-
-	(void)state;
-	assert_int_equal(ptab_map(&pt, 0, HPA(MIB(2)), MIB(2), rw), OK);
-	assert_int_equal(ptab_protect(&pt, KIB(4), KIB(4), ro), OK);
-	assert_true(ptab_lookup(&pt, KIB(4), &walk));
-	assert_false(walk.attr.write);
-	assert_int_equal(walk.hpa.raw, MIB(2) + KIB(4));
-	assert_true(ptab_lookup(&pt, KIB(8), &walk));
-	assert_true(walk.attr.write);
-	assert_int_equal(ptab_protect(&pt, 0, MIB(4), ro), ERR_NOT_FOUND);
-	assert_true(ptab_lookup(&pt, KIB(8), &walk));
-	assert_true(walk.attr.write);
-}
-
 static void malformed_ranges_are_refused(void **state)
 {
 	(void)state;
@@ -243,7 +225,6 @@ int main(void)
 		TEST(a_second_mapping_is_refused_and_changes_nothing, start_npt),
 		TEST(an_emptied_table_waits_for_the_flush, start_npt),
 		TEST(a_map_without_memory_is_rolled_back, start_npt),
-		TEST(protect_changes_rights_and_nothing_else, start_npt),
 		TEST(malformed_ranges_are_refused, start_npt),
 		TEST(host_addresses_are_canonical, start_host),
 		TEST(guest_addresses_end_at_48_bits, start_npt),
