@@ -81,15 +81,6 @@ size_t strnlen(const char *s, size_t max)
 	return n;
 }
 
-int strcmp(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return (u8)*a - (u8)*b;
-}
-
 int strncmp(const char *a, const char *b, size_t max)
 {
 	for (; max; max--, a++, b++)
@@ -98,12 +89,9 @@ int strncmp(const char *a, const char *b, size_t max)
 	return 0;
 }
 
-char *strchr(const char *s, int c)
+int strcmp(const char *a, const char *b)
 {
-	for (; *s != (char)c; s++)
-		if (!*s)
-			return NULL;
-	return (char *)s;
+	return strncmp(a, b, ~(size_t)0);
 }
 
 #endif

@@ -20,7 +20,6 @@
 #define strnlen	  own_strnlen
 #define strcmp	  own_strcmp
 #define strncmp	  own_strncmp
-#define strchr	  own_strchr
 #define str_copy  own_str_copy
 #define str_equal own_str_equal
 #include "core/lib/string.c"
@@ -32,7 +31,6 @@
 #undef strnlen
 #undef strcmp
 #undef strncmp
-#undef strchr
 #undef str_copy
 #undef str_equal
 
@@ -137,17 +135,6 @@ static void lengths_end_at_the_terminator_or_the_bound(void **state)
 	free(text);
 }
 
-static void a_character_is_found_at_its_first_place(void **state)
-{
-	const char *text = "a=b=c";
-
-	(void)state;
-	assert_ptr_equal(own_strchr(text, '='), text + 1);
-	assert_ptr_equal(own_strchr(text, 0), text + 5);
-	assert_null(own_strchr(text, 'x'));
-	assert_null(own_strchr("", 'x'));
-}
-
 static void a_copy_is_terminated_and_tells_when_it_was_cut(void **state)
 {
 	char buf[5] = "xxxx";
@@ -172,7 +159,6 @@ int main(void)
 		cmocka_unit_test(comparing_orders_bytes_as_unsigned),
 		cmocka_unit_test(strings_compare_as_in_the_library),
 		cmocka_unit_test(lengths_end_at_the_terminator_or_the_bound),
-		cmocka_unit_test(a_character_is_found_at_its_first_place),
 		cmocka_unit_test(a_copy_is_terminated_and_tells_when_it_was_cut),
 	};
 
