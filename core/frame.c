@@ -53,13 +53,20 @@ static bool is_usable(const struct handover_memory *m)
 	return m->kind == HANDOVER_FREE || m->kind == HANDOVER_LOADER;
 }
 
-static u64 total_ram(const struct handover *record)
+/* How much memory there is that can be used, and where it ends. */
+static u64 measure_ram(const struct handover *record, u64 *top)
 {
 	u64 total = 0;
 
-	for (u64 i = 0; i < record->memory_count; i++)
-		if (is_usable(&record->memory[i]))
-			total += record->memory[i].size;
+	*top = 0;
+	for (u64 i = 0; i < record->memory_count; i++) {
+		const struct handover_memory *m = &record->memory[i];
+
+		if (is_usable(m)) {
+			total += m->size;
+			*top = MAX(*top, m->base + m->size);
+		}
+	}
 	return total;
 }
 
@@ -68,10 +75,9 @@ static u64 total_ram(const struct handover *record)
  * largest free range; the loader's ranges stay out, since we still run on
  * tables that lie there.
  */
-static enum err place_pool(const struct handover *record)
+static enum err place_pool(const struct handover *record, u64 ram)
 {
-	u64 size = ALIGN_DOWN(MIN(MAX(total_ram(record) / POOL_SHARE, POOL_MIN), POOL_MAX),
-			      GMEM_CHUNK_SIZE);
+	u64 size = ALIGN_DOWN(MIN(MAX(ram / POOL_SHARE, POOL_MIN), POOL_MAX), GMEM_CHUNK_SIZE);
 	u64 best = 0, best_size = 0, base;
 
 	for (u64 i = 0; i < record->memory_count; i++) {
@@ -90,16 +96,6 @@ static enum err place_pool(const struct handover *record)
 	frames.pool_size = size;
 	frames.pool = (u8 *)frames.pool_base; /* one to one, until frame_pool_moved() */
 	return OK;
-}
-
-static u64 top_of_ram(const struct handover *record)
-{
-	u64 top = 0;
-
-	for (u64 i = 0; i < record->memory_count; i++)
-		if (is_usable(&record->memory[i]))
-			top = MAX(top, record->memory[i].base + record->memory[i].size);
-	return top;
 }
 
 static void add_guest_chunks(const struct handover *record, const struct handover_memory *m)
@@ -143,27 +139,33 @@ static void find_low_page(const struct handover *record)
 	}
 }
 
+static void take_run(u64 first, u64 pages)
+{
+	for (u64 i = first; i < first + pages; i++)
+		frames.used[i / 64] |= BIT(i % 64);
+	frames.pool_used += pages;
+}
+
 enum err frame_init(const struct handover *record)
 {
-	u64 bitmap_bytes, chunk_bytes;
-	enum err e = place_pool(record);
+	u64 bitmap_bytes, chunk_bytes, top;
+	enum err e = place_pool(record, measure_ram(record, &top));
 
 	if (e)
 		return e;
 	frames.pool_frames = frames.pool_size >> PAGE_SHIFT;
 	bitmap_bytes = ALIGN_UP(frames.pool_frames / 8, PAGE_SIZE);
-	frames.chunk_count = (top_of_ram(record) >> GMEM_CHUNK_SHIFT) + 1;
+	frames.chunk_count = (top >> GMEM_CHUNK_SHIFT) + 1;
 	chunk_bytes = ALIGN_UP(frames.chunk_count * sizeof(struct chunk), PAGE_SIZE);
 	if (bitmap_bytes + chunk_bytes > frames.pool_size / 2)
 		return ERR_NO_MEMORY;
+	frames.pool_used = 0;
 	frames.used = (u64 *)(void *)frames.pool;
 	frames.chunks = (struct chunk *)(void *)(frames.pool + bitmap_bytes);
 	memset(frames.used, 0, bitmap_bytes);
 	for (u64 i = 0; i < frames.chunk_count; i++)
 		frames.chunks[i] = (struct chunk){ .owner = FRAME_OWNER_FIRMWARE };
-	for (u64 i = 0; i < (bitmap_bytes + chunk_bytes) >> PAGE_SHIFT; i++)
-		frames.used[i / 64] |= BIT(i % 64);
-	frames.pool_used = (bitmap_bytes + chunk_bytes) >> PAGE_SHIFT;
+	take_run(0, (bitmap_bytes + chunk_bytes) >> PAGE_SHIFT);
 	frames.own_bytes = record->image_size;
 	for (u64 i = 0; i < record->file_count; i++)
 		frames.files_bytes += ALIGN_UP(record->files[i].size, PAGE_SIZE);
@@ -230,9 +232,7 @@ hpa_t frame_alloc_contiguous(u32 pages)
 		spin_unlock(&frames.lock);
 		return HPA(0);
 	}
-	for (u64 i = first; i < first + pages; i++)
-		frames.used[i / 64] |= BIT(i % 64);
-	frames.pool_used += pages;
+	take_run(first, pages);
 	if (pages == 1)
 		frames.next_hint = first + 1;
 	spin_unlock(&frames.lock);
@@ -250,14 +250,13 @@ void frame_free_contiguous(hpa_t frame, u32 pages)
 	u64 first = (frame.raw - frames.pool_base) >> PAGE_SHIFT;
 
 	invariant(frame.raw >= frames.pool_base && first + pages <= frames.pool_frames);
-	spin_lock(&frames.lock);
+	spin_guard(&frames.lock);
 	for (u64 i = first; i < first + pages; i++) {
 		invariant(frame_is_used(i));
 		frames.used[i / 64] &= ~BIT(i % 64);
 	}
 	frames.pool_used -= pages;
 	frames.next_hint = MIN(frames.next_hint, first);
-	spin_unlock(&frames.lock);
 }
 
 void frame_free(hpa_t frame)
@@ -281,18 +280,14 @@ hpa_t frame_of(const void *ptr)
 
 hpa_t frame_alloc_chunk(u16 owner)
 {
-	hpa_t found = HPA(0);
-
-	spin_lock(&frames.lock);
+	spin_guard(&frames.lock);
 	for (u64 i = 0; i < frames.chunk_count; i++)
 		if (frames.chunks[i].owner == FRAME_OWNER_FREE) {
 			frames.chunks[i].owner = owner;
 			frames.guest_free--;
-			found = HPA(i << GMEM_CHUNK_SHIFT);
-			break;
+			return HPA(i << GMEM_CHUNK_SHIFT);
 		}
-	spin_unlock(&frames.lock);
-	return found;
+	return HPA(0);
 }
 
 static struct chunk *chunk_of(u64 hpa)
@@ -312,27 +307,25 @@ void frame_free_chunk(hpa_t hpa)
 {
 	struct chunk *chunk = chunk_of(hpa.raw);
 
-	spin_lock(&frames.lock);
+	spin_guard(&frames.lock);
 	invariant(chunk->owner != FRAME_OWNER_FREE && chunk->owner != FRAME_OWNER_FIRMWARE);
 	if (chunk->dma_users)
 		chunk->releasing = true;
 	else
 		release(chunk);
-	spin_unlock(&frames.lock);
 }
 
 void frame_dma_get(hpa_t hpa, u64 size)
 {
-	spin_lock(&frames.lock);
+	spin_guard(&frames.lock);
 	for (u64 at = ALIGN_DOWN(hpa.raw, GMEM_CHUNK_SIZE); at < hpa.raw + size;
 	     at += GMEM_CHUNK_SIZE)
 		chunk_of(at)->dma_users++;
-	spin_unlock(&frames.lock);
 }
 
 void frame_dma_put(hpa_t hpa, u64 size)
 {
-	spin_lock(&frames.lock);
+	spin_guard(&frames.lock);
 	for (u64 at = ALIGN_DOWN(hpa.raw, GMEM_CHUNK_SIZE); at < hpa.raw + size;
 	     at += GMEM_CHUNK_SIZE) {
 		struct chunk *chunk = chunk_of(at);
@@ -341,44 +334,25 @@ void frame_dma_put(hpa_t hpa, u64 size)
 		if (!--chunk->dma_users && chunk->releasing)
 			release(chunk);
 	}
-	spin_unlock(&frames.lock);
 }
 
 void frame_get_stats(struct frame_stats *stats)
 {
-	spin_lock(&frames.lock);
-	stats->pool_bytes = frames.pool_size;
-	stats->pool_used_bytes = frames.pool_used << PAGE_SHIFT;
-	stats->guest_bytes = frames.guest_chunks << GMEM_CHUNK_SHIFT;
-	stats->guest_free_bytes = frames.guest_free << GMEM_CHUNK_SHIFT;
-	stats->image_bytes = frames.own_bytes;
-	stats->files_bytes = frames.files_bytes;
-	spin_unlock(&frames.lock);
+	spin_guard(&frames.lock);
+	*stats = (struct frame_stats){
+		.pool_bytes = frames.pool_size,
+		.pool_used_bytes = frames.pool_used << PAGE_SHIFT,
+		.guest_bytes = frames.guest_chunks << GMEM_CHUNK_SHIFT,
+		.guest_free_bytes = frames.guest_free << GMEM_CHUNK_SHIFT,
+		.image_bytes = frames.own_bytes,
+		.files_bytes = frames.files_bytes,
+	};
 }
 
-/* ---- arch/x86/host.h ---- */
+/* What arch/x86/host.h asks for is the same under other names. */
+#define SAME_AS(name) __attribute__((alias(#name)))
 
-hpa_t host_frame_alloc(void)
-{
-	return frame_alloc();
-}
-
-void host_frame_free(hpa_t frame)
-{
-	frame_free(frame);
-}
-
-hpa_t host_frames_alloc(u32 pages)
-{
-	return frame_alloc_contiguous(pages);
-}
-
-void host_frames_free(hpa_t first, u32 pages)
-{
-	frame_free_contiguous(first, pages);
-}
-
-void *host_frame_ptr(hpa_t frame)
-{
-	return frame_ptr(frame);
-}
+hpa_t host_frame_alloc(void) SAME_AS(frame_alloc);
+void host_frame_free(hpa_t frame) SAME_AS(frame_free);
+hpa_t host_frames_alloc(u32 pages) SAME_AS(frame_alloc_contiguous);
+void *host_frame_ptr(hpa_t frame) SAME_AS(frame_ptr);

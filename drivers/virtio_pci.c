@@ -29,7 +29,7 @@ static struct capability read_capability(struct pci *pci, u16 bdf, u8 offset)
 	return out;
 }
 
-/* Map what a capability names, at least `need` bytes of it. */
+/* Map what a capability names, at least `need` bytes of it; `*out` is NULL where that fails. */
 static enum err map(const struct pci_function *function, const struct virtio_pci_cap *cap, u32 need,
 		    volatile void **out)
 {
@@ -46,47 +46,43 @@ static enum err map(const struct pci_function *function, const struct virtio_pci
 	return *out ? OK : ERR_NO_MEMORY;
 }
 
+/* Of several capabilities of one kind the first counts (4.1.4). */
 static enum err take_capability(struct virtio_pci *device, const struct capability *found)
 {
 	const struct virtio_pci_cap *cap = &found->cap;
-	volatile void *where = NULL;
-	enum err e = OK;
+	volatile void **area;
+	u32 need;
 
 	switch (cap->cfg_type) {
 	case VIRTIO_PCI_CAP_COMMON:
-		if (!device->common)
-			e = map(device->function, cap, sizeof(*device->common), &where);
-		if (where)
-			device->common = where;
+		area = (volatile void **)&device->common;
+		need = sizeof(*device->common);
 		break;
 	case VIRTIO_PCI_CAP_NOTIFY:
-		if (!device->notify)
-			e = map(device->function, cap, 2, &where);
-		if (where) {
-			device->notify = where;
-			device->notify_bytes = cap->length;
-			device->notify_multiplier = pci_read(device->pci, device->function->bdf,
-							     found->offset + 16U, 4);
-		}
+		area = (volatile void **)&device->notify;
+		need = 2;
 		break;
 	case VIRTIO_PCI_CAP_ISR:
-		if (!device->isr)
-			e = map(device->function, cap, 1, &where);
-		if (where)
-			device->isr = where;
+		area = (volatile void **)&device->isr;
+		need = 1;
 		break;
 	case VIRTIO_PCI_CAP_DEVICE:
-		if (!device->device)
-			e = map(device->function, cap, 4, &where);
-		if (where) {
-			device->device = where;
-			device->device_bytes = cap->length;
-		}
+		area = (volatile void **)&device->device;
+		need = 4;
 		break;
 	default:
-		break;
+		return OK;
 	}
-	return e;
+	if (*area)
+		return OK;
+	if (cap->cfg_type == VIRTIO_PCI_CAP_DEVICE)
+		device->device_bytes = cap->length;
+	if (cap->cfg_type == VIRTIO_PCI_CAP_NOTIFY) {
+		device->notify_bytes = cap->length;
+		device->notify_multiplier =
+			pci_read(device->pci, device->function->bdf, found->offset + 16U, 4);
+	}
+	return map(device->function, cap, need, area);
 }
 
 enum err virtio_pci_reset(struct virtio_pci *device)
@@ -194,12 +190,6 @@ enum err virtio_pci_queue_enable(struct virtio_pci *device, u16 index, const str
 	return OK;
 }
 
-enum err virtio_pci_config_vector(struct virtio_pci *device, u16 vector)
-{
-	mmio_write16(field(device, config_msix_vector), vector);
-	return mmio_read16(field(device, config_msix_vector)) == vector ? OK : ERR_DEVICE;
-}
-
 void virtio_pci_run(struct virtio_pci *device)
 {
 	u8 status = mmio_read8(field(device, device_status));
@@ -218,15 +208,4 @@ u32 virtio_pci_config_read(struct virtio_pci *device, u32 offset)
 	if (!device->device || device->device_bytes < 4 || offset > device->device_bytes - 4)
 		return ~0U;
 	return mmio_read32(device->device + offset);
-}
-
-void virtio_pci_config_write(struct virtio_pci *device, u32 offset, u32 value)
-{
-	if (device->device && device->device_bytes >= 4 && offset <= device->device_bytes - 4)
-		mmio_write32(device->device + offset, value);
-}
-
-u8 virtio_pci_status(struct virtio_pci *device)
-{
-	return mmio_read8(field(device, device_status));
 }

@@ -58,9 +58,6 @@ u16 virtio_pci_queue_size(struct virtio_pci *device, u16 index);
 must_check enum err virtio_pci_queue_enable(struct virtio_pci *device, u16 index,
 					    const struct virtqueue *vq, u16 vector);
 
-/* The MSI-X entry for configuration changes. ERR_DEVICE as above. */
-must_check enum err virtio_pci_config_vector(struct virtio_pci *device, u16 vector);
-
 /* Bus mastering on, DRIVER_OK. */
 void virtio_pci_run(struct virtio_pci *device);
 
@@ -69,9 +66,5 @@ void virtio_pci_notify(struct virtio_pci *device, u16 index);
 
 /* A dword of device configuration; all ones outside of it. */
 u32 virtio_pci_config_read(struct virtio_pci *device, u32 offset);
-void virtio_pci_config_write(struct virtio_pci *device, u32 offset, u32 value);
-
-/* The status register: VIRTIO_STATUS_NEEDS_RESET tells that the device gave up. */
-u8 virtio_pci_status(struct virtio_pci *device);
 
 #endif

@@ -26,7 +26,6 @@ hpa_t host_frame_alloc(void);
 void host_frame_free(hpa_t frame);
 /* `pages` of them in a row. */
 hpa_t host_frames_alloc(u32 pages);
-void host_frames_free(hpa_t first, u32 pages);
 void *host_frame_ptr(hpa_t frame);
 
 /* Frequency of the TSC; known before virt_ops.cpu_enable() is called. */
