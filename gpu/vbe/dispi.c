@@ -125,10 +125,13 @@ void vbe_edid(u8 edid[VBE_EDID_SIZE], u64 size)
 		0xa5, 0x1b, 0x14, 0x78, 0x06,	    /* digital, cm, gamma, sRGB */
 		0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54,
 	};
-	static const u8 name[] = "\0\0\0\xfc\0Facet\n       ";
-	/* 50 to 75 Hz, 30 to 50 kHz, at most 70 MHz; no formula. */
-	static const u8 limits[] = "\0\0\0\xfd\0\x32\x4b\x1e\x32\x07\x01\n      ";
-	static const u8 dummy[18] = { [3] = 0x10 };
+	/* Name; 50 to 75 Hz, 30 to 50 kHz, at most 70 MHz, no formula; nothing. */
+	static const u8 descriptors[3][18] = {
+		{ 0, 0, 0, 0xfc, 0, 'F', 'a', 'c', 'e', 't', '\n', ' ', ' ', ' ', ' ', ' ', ' ',
+		  ' ' },
+		{ 0, 0, 0, 0xfd, 0, 50, 75, 30, 50, 7, 1, '\n', ' ', ' ', ' ', ' ', ' ', ' ' },
+		{ 0, 0, 0, 0x10 },
+	};
 	u32 first = 0;
 	u8 sum = 0;
 
@@ -144,9 +147,7 @@ void vbe_edid(u8 edid[VBE_EDID_SIZE], u64 size)
 	}
 	memset(edid + 38, 1, 16); /* no standard timings */
 	put_timing(edid + 54, &timings[first]);
-	memcpy(edid + 72, name, 18);
-	memcpy(edid + 90, limits, 18);
-	memcpy(edid + 108, dummy, 18);
+	memcpy(edid + 72, descriptors, sizeof(descriptors));
 	for (u32 i = 0; i < VBE_EDID_SIZE - 1; i++)
 		sum += edid[i];
 	edid[VBE_EDID_SIZE - 1] = (u8)-sum;
