@@ -86,12 +86,48 @@ bool same(const char *a, const char *b);
 void *memset(void *to, int byte, size_t size);
 void *memcpy(void *to, const void *from, size_t size);
 void halt(void) __attribute__((noreturn));
+/* The exceptions' table, on the processor that calls. */
+void exceptions_load(void);
+u32 random(void);
+void random_seed(u32 seed);
 
 /* paging.c: four levels of 4 KiB pages, identity mapped; device memory is uncached */
 void paging_init(void);
+u32 paging_root(void);
 void map_device(u64 address, u64 size);
 /* Zeroed pages that stay allocated. */
 void *pages(size_t count);
+
+/* pci.c: a function is its address as CF8 takes it, 0: not there */
+u32 pci_read(u32 function, u32 offset);
+void pci_write(u32 function, u32 offset, u32 value);
+u32 pci_find(u32 id);
+/* The BAR's address; one that has none gets one. */
+u64 pci_bar(u32 function, u32 bar);
+/* While nobody uses it: the BAR is somewhere else for a moment. */
+u32 pci_bar_size(u32 function, u32 bar);
+
+/* smp.c: the second processor runs `run`, then halts; false if it does not come */
+bool second_start(void (*run)(void));
+
+/* vbe.c: the virtual display with a frame buffer and registers, 1234:1111 */
+#define VBE_ID	   0x11111234 /* device 1111, vendor 1234 */
+#define VBE_PLACES 6
+struct vbe {
+	u32 function;
+	u64 memory, size, registers; /* BAR0 and its size, BAR2 */
+	u32 place_count;
+	u64 place[VBE_PLACES]; /* where BAR0 may be, all different */
+	u64 changes;	       /* of where BAR0 is and whether it is there */
+};
+extern struct vbe vbe;
+bool vbe_init(void);
+/* Through configuration space; each comes back when the change is made. */
+void vbe_decode(bool on);
+void vbe_move(u64 memory);
+/* What facet.test= may say of it. */
+bool bars_run(const char *what);
+void dispi_run(void);
 
 /* gpu.c: the virtual virtio-gpu, polled */
 struct gpu_command {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bare guest's driver for its virtual virtio-gpu: found by ports CF8 and CFC, polled,
- * and as plain as can be. Virtio 1.2, sections 2.7 (split queues), 4.1 (PCI), 5.7 (GPU).
+ * The bare guest's driver for its virtual virtio-gpu: polled, and as plain as can be. Virtio 1.2,
+ * sections 2.7 (split queues), 4.1 (PCI), 5.7 (GPU).
  */
 #include "tests/guest/bare/bare.h"
 
 #define GPU_ID	      0x10501af4 /* device 1050, vendor 1af4 */
-#define BAR_WINDOW    0xe0000000u
 #define RESPONSE_SIZE 512
 #define QUEUE_MAX     64
 #define WAIT_TICKS    10000000000ull /* of the TSC: some seconds */
@@ -57,106 +56,34 @@ static struct {
 	u32 last_length;
 } gpu;
 
-static u32 config_read(u32 function, u32 offset)
-{
-	outl(0xcf8, 0x80000000u | function | (offset & 0xfc));
-	return inl(0xcfc);
-}
-
-static void config_write(u32 function, u32 offset, u32 value)
-{
-	outl(0xcf8, 0x80000000u | function | (offset & 0xfc));
-	outl(0xcfc, value);
-}
-
-/* A bridge that nobody has set up gets the next bus and the whole window. */
-static u32 open_bridge(u32 bridge, u32 *last_bus)
-{
-	u32 buses = config_read(bridge, 0x18);
-
-	if (!((buses >> 8) & 0xff)) {
-		++*last_bus;
-		config_write(bridge, 0x18, *last_bus << 16 | *last_bus << 8 | (bridge >> 16));
-		config_write(bridge, 0x20, 0xe0f0e000u);
-		config_write(bridge, 0x04, 0x6);
-		return *last_bus;
-	}
-	return (buses >> 8) & 0xff;
-}
-
-static u32 find(u32 bus, u32 *last_bus, u32 depth)
-{
-	for (u32 device = 0; device < 32; device++) {
-		for (u32 number = 0; number < 8; number++) {
-			u32 function = bus << 16 | device << 11 | number << 8;
-			u32 id = config_read(function, 0), kind, found;
-
-			if (id == 0xffffffffu) {
-				if (number == 0)
-					break;
-				continue;
-			}
-			if (id == GPU_ID)
-				return function;
-			kind = config_read(function, 0x0c) >> 16;
-			if ((kind & 0x7f) == 1 && depth < 4) {
-				found = find(open_bridge(function, last_bus), last_bus, depth + 1);
-				if (found)
-					return found;
-			}
-			if (number == 0 && !(kind & 0x80))
-				break;
-		}
-	}
-	return 0;
-}
-
-static u64 bar_address(u32 bar)
-{
-	static u32 next = BAR_WINDOW;
-	u32 at = 0x10 + 4 * bar, low = config_read(gpu.function, at);
-	u64 address = low & ~0xfull;
-
-	if ((low & 6) == 4)
-		address |= (u64)config_read(gpu.function, at + 4) << 32;
-	if (address)
-		return address;
-	address = next;
-	next += 0x100000;
-	config_write(gpu.function, at, (u32)address);
-	if ((low & 6) == 4)
-		config_write(gpu.function, at + 4, 0);
-	return address;
-}
-
 /* Vendor capabilities, 4.1.4: type, BAR, offset, length. */
 static bool read_capabilities(void)
 {
 	u32 multiplier = 0;
 	u64 notify = 0;
 
-	for (u32 at = config_read(gpu.function, 0x34) & 0xfc, i = 0; at && i < 48; i++) {
-		u32 head = config_read(gpu.function, at);
-		u32 bar = config_read(gpu.function, at + 4) & 0xff;
+	for (u32 at = pci_read(gpu.function, 0x34) & 0xfc, i = 0; at && i < 48; i++) {
+		u32 head = pci_read(gpu.function, at);
+		u32 bar = pci_read(gpu.function, at + 4) & 0xff;
 		u32 type = head >> 24;
 
 		if ((head & 0xff) == 0x09 && bar < 6 &&
 		    (type == CAP_COMMON || type == CAP_NOTIFY)) {
-			u64 address = bar_address(bar) + config_read(gpu.function, at + 8);
+			u64 address = pci_bar(gpu.function, bar) + pci_read(gpu.function, at + 8);
 
-			map_device(address, config_read(gpu.function, at + 12));
+			map_device(address, pci_read(gpu.function, at + 12));
 			if (type == CAP_COMMON) {
 				gpu.common = (volatile u8 *)address;
 			} else {
 				notify = address;
-				multiplier = config_read(gpu.function, at + 16);
+				multiplier = pci_read(gpu.function, at + 16);
 			}
 		}
 		at = (head >> 8) & 0xfc;
 	}
 	if (!gpu.common || !notify)
 		return false;
-	config_write(gpu.function, 0x04, config_read(gpu.function, 0x04) | 0x6);
+	pci_write(gpu.function, 0x04, pci_read(gpu.function, 0x04) | 0x6);
 	*(volatile u16 *)(gpu.common + QUEUE_SELECT) = 0;
 	notify += (u64) * (volatile u16 *)(gpu.common + QUEUE_NOTIFY_OFF) * multiplier;
 	gpu.doorbell = (volatile u16 *)notify;
@@ -217,9 +144,7 @@ static void make_queue(void)
 
 bool gpu_init(void)
 {
-	u32 last_bus = 0;
-
-	gpu.function = find(0, &last_bus, 0);
+	gpu.function = pci_find(GPU_ID);
 	if (!gpu.function) {
 		say("no gpu");
 		return false;

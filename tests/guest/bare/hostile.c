@@ -6,14 +6,6 @@
 #define FAR_AWAY   0x7ffff0000000ull /* in nobody's memory */
 #define DMA_WINDOW 0x100000000ull
 
-static u32 seed = 12345;
-
-static u32 random(void)
-{
-	seed = seed * 1664525u + 1013904223u;
-	return seed ^ seed >> 15;
-}
-
 static void triple_fault(void)
 {
 	struct __attribute__((packed)) {

@@ -155,6 +155,19 @@ u64 option_number(const char *key, u64 otherwise)
 	return value;
 }
 
+static u32 seed = 12345;
+
+void random_seed(u32 value)
+{
+	seed = value;
+}
+
+u32 random(void)
+{
+	seed = seed * 1664525u + 1013904223u;
+	return seed ^ seed >> 15;
+}
+
 void halt(void)
 {
 	for (;;)
@@ -167,17 +180,23 @@ void exception(u64 vector, u64 error, u64 rip, u64 cr2)
 	halt();
 }
 
-static void exceptions_init(void)
+static struct {
+	u16 offset_low, selector, flags, offset_middle;
+	u32 offset_high, zero;
+} idt[32];
+
+void exceptions_load(void)
 {
-	static struct {
-		u16 offset_low, selector, flags, offset_middle;
-		u32 offset_high, zero;
-	} idt[32];
 	struct __attribute__((packed)) {
 		u16 limit;
 		u64 base;
 	} pointer = { sizeof(idt) - 1, (u64)idt };
 
+	__asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+static void exceptions_init(void)
+{
 	for (u32 i = 0; i < 32; i++) {
 		u64 stub = (u64)exception_stubs + 16 * (u64)i;
 
@@ -187,7 +206,7 @@ static void exceptions_init(void)
 		idt[i].offset_middle = (u16)(stub >> 16);
 		idt[i].offset_high = (u32)(stub >> 32);
 	}
-	__asm__ volatile("lidt %0" : : "m"(pointer));
+	exceptions_load();
 }
 
 void lib_init(const u8 *boot_params)
@@ -223,7 +242,7 @@ void main(const u8 *boot_params)
 		load_run();
 	else if (same(test, "memory"))
 		memory_run();
-	else if (!same(test, "hello") && !hostile_run(test))
+	else if (!same(test, "hello") && !bars_run(test) && !hostile_run(test))
 		say("no test %s", test);
 	say("done");
 	halt();

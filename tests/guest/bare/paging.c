@@ -4,7 +4,7 @@
 
 #define PRESENT	 (1ull << 0)
 #define WRITABLE (1ull << 1)
-#define UNCACHED (1ull << 4)
+#define UNCACHED (3ull << 3) /* PWT and PCD: PAT entry 3, strong UC whatever the host says */
 #define ADDRESS	 0x000ffffffffff000ull
 
 extern u8 bare_heap[];
@@ -46,6 +46,11 @@ void map_device(u64 address, u64 size)
 		map(at, UNCACHED);
 		__asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
 	}
+}
+
+u32 paging_root(void)
+{
+	return (u32)(u64)root;
 }
 
 void paging_init(void)

@@ -103,6 +103,48 @@ common:
 6:	hlt
 	jmp	6b
 
+	/* The second processor's way in. Copied to BARE_SECOND, which is CS:0 in real mode. */
+	.globl	second_code, second_code_end, second_root
+	.code16
+second_code:
+	cli
+	xorl	%eax, %eax
+	movl	%eax, %ds
+	lgdtl	BARE_SECOND + (second_gdt - second_code)
+	movl	%cr4, %eax
+	orl	$0x20, %eax		/* PAE */
+	movl	%eax, %cr4
+	movl	BARE_SECOND + (second_root - second_code), %eax
+	movl	%eax, %cr3
+	movl	$0xc0000080, %ecx	/* EFER */
+	rdmsr
+	orl	$0x100, %eax		/* LME */
+	wrmsr
+	movl	%cr0, %eax
+	andl	$0x9fffffff, %eax	/* caches on */
+	orl	$0x80000001, %eax	/* PG and PE at once: real mode to long mode */
+	movl	%eax, %cr0
+	ljmpl	$0x10, $second64
+	.balign	4
+second_root:
+	.long	0			/* CR3 */
+second_gdt:
+	.word	31
+	.long	gdt
+second_code_end:
+
+	.code64
+second64:
+	movl	$0x18, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	movl	$second_stack_top, %esp
+	xorl	%ebp, %ebp
+	call	second_main
+8:	hlt
+	jmp	8b
+
 	/* Exceptions: one line, then silence. Vectors 0 to 31 are 16 bytes apart. */
 	.balign	16
 	.globl	exception_stubs
@@ -144,3 +186,5 @@ first_pdpt:	.skip 4096
 first_pd:	.skip 4 * 4096
 	.skip	16384
 stack_top:
+	.skip	8192
+second_stack_top:
