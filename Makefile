@@ -171,11 +171,6 @@ $(GUEST)/vmlinux.flat: $(GUEST)/vmlinuz tools/flatkernel.py
 	$(call say,KERNEL,$@)
 	$(Q)$(PYTHON) tools/flatkernel.py $< $@
 
-# The same kernel unpacked: for emulators, on which its own unpacking takes a minute.
-$(GUEST)/vmlinux: tools/vmlinux.py $(GUEST)/vmlinuz
-	$(call say,UNPACK,$@)
-	$(Q)tools/vmlinux.py $(GUEST)/vmlinuz $@
-
 $(GUEST)/drawer: tests/guest/drawer.c Makefile | setup-run
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
@@ -318,7 +313,7 @@ check-on-%:
 	$(Q)$(MAKE) check-system BENCH=$*
 
 .PHONY: guest-programs
-guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare $(GUEST)/vmlinux.flat $(GUEST)/vmlinux
+guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare $(GUEST)/vmlinux.flat
 
 # Each part runs even when one before it failed; the last line counts them all.
 check: check-kvm

@@ -23,7 +23,7 @@ enum config_iommu {
 };
 
 enum config_kind {
-	CONFIG_KIND_LINUX, /* bzImage or vmlinux */
+	CONFIG_KIND_LINUX, /* bzImage */
 	CONFIG_KIND_BARE,  /* flat 64-bit image, loaded at 1 MiB */
 };
 

@@ -16,9 +16,9 @@
 enum err bare_plan(const struct vm *vm, const struct boot_file *image, struct linux_plan *plan)
 {
 	*plan = (struct linux_plan){
-		.parts = { { LAYOUT_HIGH, image->data, image->size } },
-		.part_count = 1,
-		.entry = LAYOUT_HIGH,
+		.kernel = image->data,
+		.kernel_size = image->size,
+		.kernel_gpa = LAYOUT_HIGH,
 		.kernel_file = image,
 	};
 	if (image->size <= MIN(vm->memory.size, GMEM_HOLE_START) - LAYOUT_HIGH)
@@ -88,5 +88,5 @@ enum err bare_finish(struct vm *vm, const struct linux_plan *plan)
 		e = map_range(&b, LAYOUT_ECAM, MAPPED_DEVICE);
 	if (!e)
 		e = gmem_write(&vm->memory, GPA(LAYOUT_ZERO_PAGE), &info, sizeof(info));
-	return e ? e : longmode_enter(vm, b.root, plan->entry, LAYOUT_ZERO_PAGE, STACK_TOP);
+	return e ? e : longmode_enter(vm, b.root, plan->kernel_gpa, LAYOUT_ZERO_PAGE, STACK_TOP);
 }

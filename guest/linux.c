@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Loads a Linux bzImage or vmlinux by the 64-bit boot protocol (Linux: arch/x86/boot.rst). */
+/* Loads a Linux bzImage by the 64-bit boot protocol (Documentation/arch/x86/boot.rst). */
 #include "guest/linux.h"
 
 #include "core/lib/string.h"
 #include "core/log.h"
-#include "guest/elf.h"
 #include "guest/layout.h"
 #include "guest/longmode.h"
 
@@ -21,7 +20,6 @@
 #define HDR_RAMDISK_SIZE   0x21c
 #define HDR_CMD_LINE_PTR   0x228
 #define HDR_INITRD_MAX	   0x22c
-#define HDR_KERNEL_ALIGN   0x230
 #define HDR_XLOADFLAGS	   0x236
 #define HDR_CMDLINE_SIZE   0x238
 #define HDR_PREF_ADDRESS   0x258
@@ -35,14 +33,12 @@
 #define BOOT_FLAG	 0xaa55
 #define MAGIC_HDRS	 0x53726448u
 #define VERSION_MIN	 0x020c
-#define LOADED_HIGH	 1
 #define XLOADFLAG_64	 1
 #define LOADER_UNDEFINED 0xff
 #define SECTOR		 512
 #define E820_RAM	 1
 #define E820_RESERVED	 2
 #define STACK_TOP	 0x8000ULL
-#define ELF_INITRD_END	 GIB(2) /* what every kernel reaches */
 
 struct e820 {
 	u64 base, size;
@@ -74,7 +70,7 @@ static void put64(u8 *p, u64 value)
 	memcpy(p, &value, sizeof(value));
 }
 
-enum err linux_refuse(const struct vm *vm, const struct boot_file *file, const char *what)
+static enum err refuse(const struct vm *vm, const struct boot_file *file, const char *what)
 {
 	log_error("guest %s: %s: %s", vm->name, file->name, what);
 	return ERR_INVALID;
@@ -86,11 +82,11 @@ static enum err check_header(const struct vm *vm, const struct boot_file *file)
 
 	if (file->size < 1024 || get16(image + HDR_BOOT_FLAG) != BOOT_FLAG ||
 	    get32(image + HDR_MAGIC) != MAGIC_HDRS)
-		return linux_refuse(vm, file, "not a Linux bzImage or vmlinux");
+		return refuse(vm, file, "not a Linux bzImage");
 	if (get16(image + HDR_VERSION) < VERSION_MIN)
-		return linux_refuse(vm, file, "boot protocol older than 2.12");
+		return refuse(vm, file, "boot protocol older than 2.12");
 	if (!(get16(image + HDR_XLOADFLAGS) & XLOADFLAG_64))
-		return linux_refuse(vm, file, "has no 64-bit entry point");
+		return refuse(vm, file, "has no 64-bit entry point");
 	return OK;
 }
 
@@ -100,79 +96,53 @@ static u64 low_ram(const struct vm *vm)
 	return MIN(vm->memory.size, GMEM_HOLE_START);
 }
 
-enum err linux_claim(const struct vm *vm, struct linux_plan *plan, u64 gpa, u64 size)
-{
-	const char *name = plan->kernel_file->name;
-
-	if (gpa < plan->kernel_end) {
-		log_error("guest %s: %s: wants address 0x%lx, memory is free from 0x%lx on",
-			  vm->name, name, gpa, plan->kernel_end);
-		return ERR_INVALID;
-	}
-	if (gpa > low_ram(vm) || size > low_ram(vm) - gpa) {
-		log_error("guest %s: %s needs %lu MiB of memory, the guest has %lu", vm->name, name,
-			  (gpa >> 20) + (size >> 20) + 1, vm->memory.size >> 20);
-		return ERR_NO_MEMORY;
-	}
-	plan->kernel_end = gpa + size;
-	return OK;
-}
-
-static enum err place_initrd(const struct vm *vm, const struct boot_file *initrd, u64 limit,
-			     struct linux_plan *plan)
+static enum err place_initrd(const struct vm *vm, const struct boot_file *initrd, u64 kernel_end,
+			     u64 limit, struct linux_plan *plan)
 {
 	u64 top = MIN(low_ram(vm), limit);
 
 	plan->initrd_size = initrd->size;
-	if (initrd->size > top || ALIGN_DOWN(top - initrd->size, PAGE_SIZE) < plan->kernel_end) {
+	if (initrd->size > top || ALIGN_DOWN(top - initrd->size, PAGE_SIZE) < kernel_end) {
 		log_error("guest %s: %s (%lu KiB) and the kernel do not fit in %lu MiB of memory",
 			  vm->name, initrd->name, initrd->size >> 10, vm->memory.size >> 20);
 		return ERR_NO_MEMORY;
 	}
 	plan->initrd_gpa = ALIGN_DOWN(top - initrd->size, PAGE_SIZE);
-	plan->parts[plan->part_count++] =
-		(struct linux_part){ plan->initrd_gpa, initrd->data, initrd->size };
 	return OK;
-}
-
-static enum err plan_bzimage(const struct vm *vm, struct linux_plan *plan)
-{
-	const struct boot_file *kernel = plan->kernel_file;
-	const u8 *image = kernel->data;
-	u64 setup, gpa;
-	enum err e = check_header(vm, kernel);
-
-	if (e)
-		return e;
-	/* 0 means 4, for ancient images. */
-	setup = ((image[HDR_SETUP_SECTS] ? image[HDR_SETUP_SECTS] : 4) + 1ULL) * SECTOR;
-	if (setup + ENTRY_64 >= kernel->size)
-		return linux_refuse(vm, kernel, "cut short: no protected-mode part");
-	if (strlen(vm->config->cmdline) > get32(image + HDR_CMDLINE_SIZE))
-		return linux_refuse(vm, kernel, "takes no command line as long as this guest's");
-	gpa = get64(image + HDR_PREF_ADDRESS);
-	if (!IS_ALIGNED(gpa, PAGE_SIZE))
-		return linux_refuse(vm, kernel, "wants an address that is not a page's");
-	plan->parts[plan->part_count++] =
-		(struct linux_part){ gpa, image + setup, kernel->size - setup };
-	plan->entry = gpa + ENTRY_64;
-	return linux_claim(vm, plan, gpa,
-			   MAX((u64)get32(image + HDR_INIT_SIZE), kernel->size - setup));
 }
 
 enum err linux_plan(const struct vm *vm, const struct boot_file *kernel,
 		    const struct boot_file *initrd, struct linux_plan *plan)
 {
-	u64 limit = ELF_INITRD_END;
-	enum err e;
+	const u8 *image = kernel->data;
+	u64 setup, init_size;
+	enum err e = check_header(vm, kernel);
 
-	*plan = (struct linux_plan){ .kernel_file = kernel, .kernel_end = LAYOUT_HIGH };
-	e = elf_is(kernel) ? elf_plan(vm, plan) : plan_bzimage(vm, plan);
-	if (e || !initrd)
+	if (e)
 		return e;
-	if (!elf_is(kernel))
-		limit = (u64)get32(kernel->data + HDR_INITRD_MAX) + 1;
-	return place_initrd(vm, initrd, limit, plan);
+	*plan = (struct linux_plan){ .kernel_file = kernel };
+	/* 0 means 4, for ancient images. */
+	setup = ((image[HDR_SETUP_SECTS] ? image[HDR_SETUP_SECTS] : 4) + 1ULL) * SECTOR;
+	if (setup + ENTRY_64 >= kernel->size)
+		return refuse(vm, kernel, "cut short: no protected-mode part");
+	plan->kernel = image + setup;
+	plan->kernel_size = kernel->size - setup;
+	plan->kernel_gpa = get64(image + HDR_PREF_ADDRESS);
+	init_size = MAX((u64)get32(image + HDR_INIT_SIZE), plan->kernel_size);
+	if (plan->kernel_gpa < LAYOUT_HIGH || !IS_ALIGNED(plan->kernel_gpa, PAGE_SIZE))
+		return refuse(vm, kernel, "wants an address that is not in memory");
+	if (plan->kernel_gpa > low_ram(vm) || init_size > low_ram(vm) - plan->kernel_gpa) {
+		log_error("guest %s: %s needs %lu MiB of memory, the guest has %lu", vm->name,
+			  kernel->name, ((plan->kernel_gpa + init_size) >> 20) + 1,
+			  vm->memory.size >> 20);
+		return ERR_NO_MEMORY;
+	}
+	if (strlen(vm->config->cmdline) > get32(image + HDR_CMDLINE_SIZE))
+		return refuse(vm, kernel, "takes no command line as long as this guest's");
+	if (!initrd)
+		return OK;
+	return place_initrd(vm, initrd, plan->kernel_gpa + init_size,
+			    (u64)get32(image + HDR_INITRD_MAX) + 1, plan);
 }
 
 /* Memory map of the zero page; returns the number of entries. */
@@ -191,32 +161,14 @@ static u8 fill_e820(const struct vm *vm, u8 *zero_page)
 	return count;
 }
 
-/* The image's own setup header; for a vmlinux, which has none, what the kernel reads of it. */
-static void fill_header(const struct linux_plan *plan, u8 *page)
-{
-	const u8 *image = plan->kernel_file->data;
-
-	if (!elf_is(plan->kernel_file)) {
-		memcpy(page + HDR_START, image + HDR_START,
-		       MIN(0x202ULL + image[HDR_JUMP_LENGTH], HDR_END) - HDR_START);
-		return;
-	}
-	put32(page + HDR_BOOT_FLAG, BOOT_FLAG);
-	put32(page + HDR_MAGIC, MAGIC_HDRS);
-	put32(page + HDR_VERSION, VERSION_MIN);
-	page[HDR_LOADFLAGS] = LOADED_HIGH;
-	put32(page + HDR_INITRD_MAX, (u32)(ELF_INITRD_END - 1));
-	put32(page + HDR_KERNEL_ALIGN, (u32)MIB(2));
-	put64(page + HDR_PREF_ADDRESS, plan->parts[0].gpa);
-	put32(page + HDR_INIT_SIZE, (u32)(plan->kernel_end - plan->parts[0].gpa));
-}
-
 enum err linux_finish(struct vm *vm, const struct linux_plan *plan)
 {
+	const u8 *image = plan->kernel_file->data;
 	u8 page[PAGE_SIZE] = { 0 };
+	u64 header_end = MIN(0x202ULL + image[HDR_JUMP_LENGTH], HDR_END);
 	enum err e;
 
-	fill_header(plan, page);
+	memcpy(page + HDR_START, image + HDR_START, header_end - HDR_START);
 	page[HDR_TYPE_OF_LOADER] = LOADER_UNDEFINED;
 	put32(page + HDR_RAMDISK_IMAGE, (u32)plan->initrd_gpa);
 	put32(page + HDR_RAMDISK_SIZE, (u32)plan->initrd_size);
@@ -230,7 +182,7 @@ enum err linux_finish(struct vm *vm, const struct linux_plan *plan)
 	if (!e)
 		e = longmode_map_large(vm);
 	if (!e)
-		e = longmode_enter(vm, LAYOUT_PAGE_TABLES, plan->entry, LAYOUT_ZERO_PAGE,
-				   STACK_TOP);
+		e = longmode_enter(vm, LAYOUT_PAGE_TABLES, plan->kernel_gpa + ENTRY_64,
+				   LAYOUT_ZERO_PAGE, STACK_TOP);
 	return e;
 }

@@ -20,7 +20,8 @@
 
 enum phase {
 	PHASE_CLEAR,
-	PHASE_COPY,
+	PHASE_KERNEL,
+	PHASE_INITRD,
 	PHASE_FINISH,
 };
 
@@ -28,10 +29,10 @@ enum phase {
 struct machine {
 	enum phase phase;
 	u64 offset;   /* progress in the phase */
-	u32 part;     /* of the plan: being copied */
 	bool restart; /* start again once stopped */
 	bool devices; /* platform, PCI and power exist */
 	struct linux_plan plan;
+	const struct boot_file *initrd;
 	struct power_state power;
 	struct guest_pci pci;
 };
@@ -147,18 +148,18 @@ static enum err plan(struct vm *vm)
 {
 	struct machine *machine = machine_of(vm);
 	const struct boot_file *kernel = find_file(vm, vm->config->kernel);
-	const struct boot_file *initrd = NULL;
 
+	machine->initrd = NULL;
 	if (!kernel)
 		return ERR_NOT_FOUND;
 	if (vm->config->initrd[0]) {
-		initrd = find_file(vm, vm->config->initrd);
-		if (!initrd)
+		machine->initrd = find_file(vm, vm->config->initrd);
+		if (!machine->initrd)
 			return ERR_NOT_FOUND;
 	}
 	if (vm->config->kind == CONFIG_KIND_BARE)
 		return bare_plan(vm, kernel, &machine->plan);
-	return linux_plan(vm, kernel, initrd, &machine->plan);
+	return linux_plan(vm, kernel, machine->initrd, &machine->plan);
 }
 
 enum err machine_start(struct vm *vm)
@@ -176,7 +177,6 @@ enum err machine_start(struct vm *vm)
 	any_started = true;
 	machine->phase = PHASE_CLEAR;
 	machine->offset = 0;
-	machine->part = 0;
 	machine->restart = false;
 	vm->end_claimed = VM_END_NONE;
 	vm->end = VM_END_NONE;
@@ -184,22 +184,17 @@ enum err machine_start(struct vm *vm)
 	return OK;
 }
 
-/* Copy a piece of a part; true: all parts are there. */
-static bool copy_step(struct vm *vm)
+/* Copy a part of a file; true: it is all there. */
+static bool copy_part(struct vm *vm, u64 gpa, const u8 *data, u64 size)
 {
 	struct machine *machine = machine_of(vm);
-	const struct linux_part *part = &machine->plan.parts[machine->part];
-	u64 size = MIN(part->size - machine->offset, COPY_STEP);
+	u64 part = MIN(size - machine->offset, COPY_STEP);
 
 	/* linux_plan() and bare_plan() placed it inside RAM. */
-	invariant(!gmem_write(&vm->memory, GPA(part->gpa + machine->offset),
-			      part->data + machine->offset, size));
-	machine->offset += size;
-	if (machine->offset == part->size) {
-		machine->offset = 0;
-		machine->part++;
-	}
-	return machine->part == machine->plan.part_count;
+	invariant(
+		!gmem_write(&vm->memory, GPA(gpa + machine->offset), data + machine->offset, part));
+	machine->offset += part;
+	return machine->offset == size;
 }
 
 static void next_phase(struct machine *machine)
@@ -233,6 +228,7 @@ static enum err finish(struct vm *vm)
 static void start_step(struct vm *vm)
 {
 	struct machine *machine = machine_of(vm);
+	const struct linux_plan *p = &machine->plan;
 
 	switch (machine->phase) {
 	case PHASE_CLEAR:
@@ -240,8 +236,13 @@ static void start_step(struct vm *vm)
 		if (machine->offset == vm->memory.size >> GMEM_CHUNK_SHIFT)
 			next_phase(machine);
 		return;
-	case PHASE_COPY:
-		if (copy_step(vm))
+	case PHASE_KERNEL:
+		if (copy_part(vm, p->kernel_gpa, p->kernel, p->kernel_size))
+			next_phase(machine);
+		return;
+	case PHASE_INITRD:
+		if (!p->initrd_gpa ||
+		    copy_part(vm, p->initrd_gpa, machine->initrd->data, p->initrd_size))
 			next_phase(machine);
 		return;
 	case PHASE_FINISH:

@@ -106,10 +106,8 @@ static void an_image_goes_to_1_mib_if_it_fits(void **state)
 
 	(void)state;
 	assert_int_equal(plan_of(MIB(63), &plan), OK);
-	assert_int_equal(plan.part_count, 1);
-	assert_int_equal(plan.parts[0].gpa, MIB(1));
-	assert_int_equal(plan.parts[0].size, MIB(63));
-	assert_int_equal(plan.entry, MIB(1));
+	assert_int_equal(plan.kernel_gpa, MIB(1));
+	assert_int_equal(plan.kernel_size, MIB(63));
 	assert_int_equal(plan.initrd_gpa, 0);
 	assert_int_equal(lines_logged, 0);
 	assert_int_equal(plan_of(MIB(63) + 1, &plan), ERR_NO_MEMORY);

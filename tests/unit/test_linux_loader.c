@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The loaders: good images are placed by the boot protocol, broken ones are refused. */
-// SOURCES: guest/linux.c guest/elf.c guest/bare.c guest/longmode.c core/lib/string.c core/lib/fmt.c
+// SOURCES: guest/linux.c guest/bare.c guest/longmode.c core/lib/string.c core/lib/fmt.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -150,11 +150,9 @@ static void kernel_goes_where_it_wants(void **state)
 {
 	(void)state;
 	assert_int_equal(linux_plan(&vm, &kernel, NULL, &plan), OK);
-	assert_int_equal(plan.part_count, 1);
-	assert_int_equal(plan.parts[0].gpa, MIB(16));
-	assert_ptr_equal(plan.parts[0].data, image + 5 * 512);
-	assert_int_equal(plan.parts[0].size, IMAGE_SIZE - 5 * 512);
-	assert_int_equal(plan.entry, MIB(16) + 0x200);
+	assert_int_equal(plan.kernel_gpa, MIB(16));
+	assert_ptr_equal(plan.kernel, image + 5 * 512);
+	assert_int_equal(plan.kernel_size, IMAGE_SIZE - 5 * 512);
 	assert_int_equal(plan.initrd_gpa, 0);
 }
 
@@ -164,9 +162,6 @@ static void initrd_lies_at_the_top_on_a_page(void **state)
 	assert_int_equal(linux_plan(&vm, &kernel, &initrd, &plan), OK);
 	assert_int_equal(plan.initrd_gpa, MIB(256) - 4 * PAGE_SIZE);
 	assert_int_equal(plan.initrd_size, 12345);
-	assert_int_equal(plan.part_count, 2);
-	assert_int_equal(plan.parts[1].gpa, plan.initrd_gpa);
-	assert_int_equal(plan.parts[1].size, 12345);
 }
 
 static void initrd_stays_below_what_the_kernel_reaches(void **state)
@@ -191,7 +186,7 @@ static void zero_setup_sectors_mean_four(void **state)
 	(void)state;
 	put(0x1f1, 0, 1);
 	assert_int_equal(linux_plan(&vm, &kernel, NULL, &plan), OK);
-	assert_ptr_equal(plan.parts[0].data, image + 5 * 512);
+	assert_ptr_equal(plan.kernel, image + 5 * 512);
 }
 
 static void what_is_no_kernel_is_refused(void **state)
@@ -363,185 +358,6 @@ static void a_header_that_claims_to_be_long_is_cut(void **state)
 	assert_int_equal(get(LAYOUT_ZERO_PAGE + 0x268, 8), 0);
 }
 
-/* ---- a vmlinux ---- */
-
-#define TEXT  0 /* program headers by index */
-#define NOTE  1
-#define DATA  2
-#define BSS   3
-#define PHNUM 4
-
-static void put_segment(u32 index, u32 type, u64 offset, u64 paddr, u64 file_size, u64 size)
-{
-	u32 at = 64 + index * 56;
-
-	put(at, type, 4);
-	put(at + 8, offset, 8);
-	put(at + 16, 0xffffffff80000000 + paddr, 8);
-	put(at + 24, paddr, 8);
-	put(at + 32, file_size, 8);
-	put(at + 40, size, 8);
-}
-
-/* What `readelf -l` says of a kernel, but small. */
-static void make_elf(void)
-{
-	memset(image, 0, sizeof(image));
-	memcpy(image, "\177ELF\2\1\1", 7);
-	put(16, 2, 2);	     /* executable */
-	put(18, 62, 2);	     /* x86-64 */
-	put(24, MIB(16), 8); /* entry */
-	put(32, 64, 8);	     /* program headers */
-	put(54, 56, 2);	     /* of that size */
-	put(56, PHNUM, 2);
-	put_segment(TEXT, 1, 0x400, MIB(16), 0x800, 0x800);
-	put_segment(NOTE, 4, 0x600, MIB(16) + 0x200, 0x40, 0x40);
-	put_segment(DATA, 1, 0xc00, MIB(20), 0x400, 0x2000);
-	put_segment(BSS, 1, 0, MIB(24), 0, MIB(2) - 5);
-	kernel.name = "vmlinux";
-}
-
-static void segments_go_to_their_physical_addresses(void **state)
-{
-	(void)state;
-	make_elf();
-	assert_int_equal(linux_plan(&vm, &kernel, &initrd, &plan), OK);
-	assert_int_equal(plan.part_count, 3);
-	assert_int_equal(plan.parts[0].gpa, MIB(16));
-	assert_ptr_equal(plan.parts[0].data, image + 0x400);
-	assert_int_equal(plan.parts[0].size, 0x800);
-	assert_int_equal(plan.parts[1].gpa, MIB(20));
-	assert_ptr_equal(plan.parts[1].data, image + 0xc00);
-	assert_int_equal(plan.parts[1].size, 0x400);
-	assert_int_equal(plan.parts[2].gpa, plan.initrd_gpa);
-	assert_int_equal(plan.entry, MIB(16));
-	assert_int_equal(plan.kernel_end, MIB(26) - 5);
-}
-
-static void vmlinux_gets_a_header_and_is_entered_at_its_entry(void **state)
-{
-	u64 zp = LAYOUT_ZERO_PAGE;
-
-	(void)state;
-	make_elf();
-	put(24, MIB(16) + 0x7ff, 8);
-	finish(MIB(256));
-	assert_int_equal(entered.rip, MIB(16) + 0x7ff);
-	assert_int_equal(entered.gpr[GPR_RSI], zp);
-	assert_true(entered.cr0 & CR0_PG);
-	assert_int_equal(get(zp + 0x1ef, 1), 0); /* sentinel */
-	assert_int_equal(get(zp + 0x1fe, 2), 0xaa55);
-	assert_int_equal(get(zp + 0x202, 4), 0x53726448);
-	assert_int_equal(get(zp + 0x206, 2), 0x020c);
-	assert_int_equal(get(zp + 0x210, 1), 0xff);
-	assert_int_equal(get(zp + 0x211, 1), 1);
-	assert_int_equal(get(zp + 0x218, 4), plan.initrd_gpa);
-	assert_int_equal(get(zp + 0x21c, 4), 12345);
-	assert_int_equal(get(zp + 0x228, 4), LAYOUT_CMDLINE);
-	assert_int_equal(get(zp + 0x230, 4), MIB(2));
-	assert_int_equal(get(zp + 0x250, 8), 0); /* setup_data */
-	assert_int_equal(get(zp + 0x258, 8), MIB(16));
-	assert_int_equal(get(zp + 0x260, 4), MIB(10) - 5);
-	assert_int_equal(map_covers(1), MIB(256) - (MIB(1) - LAYOUT_LOW_END));
-}
-
-static void initrd_of_a_vmlinux_stays_below_2_gib(void **state)
-{
-	(void)state;
-	make_elf();
-	vm.memory.size = GIB(6);
-	assert_int_equal(linux_plan(&vm, &kernel, &initrd, &plan), OK);
-	assert_int_equal(plan.initrd_gpa, GIB(2) - 4 * PAGE_SIZE);
-}
-
-static void initrd_does_not_reach_into_the_bss(void **state)
-{
-	(void)state;
-	make_elf();
-	vm.memory.size = MIB(26) + 3 * PAGE_SIZE;
-	refused(ERR_NO_MEMORY, "init.gz (12 KiB) and the kernel do not fit");
-	vm.memory.size = MIB(26) + 4 * PAGE_SIZE;
-	assert_int_equal(linux_plan(&vm, &kernel, &initrd, &plan), OK);
-}
-
-struct hostile {
-	u32 offset, size;
-	u64 value;
-	enum err expected;
-	const char *said;
-};
-
-#define PH(index, field) (64 + (index)*56 + (field))
-
-static void hostile_headers_are_refused(void **state)
-{
-	static const struct hostile cases[] = {
-		{ 4, 1, 1, ERR_INVALID, "not an ELF executable for x86-64" }, /* 32 bits */
-		{ 5, 1, 2, ERR_INVALID, "not an ELF executable for x86-64" }, /* big-endian */
-		{ 6, 1, 0, ERR_INVALID, "not an ELF executable for x86-64" },
-		{ 16, 2, 3, ERR_INVALID, "not an ELF executable for x86-64" }, /* to be moved */
-		{ 18, 2, 183, ERR_INVALID, "not an ELF executable for x86-64" },
-		{ 54, 2, 32, ERR_INVALID, "program headers" },
-		{ 56, 2, 0xffff, ERR_INVALID, "program headers" },
-		{ 56, 2, 0, ERR_INVALID, "entry point" },
-		{ 32, 8, IMAGE_SIZE - PHNUM * 56 + 1, ERR_INVALID, "program headers" },
-		{ 32, 8, ~0ULL, ERR_INVALID, "program headers" },
-		{ 32, 8, ~0ULL - PHNUM * 56 + 1, ERR_INVALID, "program headers" },
-		{ 24, 8, MIB(16) - 1, ERR_INVALID, "entry point" },
-		{ 24, 8, MIB(16) + 0x800, ERR_INVALID, "entry point" },
-		{ 24, 8, MIB(24), ERR_INVALID, "entry point" }, /* in zeroes */
-		{ 24, 8, 0xffffffff81000000, ERR_INVALID, "entry point" },
-		{ PH(TEXT, 8), 8, IMAGE_SIZE - 0x7ff, ERR_INVALID, "cut short: a segment" },
-		{ PH(TEXT, 8), 8, ~0ULL, ERR_INVALID, "cut short: a segment" },
-		{ PH(TEXT, 8), 8, ~0ULL - 0x7ff, ERR_INVALID, "cut short: a segment" },
-		{ PH(TEXT, 32), 8, ~0ULL, ERR_INVALID, "cut short: a segment" },
-		{ PH(TEXT, 32), 8, 0x801, ERR_INVALID, "smaller than its contents" },
-		{ PH(TEXT, 24), 8, 0, ERR_INVALID, "address 0x0, memory is free from 0x100000" },
-		{ PH(TEXT, 24), 8, LAYOUT_PAGE_TABLES, ERR_INVALID, "address 0x9000" },
-		{ PH(TEXT, 24), 8, LAYOUT_ACPI, ERR_INVALID, "address 0xe0000" },
-		{ PH(TEXT, 24), 8, MIB(1) - 1, ERR_INVALID, "address 0xfffff" },
-		{ PH(TEXT, 24), 8, MIB(256), ERR_NO_MEMORY, "needs 257 MiB" },
-		{ PH(TEXT, 24), 8, LAYOUT_BAR32, ERR_NO_MEMORY, "needs 3073 MiB" },
-		{ PH(TEXT, 24), 8, ~0ULL, ERR_NO_MEMORY, "needs" },
-		{ PH(TEXT, 40), 8, MIB(4) + 1, ERR_INVALID, "free from 0x1400001" }, /* overlap */
-		{ PH(TEXT, 40), 8, ~0ULL, ERR_NO_MEMORY, "needs" },
-		{ PH(TEXT, 40), 8, ~0ULL - MIB(16) + 1, ERR_NO_MEMORY, "needs" },
-		{ PH(DATA, 24), 8, MIB(16) + 0x7ff, ERR_INVALID, "free from 0x1000800" },
-		{ PH(BSS, 40), 8, MIB(232) + 1, ERR_NO_MEMORY, "vmlinux needs 257 MiB" },
-	};
-
-	(void)state;
-	for (u32 i = 0; i < ARRAY_SIZE(cases); i++) {
-		make_elf();
-		last_line[0] = 0;
-		put(cases[i].offset, cases[i].value, cases[i].size);
-		refused(cases[i].expected, cases[i].said);
-	}
-}
-
-static void too_many_segments_are_refused(void **state)
-{
-	(void)state;
-	for (u32 count = LINUX_KERNEL_PARTS; count <= LINUX_KERNEL_PARTS + 1; count++) {
-		make_elf();
-		put(56, count, 2);
-		for (u32 i = 0; i < count; i++)
-			put_segment(i, 1, 0, MIB(16 + i), 0x100, 0x100);
-		assert_int_equal(linux_plan(&vm, &kernel, &initrd, &plan),
-				 count == LINUX_KERNEL_PARTS ? OK : ERR_INVALID);
-	}
-	assert_true(said("too many segments"));
-}
-
-static void a_cut_vmlinux_is_refused(void **state)
-{
-	(void)state;
-	make_elf();
-	for (kernel.size = 0; kernel.size < 0x1000; kernel.size++)
-		assert_int_equal(linux_plan(&vm, &kernel, NULL, &plan), ERR_INVALID);
-	assert_int_equal(linux_plan(&vm, &kernel, NULL, &plan), OK);
-}
-
 /* ---- bare images ---- */
 
 static void bare_image_gets_small_pages(void **state)
@@ -587,13 +403,6 @@ int main(void)
 		TEST(kernel_is_entered_in_long_mode),
 		TEST(first_4_gib_are_mapped_one_to_one),
 		TEST(a_header_that_claims_to_be_long_is_cut),
-		TEST(segments_go_to_their_physical_addresses),
-		TEST(vmlinux_gets_a_header_and_is_entered_at_its_entry),
-		TEST(initrd_of_a_vmlinux_stays_below_2_gib),
-		TEST(initrd_does_not_reach_into_the_bss),
-		TEST(hostile_headers_are_refused),
-		TEST(too_many_segments_are_refused),
-		TEST(a_cut_vmlinux_is_refused),
 		TEST(bare_image_gets_small_pages),
 		TEST(bare_image_that_is_too_large_is_refused),
 	};

@@ -113,11 +113,11 @@ enum err linux_plan(const struct vm *vm, const struct boot_file *kernel,
 {
 	(void)vm;
 	*plan = (struct linux_plan){
-		.parts = { { KERNEL_AT, kernel->data, KERNEL_SIZE / 2 },
-			   { KERNEL_AT + KERNEL_SIZE / 2, kernel->data + KERNEL_SIZE / 2,
-			     KERNEL_SIZE - KERNEL_SIZE / 2 },
-			   { INITRD_AT, initrd ? initrd->data : NULL, initrd ? initrd->size : 0 } },
-		.part_count = initrd ? 3 : 2,
+		.kernel = kernel->data,
+		.kernel_size = kernel->size,
+		.kernel_gpa = KERNEL_AT,
+		.initrd_gpa = INITRD_AT,
+		.initrd_size = initrd ? initrd->size : 0,
 		.kernel_file = kernel,
 	};
 	return OK;
