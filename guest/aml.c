@@ -57,21 +57,19 @@ void aml_name(struct aml *aml, const char *name)
 
 void aml_integer(struct aml *aml, u64 value)
 {
+	static const struct {
+		u8 op, bytes;
+	} forms[] = { { OP_BYTE, 1 }, { OP_WORD, 2 }, { OP_DWORD, 4 }, { OP_QWORD, 8 } };
+	u32 i = 0;
+
 	if (value <= 1) {
 		aml_byte(aml, (u8)value); /* ZeroOp, OneOp */
-	} else if (value <= 0xff) {
-		aml_byte(aml, OP_BYTE);
-		aml_bytes(aml, &value, 1);
-	} else if (value <= 0xffff) {
-		aml_byte(aml, OP_WORD);
-		aml_bytes(aml, &value, 2);
-	} else if (value <= 0xffffffff) {
-		aml_byte(aml, OP_DWORD);
-		aml_bytes(aml, &value, 4);
-	} else {
-		aml_byte(aml, OP_QWORD);
-		aml_bytes(aml, &value, 8);
+		return;
 	}
+	while (forms[i].bytes < 8 && value >> (8 * forms[i].bytes))
+		i++;
+	aml_byte(aml, forms[i].op);
+	aml_bytes(aml, &value, forms[i].bytes);
 }
 
 void aml_name_integer(struct aml *aml, const char *name, u64 value)
@@ -103,13 +101,16 @@ void aml_name_eisaid(struct aml *aml, const char *name, const char *id)
 	aml_bytes(aml, bytes, sizeof(bytes));
 }
 
-/* Room for the length; it counts itself and all that follows. */
-static aml_mark begin(struct aml *aml)
+/* An operator, and room for the length, which counts itself and all that follows. */
+static aml_mark begin(struct aml *aml, u8 op, const char *name)
 {
 	static const u8 room[LENGTH_BYTES];
-	aml_mark mark = aml->length;
+	aml_mark mark;
 
+	aml_byte(aml, op);
+	mark = aml->length;
 	aml_bytes(aml, room, sizeof(room));
+	aml_name(aml, name);
 	return mark;
 }
 
@@ -126,64 +127,45 @@ void aml_end(struct aml *aml, aml_mark mark)
 
 aml_mark aml_scope(struct aml *aml, const char *name)
 {
-	aml_mark mark;
-
-	aml_byte(aml, OP_SCOPE);
-	mark = begin(aml);
-	aml_name(aml, name);
-	return mark;
+	return begin(aml, OP_SCOPE, name);
 }
 
 aml_mark aml_device(struct aml *aml, const char *name)
 {
-	aml_mark mark;
-
 	aml_byte(aml, OP_EXT);
-	aml_byte(aml, OP_EXT_DEVICE);
-	mark = begin(aml);
-	aml_name(aml, name);
-	return mark;
+	return begin(aml, OP_EXT_DEVICE, name);
 }
 
 aml_mark aml_method(struct aml *aml, const char *name, u8 arguments, bool serialized)
 {
-	aml_mark mark;
+	aml_mark mark = begin(aml, OP_METHOD, name);
 
-	aml_byte(aml, OP_METHOD);
-	mark = begin(aml);
-	aml_name(aml, name);
 	aml_byte(aml, (u8)(arguments | (serialized ? 8 : 0)));
 	return mark;
 }
 
 aml_mark aml_package(struct aml *aml, u8 elements)
 {
-	aml_mark mark;
+	aml_mark mark = begin(aml, OP_PACKAGE, "");
 
-	aml_byte(aml, OP_PACKAGE);
-	mark = begin(aml);
 	aml_byte(aml, elements);
 	return mark;
 }
 
 aml_mark aml_if(struct aml *aml)
 {
-	aml_byte(aml, OP_IF);
-	return begin(aml);
+	return begin(aml, OP_IF, "");
 }
 
 aml_mark aml_else(struct aml *aml)
 {
-	aml_byte(aml, OP_ELSE);
-	return begin(aml);
+	return begin(aml, OP_ELSE, "");
 }
 
 void aml_buffer(struct aml *aml, const void *data, u8 size)
 {
-	aml_mark mark;
+	aml_mark mark = begin(aml, OP_BUFFER, "");
 
-	aml_byte(aml, OP_BUFFER);
-	mark = begin(aml);
 	aml_integer(aml, size);
 	aml_bytes(aml, data, size);
 	aml_end(aml, mark);
@@ -197,8 +179,7 @@ aml_mark aml_resources(struct aml *aml)
 
 	aml_byte(aml, OP_NAME);
 	aml_name(aml, "_CRS");
-	aml_byte(aml, OP_BUFFER);
-	mark = begin(aml);
+	mark = begin(aml, OP_BUFFER, "");
 	aml_bytes(aml, size, sizeof(size));
 	return mark;
 }

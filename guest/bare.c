@@ -74,18 +74,15 @@ static enum err map_range(struct builder *b, u64 start, u64 size)
 
 enum err bare_finish(struct vm *vm, const struct linux_plan *plan)
 {
+	static const u64 devices[] = { LAYOUT_BAR32, LAYOUT_BAR64, LAYOUT_ECAM };
 	struct builder b = { vm, TABLES, TABLES + PAGE_SIZE };
 	struct bare_info info = { vm->memory.size, vm->vcpu_count, LAYOUT_RSDP, { 0 } };
 	enum err e;
 
 	(void)str_copy(info.cmdline, sizeof(info.cmdline), vm->config->cmdline);
 	e = map_range(&b, 0, MAPPED_LOW);
-	if (!e)
-		e = map_range(&b, LAYOUT_BAR32, MAPPED_DEVICE);
-	if (!e)
-		e = map_range(&b, LAYOUT_BAR64, MAPPED_DEVICE);
-	if (!e)
-		e = map_range(&b, LAYOUT_ECAM, MAPPED_DEVICE);
+	for (u32 i = 0; i < ARRAY_SIZE(devices) && !e; i++)
+		e = map_range(&b, devices[i], MAPPED_DEVICE);
 	if (!e)
 		e = gmem_write(&vm->memory, GPA(LAYOUT_ZERO_PAGE), &info, sizeof(info));
 	return e ? e : longmode_enter(vm, b.root, plan->kernel_gpa, LAYOUT_ZERO_PAGE, STACK_TOP);

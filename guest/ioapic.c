@@ -157,11 +157,9 @@ static void write_index(struct ioapic *ioapic, u32 value, struct outbox *outbox)
 {
 	u32 index = ioapic->s.select;
 
-	if (index == INDEX_ID) {
+	if (index == INDEX_ID)
 		ioapic->s.id = value & 0x0f000000u;
-		return;
-	}
-	if (index - INDEX_REDIRECTION < 2 * IOAPIC_PINS)
+	else if (index - INDEX_REDIRECTION < 2 * IOAPIC_PINS)
 		write_entry(ioapic, index - INDEX_REDIRECTION, value, outbox);
 }
 
@@ -198,11 +196,10 @@ enum access_result ioapic_mmio(struct vcpu *vcpu, void *ctx, struct access *acce
 		return ACCESS_HANDLED;
 	}
 	access->value = 0;
-	spin_lock(&ioapic->lock);
+	spin_guard(&ioapic->lock);
 	if (access->offset == REG_SELECT)
 		access->value = ioapic->s.select;
 	else if (access->offset == REG_WINDOW)
 		access->value = read_index(ioapic);
-	spin_unlock(&ioapic->lock);
 	return ACCESS_HANDLED;
 }

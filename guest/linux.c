@@ -45,29 +45,18 @@ struct e820 {
 	u32 type;
 } packed_struct;
 
-static u16 get16(const u8 *p)
+/* A field of `size` bytes, little-endian. */
+static u64 get(const u8 *p, size_t size)
 {
-	return (u16)(p[0] | p[1] << 8);
+	u64 value = 0;
+
+	memcpy(&value, p, size);
+	return value;
 }
 
-static u32 get32(const u8 *p)
+static void put(u8 *p, u64 value, size_t size)
 {
-	return get16(p) | (u32)get16(p + 2) << 16;
-}
-
-static u64 get64(const u8 *p)
-{
-	return get32(p) | (u64)get32(p + 4) << 32;
-}
-
-static void put32(u8 *p, u32 value)
-{
-	memcpy(p, &value, sizeof(value));
-}
-
-static void put64(u8 *p, u64 value)
-{
-	memcpy(p, &value, sizeof(value));
+	memcpy(p, &value, size);
 }
 
 static enum err refuse(const struct vm *vm, const struct boot_file *file, const char *what)
@@ -80,12 +69,12 @@ static enum err check_header(const struct vm *vm, const struct boot_file *file)
 {
 	const u8 *image = file->data;
 
-	if (file->size < 1024 || get16(image + HDR_BOOT_FLAG) != BOOT_FLAG ||
-	    get32(image + HDR_MAGIC) != MAGIC_HDRS)
+	if (file->size < 1024 || get(image + HDR_BOOT_FLAG, 2) != BOOT_FLAG ||
+	    get(image + HDR_MAGIC, 4) != MAGIC_HDRS)
 		return refuse(vm, file, "not a Linux bzImage");
-	if (get16(image + HDR_VERSION) < VERSION_MIN)
+	if (get(image + HDR_VERSION, 2) < VERSION_MIN)
 		return refuse(vm, file, "boot protocol older than 2.12");
-	if (!(get16(image + HDR_XLOADFLAGS) & XLOADFLAG_64))
+	if (!(get(image + HDR_XLOADFLAGS, 2) & XLOADFLAG_64))
 		return refuse(vm, file, "has no 64-bit entry point");
 	return OK;
 }
@@ -127,8 +116,8 @@ enum err linux_plan(const struct vm *vm, const struct boot_file *kernel,
 		return refuse(vm, kernel, "cut short: no protected-mode part");
 	plan->kernel = image + setup;
 	plan->kernel_size = kernel->size - setup;
-	plan->kernel_gpa = get64(image + HDR_PREF_ADDRESS);
-	init_size = MAX((u64)get32(image + HDR_INIT_SIZE), plan->kernel_size);
+	plan->kernel_gpa = get(image + HDR_PREF_ADDRESS, 8);
+	init_size = MAX(get(image + HDR_INIT_SIZE, 4), plan->kernel_size);
 	if (plan->kernel_gpa < LAYOUT_HIGH || !IS_ALIGNED(plan->kernel_gpa, PAGE_SIZE))
 		return refuse(vm, kernel, "wants an address that is not in memory");
 	if (plan->kernel_gpa > low_ram(vm) || init_size > low_ram(vm) - plan->kernel_gpa) {
@@ -137,12 +126,12 @@ enum err linux_plan(const struct vm *vm, const struct boot_file *kernel,
 			  vm->memory.size >> 20);
 		return ERR_NO_MEMORY;
 	}
-	if (strlen(vm->config->cmdline) > get32(image + HDR_CMDLINE_SIZE))
+	if (strlen(vm->config->cmdline) > get(image + HDR_CMDLINE_SIZE, 4))
 		return refuse(vm, kernel, "takes no command line as long as this guest's");
 	if (!initrd)
 		return OK;
 	return place_initrd(vm, initrd, plan->kernel_gpa + init_size,
-			    (u64)get32(image + HDR_INITRD_MAX) + 1, plan);
+			    get(image + HDR_INITRD_MAX, 4) + 1, plan);
 }
 
 /* Memory map of the zero page; returns the number of entries. */
@@ -170,10 +159,10 @@ enum err linux_finish(struct vm *vm, const struct linux_plan *plan)
 
 	memcpy(page + HDR_START, image + HDR_START, header_end - HDR_START);
 	page[HDR_TYPE_OF_LOADER] = LOADER_UNDEFINED;
-	put32(page + HDR_RAMDISK_IMAGE, (u32)plan->initrd_gpa);
-	put32(page + HDR_RAMDISK_SIZE, (u32)plan->initrd_size);
-	put32(page + HDR_CMD_LINE_PTR, LAYOUT_CMDLINE);
-	put64(page + ZP_RSDP, LAYOUT_RSDP);
+	put(page + HDR_RAMDISK_IMAGE, plan->initrd_gpa, 4);
+	put(page + HDR_RAMDISK_SIZE, plan->initrd_size, 4);
+	put(page + HDR_CMD_LINE_PTR, LAYOUT_CMDLINE, 4);
+	put(page + ZP_RSDP, LAYOUT_RSDP, 8);
 	page[ZP_E820_COUNT] = fill_e820(vm, page);
 	e = gmem_write(&vm->memory, GPA(LAYOUT_ZERO_PAGE), page, sizeof(page));
 	if (!e)

@@ -79,15 +79,29 @@ static bool guest_write(struct vcpu *vcpu, u64 gpa, const void *src, size_t size
 
 /*
  * Odd version, content, even version: a reader on another vCPU that meets an
- * odd or a changed version tries again. Failures mean that the guest gave an
- * address that is not RAM, which is its own loss.
+ * odd or a changed version tries again. `version` lies in the record. Failures mean
+ * that the guest gave an address that is not RAM, which is its own loss.
  */
+static void publish(struct vcpu *vcpu, u64 gpa, const void *record, size_t size, u32 *version)
+{
+	u64 version_gpa = gpa + (u64)((const u8 *)version - (const u8 *)record);
+
+	++*version;
+	if (!guest_write(vcpu, version_gpa, version, sizeof(*version)))
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!guest_write(vcpu, gpa, record, size))
+		return;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	++*version;
+	(void)guest_write(vcpu, version_gpa, version, sizeof(*version));
+}
+
 static void publish_time(struct vcpu *vcpu, struct pvclock_state *clock,
 			 const struct pvclock_base *base)
 {
-	u64 gpa = clock->time_msr & ~MSR_ENABLE;
 	struct time_info info = {
-		.version = clock->time_version + 1,
+		.version = clock->time_version,
 		.tsc_timestamp = base->host_tsc + vcpu->arch.tsc_offset,
 		.system_time = base->ns,
 		.multiplier = base->multiplier,
@@ -98,14 +112,7 @@ static void publish_time(struct vcpu *vcpu, struct pvclock_state *clock,
 	if ((clock->time_msr & MSR_ENABLE) == 0)
 		return;
 	clock->time_version += 2;
-	if (!guest_write(vcpu, gpa, &info.version, sizeof(info.version)))
-		return;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!guest_write(vcpu, gpa + 4, &info.pad, sizeof(info) - 4))
-		return;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	info.version++;
-	(void)guest_write(vcpu, gpa, &info.version, sizeof(info.version));
+	publish(vcpu, clock->time_msr & ~MSR_ENABLE, &info, sizeof(info), &info.version);
 }
 
 /* The time of day when system time was 0. */
@@ -119,30 +126,17 @@ static void publish_wall_clock(struct vcpu *vcpu, u64 gpa)
 	(void)guest_write(vcpu, gpa, &wall, sizeof(wall));
 }
 
-/* `preempted` is written too: 0, since nobody hears of it when a vCPU loses its CPU. */
+/* `preempted` stays 0: nobody hears of it when a vCPU loses its CPU. */
 static void publish_steal(struct vcpu *vcpu, struct pvclock_state *clock)
 {
-	u64 gpa = clock->steal_msr & ~(MSR_ENABLE | STEAL_MASK);
-	struct steal_time record = {
-		.steal = vcpu->ready_ns,
-		.version = clock->steal_version + 1,
-	};
+	struct steal_time record = { .steal = vcpu->ready_ns, .version = clock->steal_version };
 
 	if ((clock->steal_msr & MSR_ENABLE) == 0)
 		return;
 	clock->steal_ns = record.steal;
 	clock->steal_version += 2;
-	if (!guest_write(vcpu, gpa + 8, &record.version, sizeof(record.version)))
-		return;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!guest_write(vcpu, gpa, &record.steal, sizeof(record.steal)))
-		return;
-	if (!guest_write(vcpu, gpa + 12, &record.flags, sizeof(record.flags)) ||
-	    !guest_write(vcpu, gpa + 16, &record.preempted, sizeof(record.preempted)))
-		return;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	record.version++;
-	(void)guest_write(vcpu, gpa + 8, &record.version, sizeof(record.version));
+	publish(vcpu, clock->steal_msr & ~(MSR_ENABLE | STEAL_MASK), &record,
+		offsetof(struct steal_time, pad), &record.version);
 }
 
 void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock)

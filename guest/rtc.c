@@ -154,28 +154,32 @@ static u8 decode_hour(const struct rtc_state *rtc, u8 value)
 
 /* ---- registers ---- */
 
+/* The part of `time` that a register other than the year's two shows. */
+static u8 *field_of(struct rtc_time *time, u32 reg)
+{
+	static const u8 offsets[] = {
+		[RTC_SECOND] = offsetof(struct rtc_time, second),
+		[RTC_MINUTE] = offsetof(struct rtc_time, minute),
+		[RTC_HOUR] = offsetof(struct rtc_time, hour),
+		[RTC_WEEKDAY] = offsetof(struct rtc_time, weekday),
+		[RTC_DAY] = offsetof(struct rtc_time, day),
+		[RTC_MONTH] = offsetof(struct rtc_time, month),
+	};
+
+	return (u8 *)time + offsets[reg];
+}
+
 static u8 read_time(const struct rtc_state *rtc, u32 reg)
 {
 	struct rtc_time time = current_time(rtc);
 
-	switch (reg) {
-	case RTC_SECOND:
-		return encode(rtc, time.second);
-	case RTC_MINUTE:
-		return encode(rtc, time.minute);
-	case RTC_HOUR:
-		return encode_hour(rtc, time.hour);
-	case RTC_WEEKDAY:
-		return encode(rtc, time.weekday);
-	case RTC_DAY:
-		return encode(rtc, time.day);
-	case RTC_MONTH:
-		return encode(rtc, time.month);
-	case RTC_YEAR:
+	if (reg == RTC_YEAR)
 		return encode(rtc, time.year % 100);
-	default:
+	if (reg == RTC_CENTURY)
 		return encode(rtc, time.year / 100);
-	}
+	if (reg == RTC_HOUR)
+		return encode_hour(rtc, time.hour);
+	return encode(rtc, *field_of(&time, reg));
 }
 
 static void write_time(struct rtc_state *rtc, u32 reg, u8 value)
@@ -183,31 +187,12 @@ static void write_time(struct rtc_state *rtc, u32 reg, u8 value)
 	struct rtc_time time = current_time(rtc);
 	u8 number = decode(rtc, value);
 
-	switch (reg) {
-	case RTC_SECOND:
-		time.second = number;
-		break;
-	case RTC_MINUTE:
-		time.minute = number;
-		break;
-	case RTC_HOUR:
-		time.hour = decode_hour(rtc, value);
-		break;
-	case RTC_WEEKDAY:
-		time.weekday = number;
-		break;
-	case RTC_DAY:
-		time.day = number;
-		break;
-	case RTC_MONTH:
-		time.month = number;
-		break;
-	case RTC_YEAR:
+	if (reg == RTC_YEAR)
 		time.year = (u16)(time.year / 100 * 100 + number % 100);
-		break;
-	default:
+	else if (reg == RTC_CENTURY)
 		time.year = (u16)(number % 100 * 100 + time.year % 100);
-	}
+	else
+		*field_of(&time, reg) = reg == RTC_HOUR ? decode_hour(rtc, value) : number;
 	if (rtc->control & B_SET)
 		rtc->frozen = time;
 	else

@@ -127,13 +127,12 @@ size_t uart_receive(struct uart *uart, const u8 *data, size_t size)
 {
 	size_t taken = 0;
 
-	spin_lock(&uart->lock);
-	if ((uart->s.mcr & MCR_LOOP) == 0) {
-		while (taken < size && rx_push(&uart->s, data[taken]))
-			taken++;
-		update_irq(uart);
-	}
-	spin_unlock(&uart->lock);
+	spin_guard(&uart->lock);
+	if (uart->s.mcr & MCR_LOOP)
+		return 0;
+	while (taken < size && rx_push(&uart->s, data[taken]))
+		taken++;
+	update_irq(uart);
 	return taken;
 }
 
@@ -143,26 +142,20 @@ size_t uart_receive(struct uart *uart, const u8 *data, size_t size)
 static bool next_byte(struct uart *uart, bool ready, u8 *byte)
 {
 	struct uart_state *s = &uart->s;
-	bool found = false;
 
-	spin_lock(&uart->lock);
-	if (ready && s->tx_count != 0) {
-		*byte = s->tx[s->tx_head];
-		s->tx_head = (s->tx_head + 1) % UART_FIFO;
-		s->tx_count--;
-		found = true;
-		if (s->tx_count == 0) {
-			s->thr_interrupt = true;
-			update_irq(uart);
-		}
-	} else if (uart->again && s->tx_count != 0) {
-		/* The console said that it goes on after we had asked it. */
-		found = true;
-	}
+	spin_guard(&uart->lock);
+	/* `again`: the console said that it goes on after we had asked it. */
+	uart->sending = s->tx_count != 0 && (ready || uart->again);
 	uart->again = false;
-	uart->sending = found;
-	spin_unlock(&uart->lock);
-	return found;
+	if (!uart->sending || !ready)
+		return uart->sending;
+	*byte = s->tx[s->tx_head];
+	s->tx_head = (s->tx_head + 1) % UART_FIFO;
+	if (--s->tx_count == 0) {
+		s->thr_interrupt = true;
+		update_irq(uart);
+	}
+	return true;
 }
 
 /*
@@ -204,19 +197,10 @@ void uart_console_drained(struct vm *vm)
 
 static u8 modem_lines(const struct uart_state *s)
 {
-	u8 lines = 0;
-
 	if ((s->mcr & MCR_LOOP) == 0)
 		return MSR_CTS | MSR_DSR | MSR_DCD;
-	if (s->mcr & MCR_RTS)
-		lines |= MSR_CTS;
-	if (s->mcr & MCR_DTR)
-		lines |= MSR_DSR;
-	if (s->mcr & MCR_OUT1)
-		lines |= MSR_RI;
-	if (s->mcr & MCR_OUT2)
-		lines |= MSR_DCD;
-	return lines;
+	return (s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) |
+	       (s->mcr & MCR_OUT1 ? MSR_RI : 0) | (s->mcr & MCR_OUT2 ? MSR_DCD : 0);
 }
 
 static void write_mcr(struct uart_state *s, u8 value)
@@ -297,42 +281,37 @@ static u8 read_register(struct uart_state *s, u32 reg)
 	}
 }
 
+static void write_ier(struct uart_state *s, u8 value)
+{
+	/* Enabling it with an empty transmitter interrupts at once. */
+	if ((value & ~s->ier & IER_THR) && s->tx_count == 0)
+		s->thr_interrupt = true;
+	s->ier = value & 0x0f;
+}
+
 /* True: there is something to pump. */
 static bool write_register(struct uart_state *s, u32 reg, u8 value)
 {
 	bool dlab = (s->lcr & LCR_DLAB) != 0;
 
-	switch (reg) {
-	case UART_RBR_THR:
-		if (!dlab)
-			return write_thr(s, value);
+	if (reg == UART_RBR_THR && !dlab)
+		return write_thr(s, value);
+	if (reg == UART_RBR_THR)
 		s->dll = value;
-		return false;
-	case UART_IER:
-		if (dlab) {
-			s->dlm = value;
-			return false;
-		}
-		/* Enabling it with an empty transmitter interrupts at once. */
-		if ((value & ~s->ier & IER_THR) && s->tx_count == 0)
-			s->thr_interrupt = true;
-		s->ier = value & 0x0f;
-		return false;
-	case UART_IIR_FCR:
+	else if (reg == UART_IER && dlab)
+		s->dlm = value;
+	else if (reg == UART_IER)
+		write_ier(s, value);
+	else if (reg == UART_IIR_FCR)
 		write_fcr(s, value);
-		return false;
-	case UART_LCR:
+	else if (reg == UART_LCR)
 		s->lcr = value;
-		return false;
-	case UART_MCR:
+	else if (reg == UART_MCR)
 		write_mcr(s, value);
-		return false;
-	case UART_SCR:
+	else if (reg == UART_SCR)
 		s->scr = value;
-		return false;
-	default: /* LSR and MSR are read-only */
-		return false;
-	}
+	/* LSR and MSR are read-only. */
+	return false;
 }
 
 enum access_result uart_port(struct vcpu *vcpu, void *ctx, struct access *access)
