@@ -126,11 +126,13 @@ void emu_begin(struct emu *emu, const struct insn *insn, const struct emu_cpu *c
 	emu->stage = STAGE_START;
 }
 
-static inline void advance_rip(const struct insn *insn, struct emu_cpu *cpu)
+/* The instruction is over: RIP goes behind it. */
+static inline enum emu_step retire(const struct insn *insn, struct emu_cpu *cpu)
 {
 	u64 next = cpu->rip + insn->length;
 
 	cpu->rip = cpu->mode == CPU_MODE_64 ? next : (u32)next;
+	return EMU_DONE;
 }
 
 static inline u64 top_bit(u64 value, u8 size)
@@ -151,16 +153,19 @@ static u64 result_flags(u64 result, u8 size)
 	return flags;
 }
 
-/* a + b + carry, all cut to `size`; the carry out of each bit gives CF and AF. */
+/* Flags of an addition or a subtraction: `carries` has a bit for each carry or borrow. */
+static u64 sum_flags(u64 result, u64 carries, u64 overflows, u8 size)
+{
+	return result_flags(result, size) | (top_bit(carries, size) ? FLAG_CF : 0) |
+	       (carries & BIT(3) ? FLAG_AF : 0) | (top_bit(overflows, size) ? FLAG_OF : 0);
+}
+
+/* a + b + carry, all cut to `size`. */
 static u64 add(u64 a, u64 b, u64 carry, u8 size, u64 *flags)
 {
 	u64 r = cut(a + b + carry, size);
-	u64 carries = (a & b) | ((a | b) & ~r);
 
-	*flags = result_flags(r, size);
-	*flags |= top_bit(carries, size) ? FLAG_CF : 0;
-	*flags |= carries & BIT(3) ? FLAG_AF : 0;
-	*flags |= top_bit((a ^ r) & (b ^ r), size) ? FLAG_OF : 0;
+	*flags = sum_flags(r, (a & b) | ((a | b) & ~r), (a ^ r) & (b ^ r), size);
 	return r;
 }
 
@@ -168,12 +173,8 @@ static u64 add(u64 a, u64 b, u64 carry, u8 size, u64 *flags)
 static u64 subtract(u64 a, u64 b, u64 borrow, u8 size, u64 *flags)
 {
 	u64 r = cut(a - b - borrow, size);
-	u64 borrows = (~a & b) | ((~a | b) & r);
 
-	*flags = result_flags(r, size);
-	*flags |= top_bit(borrows, size) ? FLAG_CF : 0;
-	*flags |= borrows & BIT(3) ? FLAG_AF : 0;
-	*flags |= top_bit((a ^ b) & (a ^ r), size) ? FLAG_OF : 0;
+	*flags = sum_flags(r, (~a & b) | ((~a | b) & r), (a ^ b) & (a ^ r), size);
 	return r;
 }
 
@@ -188,7 +189,7 @@ static u64 arithmetic(struct emu *emu, u64 a, u64 b)
 	u8 size = emu->insn.op_size;
 	u64 carry = emu->rflags & FLAG_CF;
 	u64 mask = FLAGS_STATUS;
-	u64 flags, r;
+	u64 r, flags;
 
 	switch (emu->insn.op) {
 	case INSN_ADD:
@@ -206,11 +207,11 @@ static u64 arithmetic(struct emu *emu, u64 a, u64 b)
 		break;
 	case INSN_INC:
 		r = add(a, 1, 0, size, &flags);
-		mask = FLAGS_STATUS & ~FLAG_CF;
+		mask &= ~FLAG_CF;
 		break;
 	case INSN_DEC:
 		r = subtract(a, 1, 0, size, &flags);
-		mask = FLAGS_STATUS & ~FLAG_CF;
+		mask &= ~FLAG_CF;
 		break;
 	case INSN_OR:
 		r = a | b;
@@ -315,8 +316,7 @@ static off_hot_path enum emu_step loaded(struct emu *emu, struct emu_cpu *cpu)
 	if (insn->flags & INSN_TO_REG && insn->op != INSN_CMP)
 		write_reg(insn, cpu, result);
 	cpu->rflags = emu->rflags;
-	advance_rip(insn, cpu);
-	return EMU_DONE;
+	return retire(insn, cpu);
 }
 
 /* After the write of an instruction that had read before. */
@@ -330,8 +330,7 @@ static off_hot_path enum emu_step stored(struct emu *emu, struct emu_cpu *cpu)
 	if (insn->op == INSN_CMPXCHG && !(emu->rflags & FLAG_ZF))
 		write_gpr(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
 	cpu->rflags = emu->rflags;
-	advance_rip(insn, cpu);
-	return EMU_DONE;
+	return retire(insn, cpu);
 }
 
 /* One iteration is over: move the pointers, count, and leave unless there is more to do. */
@@ -352,8 +351,7 @@ static enum emu_step retire_string(struct emu *emu, struct emu_cpu *cpu)
 		if (cut(cpu->gpr[X86_RCX], size))
 			return EMU_DONE;
 	}
-	advance_rip(insn, cpu);
-	return EMU_DONE;
+	return retire(insn, cpu);
 }
 
 static off_hot_path enum emu_step next_string(struct emu *emu, struct emu_cpu *cpu)
@@ -363,10 +361,8 @@ static off_hot_path enum emu_step next_string(struct emu *emu, struct emu_cpu *c
 	switch (emu->stage) {
 	case STAGE_START:
 		if (insn->flags & (INSN_REP | INSN_REPNE) &&
-		    !cut(cpu->gpr[X86_RCX], insn->addr_size)) {
-			advance_rip(insn, cpu);
-			return EMU_DONE;
-		}
+		    !cut(cpu->gpr[X86_RCX], insn->addr_size))
+			return retire(insn, cpu);
 		if (insn->flags & INSN_READ) {
 			emu->stage = STAGE_LOADED;
 			return EMU_READ;
@@ -409,14 +405,11 @@ enum emu_step emu_next(struct emu *emu, struct emu_cpu *cpu)
 		emu->stage = STAGE_STORED;
 		return EMU_WRITE;
 	}
-	if (!(insn->flags & INSN_READ)) {
-		advance_rip(insn, cpu);
-		return EMU_DONE;
-	}
+	if (!(insn->flags & INSN_READ))
+		return retire(insn, cpu);
 	if (insn->op == INSN_MOV) {
 		write_reg(insn, cpu, emu->access.value);
-		advance_rip(insn, cpu);
-		return EMU_DONE;
+		return retire(insn, cpu);
 	}
 	return emu->stage == STAGE_LOADED ? loaded(emu, cpu) : stored(emu, cpu);
 }

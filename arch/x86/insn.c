@@ -61,7 +61,6 @@ enum group {
 };
 
 #define PREFIX(p) (A_PREFIX | (u32)(p))
-#define REX4(b)	  [b] = PREFIX(PREFIX_REX), PREFIX(PREFIX_REX), PREFIX(PREFIX_REX), PREFIX(PREFIX_REX)
 
 static const u32 one_byte[256] = {
 	ALU(INSN_ADD, RMW),
@@ -72,10 +71,7 @@ static const u32 one_byte[256] = {
 	ALU(INSN_SUB, RMW),
 	ALU(INSN_XOR, RMW),
 	ALU(INSN_CMP, R),
-	REX4(0x40),
-	REX4(0x44),
-	REX4(0x48),
-	REX4(0x4c),
+	[0x40 ... 0x4f] = PREFIX(PREFIX_REX),
 	[0x26] = PREFIX(PREFIX_SEG + X86_ES),
 	[0x2e] = PREFIX(PREFIX_SEG + X86_CS),
 	[0x36] = PREFIX(PREFIX_SEG + X86_SS),
@@ -311,6 +307,16 @@ static off_hot_path enum err check_special(u32 entry, u32 seen, enum cpu_mode mo
 	}
 }
 
+static inline const u8 *take_displacement(const u8 *at, const u8 *end, u8 size, struct insn *out)
+{
+	out->disp = 0;
+	if (!have(at, end, size))
+		return NULL;
+	if (size)
+		out->disp = read_signed(at, size);
+	return at + size;
+}
+
 /* The eight forms of 16-bit addressing (APM vol. 3, table A-33). */
 static off_hot_path const u8 *take_memory16(const u8 *at, const u8 *end, u8 modrm, struct insn *out)
 {
@@ -329,12 +335,7 @@ static off_hot_path const u8 *take_memory16(const u8 *at, const u8 *end, u8 modr
 		disp_size = 2;
 	}
 	out->seg = out->base == X86_RBP ? X86_SS : X86_DS;
-	out->disp = 0;
-	if (!have(at, end, disp_size))
-		return NULL;
-	if (disp_size)
-		out->disp = read_signed(at, disp_size);
-	return at + disp_size;
+	return take_displacement(at, end, disp_size, out);
 }
 
 /* 32-bit and 64-bit addressing: SIB and displacement (APM vol. 3, 1.4). */
@@ -370,12 +371,7 @@ static inline const u8 *take_memory(const u8 *at, const u8 *end, u8 modrm, u32 s
 		out->seg = X86_DS;
 	}
 	out->base = base;
-	out->disp = 0;
-	if (!have(at, end, disp_size))
-		return NULL;
-	if (disp_size)
-		out->disp = read_signed(at, disp_size);
-	return at + disp_size;
+	return take_displacement(at, end, disp_size, out);
 }
 
 /* The register operand that ModRM names. */
