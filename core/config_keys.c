@@ -91,20 +91,18 @@ _Static_assert(ARRAY_SIZE(guest_keys) <= CONFIG_KEYS_MAX,
 
 const struct config_key *config_keys(enum config_section section, u32 *count)
 {
-	switch (section) {
-	case CONFIG_SECTION_HOST:
-		*count = ARRAY_SIZE(host_keys);
-		return host_keys;
-	case CONFIG_SECTION_GPU:
-		*count = ARRAY_SIZE(gpu_keys);
-		return gpu_keys;
-	case CONFIG_SECTION_GUEST:
-		*count = ARRAY_SIZE(guest_keys);
-		return guest_keys;
-	default:
-		*count = 0;
-		return NULL;
-	}
+	static const struct {
+		const struct config_key *keys;
+		u32 count;
+	} sections[] = {
+		[CONFIG_SECTION_NONE] = { NULL, 0 },
+		[CONFIG_SECTION_HOST] = { host_keys, ARRAY_SIZE(host_keys) },
+		[CONFIG_SECTION_GPU] = { gpu_keys, ARRAY_SIZE(gpu_keys) },
+		[CONFIG_SECTION_GUEST] = { guest_keys, ARRAY_SIZE(guest_keys) },
+	};
+
+	*count = sections[section].count;
+	return sections[section].keys;
 }
 
 static bool find_word(const char *const *words, struct text value, u64 *index)
@@ -134,16 +132,11 @@ static bool read_hex(const char *at, u32 digits, u32 *value)
 {
 	*value = 0;
 	for (u32 i = 0; i < digits; i++) {
-		char c = at[i];
+		u32 digit = digit_of(at[i]);
 
-		if (c >= '0' && c <= '9')
-			*value = *value << 4 | (u32)(c - '0');
-		else if (c >= 'a' && c <= 'f')
-			*value = *value << 4 | (u32)(c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			*value = *value << 4 | (u32)(c - 'A' + 10);
-		else
+		if (digit > 15)
 			return false;
+		*value = *value << 4 | digit;
 	}
 	return true;
 }

@@ -44,31 +44,20 @@ static void (*guest_drained)(struct vm *vm);
 
 /* ---- output; `lock` is held ---- */
 
-static void write_line(const char *line)
+void console_print_text(const char *line)
 {
-	port->write(line, strlen(line));
-	port->write("\r\n", 2);
-}
-
-static void show_line(const char *line)
-{
-	spin_lock(&lock);
+	spin_guard(&lock);
 	if (prompting)
 		editor_hide(&editor);
-	write_line(line);
+	port->write(line, strlen(line));
+	port->write("\r\n", 2);
 	if (prompting)
 		editor_show(&editor);
-	spin_unlock(&lock);
 }
 
 static void panic_text(const char *text)
 {
 	port->write(text, strlen(text));
-}
-
-void console_print_text(const char *text)
-{
-	show_line(text);
 }
 
 void console_print(const char *fmt, ...)
@@ -79,13 +68,13 @@ void console_print(const char *fmt, ...)
 	va_start(args, fmt);
 	fmt_vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
-	show_line(line);
+	console_print_text(line);
 }
 
 static void guest_line(void *ctx, const char *line)
 {
 	(void)ctx;
-	show_line(line);
+	console_print_text(line);
 }
 
 /* ---- guests' output ---- */
@@ -93,14 +82,12 @@ static void guest_line(void *ctx, const char *line)
 bool guest_console_ready(struct vm *vm)
 {
 	struct guest_output *out = &outputs[vm->id - 1];
-	bool ready;
 
-	spin_lock(&out->lock);
-	ready = out->count < OUTPUT_SIZE;
-	if (!ready)
-		out->refused = true;
-	spin_unlock(&out->lock);
-	return ready;
+	spin_guard(&out->lock);
+	if (out->count < OUTPUT_SIZE)
+		return true;
+	out->refused = true;
+	return false;
 }
 
 void guest_console_output(struct vm *vm, u8 byte)
@@ -122,7 +109,7 @@ static u32 take(struct guest_output *out, u8 *bytes, u32 size, bool *tell)
 {
 	u32 n = 0;
 
-	spin_lock(&out->lock);
+	spin_guard(&out->lock);
 	while (n < size && out->count) {
 		bytes[n++] = out->bytes[out->head];
 		out->head = (out->head + 1) % OUTPUT_SIZE;
@@ -131,7 +118,6 @@ static u32 take(struct guest_output *out, u8 *bytes, u32 size, bool *tell)
 	*tell = n && out->refused;
 	if (*tell)
 		out->refused = false;
-	spin_unlock(&out->lock);
 	return n;
 }
 
@@ -142,9 +128,8 @@ static void show_guest_bytes(struct vm *vm, struct guest_output *out, const u8 *
 			lineout_put(&out->lines, vm->name, bytes[i], guest_line, NULL);
 		return;
 	}
-	spin_lock(&lock);
+	spin_guard(&lock);
 	port->write((const char *)bytes, n);
-	spin_unlock(&lock);
 }
 
 /* True: this guest has more. */
@@ -174,7 +159,7 @@ void console_attach(struct vm *vm)
 {
 	if (vm)
 		console_print("attached to %s: Ctrl-] detaches", vm->name);
-	spin_lock(&lock);
+	spin_guard(&lock);
 	if (prompting)
 		editor_hide(&editor);
 	if (!vm && attached)
@@ -183,7 +168,6 @@ void console_attach(struct vm *vm)
 	prompting = !vm;
 	if (prompting)
 		editor_show(&editor);
-	spin_unlock(&lock);
 }
 
 /* ---- commands ---- */
@@ -205,11 +189,14 @@ static char *trim(char *text)
 	return text;
 }
 
-static const struct console_command *find_command(const char *name, size_t length)
+/* The command that the line's first word, of *length characters, names; NULL: none. */
+static const struct console_command *find_command(const char *line, size_t *length)
 {
+	for (*length = 0; line[*length] && line[*length] != ' ';)
+		++*length;
 	for (u32 i = 0; i < command_count; i++)
-		if (strlen(commands[i]->name) == length &&
-		    !strncmp(commands[i]->name, name, length))
+		if (strlen(commands[i]->name) == *length &&
+		    !strncmp(commands[i]->name, line, *length))
 			return commands[i];
 	return NULL;
 }
@@ -217,17 +204,13 @@ static const struct console_command *find_command(const char *name, size_t lengt
 static void run_line(char *line)
 {
 	const struct console_command *command;
-	size_t length = 0;
+	size_t length;
 
 	line = trim(line);
-	while (line[length] && line[length] != ' ')
-		length++;
-	if (!length)
-		return;
-	command = find_command(line, length);
+	command = find_command(line, &length);
 	if (command)
 		command->run(trim(line + length));
-	else
+	else if (length)
 		console_print("unknown command \"%.*s\": `help` lists them", (int)length, line);
 }
 
@@ -284,16 +267,13 @@ static void editor_line(void *ctx, const char *line)
 
 static const char *editor_candidate(void *ctx, const char *before, const char *word, u32 index)
 {
-	const struct console_command *command;
-	size_t length = 0;
+	size_t length;
+	const struct console_command *command = find_command(before, &length);
 
 	(void)ctx;
 	(void)word;
-	while (before[length] && before[length] != ' ')
-		length++;
 	if (!length)
 		return index < command_count ? commands[index]->name : NULL;
-	command = find_command(before, length);
 	return command && command->candidate ? command->candidate(index) : NULL;
 }
 
@@ -306,11 +286,10 @@ static const struct editor_ops editor_ops = {
 /* Unless the command has attached a guest. */
 static void show_prompt(void)
 {
-	spin_lock(&lock);
+	spin_guard(&lock);
 	prompting = !attached;
 	if (prompting)
 		editor_show(&editor);
-	spin_unlock(&lock);
 }
 
 static void input_byte(u8 byte)
@@ -362,7 +341,7 @@ void console_start(const struct console_port *console_port)
 	editor_init(&editor, "facet> ", &editor_ops, NULL);
 	console_register(&help_command);
 	console_register(&log_command);
-	log_set_sinks(show_line, panic_text);
+	log_set_sinks(console_print_text, panic_text);
 }
 
 void console_show_prompt(void)

@@ -99,7 +99,7 @@ static void move_to(struct editor *editor, u32 cursor)
 	draw(editor);
 }
 
-/* Takes the characters from `from` up to `to` out; the cursor stays behind them. */
+/* Takes the characters from `from` up to `to`, if both are there, out of the line. */
 static void cut(struct editor *editor, u32 from, u32 to)
 {
 	if (from >= to || to > editor->length)
@@ -162,6 +162,7 @@ static void remember(struct editor *editor, const char *line)
 	editor->history_count++;
 }
 
+/* Beyond either end: `distance` is above what there is, or has wrapped around 0. */
 static void recall(struct editor *editor, u32 distance)
 {
 	if (distance > MIN(editor->history_count, EDITOR_HISTORY)) {
@@ -175,19 +176,6 @@ static void recall(struct editor *editor, u32 distance)
 	draw(editor);
 }
 
-static void recall_older(struct editor *editor)
-{
-	recall(editor, editor->history_at + 1);
-}
-
-static void recall_newer(struct editor *editor)
-{
-	if (editor->history_at)
-		recall(editor, editor->history_at - 1);
-	else
-		out(editor, BELL);
-}
-
 /* ---- completion ---- */
 
 /* What the candidates that begin with the word have in common. */
@@ -198,34 +186,29 @@ struct completion {
 	u32 count;
 };
 
-/* Candidate `index` if it begins with the word; *end tells that there is none. */
-static const char *fitting(struct editor *editor, const struct completion *c, u32 index, bool *end)
+/* The next candidate from *index on that begins with the word; NULL: no more. */
+static const char *next_fitting(struct editor *editor, const struct completion *c, u32 *index)
 {
-	const char *candidate = NULL;
+	while (editor->ops->candidate && *index < CANDIDATES_MAX) {
+		const char *candidate =
+			editor->ops->candidate(editor->ctx, c->before, c->word, (*index)++);
 
-	if (editor->ops->candidate && index < CANDIDATES_MAX)
-		candidate = editor->ops->candidate(editor->ctx, c->before, c->word, index);
-	*end = !candidate;
-	if (!candidate || strncmp(candidate, c->word, strlen(c->word)) != 0)
-		return NULL;
-	return candidate;
+		if (!candidate || !strncmp(candidate, c->word, strlen(c->word)))
+			return candidate;
+	}
+	return NULL;
 }
 
 static void find_common(struct editor *editor, struct completion *c)
 {
-	bool end = false;
+	const char *candidate;
+	u32 index = 0;
 
-	c->count = 0;
-	for (u32 i = 0; !end; i++) {
-		const char *candidate = fitting(editor, c, i, &end);
+	for (c->count = 0; (candidate = next_fitting(editor, c, &index)); c->count++) {
 		u32 same = 0;
 
-		if (!candidate)
-			continue;
-		if (!c->count++) {
+		if (!c->count)
 			(void)str_copy(c->common, sizeof(c->common), candidate);
-			continue;
-		}
 		while (c->common[same] && c->common[same] == candidate[same])
 			same++;
 		c->common[same] = 0;
@@ -234,13 +217,10 @@ static void find_common(struct editor *editor, struct completion *c)
 
 static void list_candidates(struct editor *editor, const struct completion *c)
 {
-	bool end = false;
+	const char *candidate;
+	u32 index = 0;
 
-	for (u32 i = 0; !end; i++) {
-		const char *candidate = fitting(editor, c, i, &end);
-
-		if (!candidate)
-			continue;
+	while ((candidate = next_fitting(editor, c, &index))) {
 		out(editor, NEW_LINE "  ");
 		out(editor, candidate);
 	}
@@ -296,23 +276,6 @@ static void enter(struct editor *editor)
 	editor->ops->line(editor->ctx, editor->draft);
 }
 
-static void cancel(struct editor *editor)
-{
-	finish(editor, "^C");
-	draw(editor);
-}
-
-static void backspace(struct editor *editor)
-{
-	if (editor->cursor)
-		cut(editor, editor->cursor - 1, editor->cursor);
-}
-
-static void erase(struct editor *editor)
-{
-	cut(editor, editor->cursor, editor->cursor + 1);
-}
-
 static void control_key(struct editor *editor, u8 byte)
 {
 	switch (byte) {
@@ -323,10 +286,11 @@ static void control_key(struct editor *editor, u8 byte)
 		move_to(editor, editor->cursor - 1);
 		break;
 	case CTRL('C'):
-		cancel(editor);
+		finish(editor, "^C");
+		draw(editor);
 		break;
 	case CTRL('D'):
-		erase(editor);
+		cut(editor, editor->cursor, editor->cursor + 1);
 		break;
 	case CTRL('E'):
 		move_to(editor, editor->length);
@@ -336,7 +300,7 @@ static void control_key(struct editor *editor, u8 byte)
 		break;
 	case CTRL('H'):
 	case KEY_RUBOUT:
-		backspace(editor);
+		cut(editor, editor->cursor - 1, editor->cursor);
 		break;
 	case CTRL('I'):
 		complete(editor);
@@ -353,10 +317,10 @@ static void control_key(struct editor *editor, u8 byte)
 		draw(editor);
 		break;
 	case CTRL('N'):
-		recall_newer(editor);
+		recall(editor, editor->history_at - 1);
 		break;
 	case CTRL('P'):
-		recall_older(editor);
+		recall(editor, editor->history_at + 1);
 		break;
 	case CTRL('U'):
 		cut(editor, 0, editor->cursor);
@@ -369,39 +333,22 @@ static void control_key(struct editor *editor, u8 byte)
 	}
 }
 
-/* ESC [ number final, or ESC O final. */
+/* ESC [ number final, or ESC O final: each does what a control key does. */
 static void function_key(struct editor *editor, u8 final)
 {
-	switch (final) {
-	case 'A':
-		recall_older(editor);
-		break;
-	case 'B':
-		recall_newer(editor);
-		break;
-	case 'C':
-		move_to(editor, editor->cursor + 1);
-		break;
-	case 'D':
-		move_to(editor, editor->cursor - 1);
-		break;
-	case 'H':
-		move_to(editor, 0);
-		break;
-	case 'F':
-		move_to(editor, editor->length);
-		break;
-	case '~': /* the VT220's keys have numbers; 7 and 8 are rxvt's */
-		if (editor->escape_arg == 1 || editor->escape_arg == 7)
-			move_to(editor, 0);
-		else if (editor->escape_arg == 4 || editor->escape_arg == 8)
-			move_to(editor, editor->length);
-		else if (editor->escape_arg == 3)
-			erase(editor);
-		break;
-	default:
-		break;
-	}
+	static const u8 by_letter[] = {
+		['A'] = CTRL('P'), ['B'] = CTRL('N'), ['C'] = CTRL('F'),
+		['D'] = CTRL('B'), ['F'] = CTRL('E'), ['H'] = CTRL('A'),
+	};
+	/* The VT220's keys have numbers, with a ~ behind; 7 and 8 are rxvt's. */
+	static const u8 by_number[] = {
+		[1] = CTRL('A'), [3] = CTRL('D'), [4] = CTRL('E'), [7] = CTRL('A'), [8] = CTRL('E'),
+	};
+
+	if (final == '~' && editor->escape_arg < ARRAY_SIZE(by_number))
+		control_key(editor, by_number[editor->escape_arg]);
+	else if (final < ARRAY_SIZE(by_letter))
+		control_key(editor, by_letter[final]);
 }
 
 static void csi_byte(struct editor *editor, u8 byte)

@@ -2,6 +2,7 @@
 /* A writer of ACPI machine language. */
 #include "guest/aml.h"
 
+#include "core/lib/parse.h"
 #include "core/lib/string.h"
 
 #define OP_NAME	      0x08
@@ -79,11 +80,6 @@ void aml_name_integer(struct aml *aml, const char *name, u64 value)
 	aml_integer(aml, value);
 }
 
-static u8 hex_digit(char c)
-{
-	return (u8)(c <= '9' ? c - '0' : c - 'A' + 10);
-}
-
 /* Three letters of five bits, then four hexadecimal digits, big endian (ACPI 6.4, 19.6.36). */
 void aml_name_eisaid(struct aml *aml, const char *name, const char *id)
 {
@@ -92,8 +88,8 @@ void aml_name_eisaid(struct aml *aml, const char *name, const char *id)
 		OP_DWORD,
 		(u8)(letters >> 8),
 		(u8)letters,
-		(u8)(hex_digit(id[3]) << 4 | hex_digit(id[4])),
-		(u8)(hex_digit(id[5]) << 4 | hex_digit(id[6])),
+		(u8)(digit_of(id[3]) << 4 | digit_of(id[4])),
+		(u8)(digit_of(id[5]) << 4 | digit_of(id[6])),
 	};
 
 	aml_byte(aml, OP_NAME);

@@ -58,6 +58,15 @@ static u64 run_ns(const struct vm *vm)
 	return ns;
 }
 
+static u64 exit_count(const struct vm *vm, u32 kind)
+{
+	u64 count = 0;
+
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		count += vm->vcpus[i]->exits[kind];
+	return count;
+}
+
 static void run_guests(char *args)
 {
 	(void)args;
@@ -154,13 +163,9 @@ static void run_exits(char *args)
 		const struct vm *vm = vm_get(i);
 
 		for (u32 kind = 0; vm && kind < VM_EXIT_KIND_COUNT; kind++) {
-			u64 count = 0;
-
-			for (u32 v = 0; v < vm->vcpu_count; v++)
-				count += vm->vcpus[v]->exits[kind];
-			if (count)
+			if (exit_count(vm, kind))
 				console_print("  %-16s %-10s %12lu", vm->name, exit_names[kind],
-					      count);
+					      exit_count(vm, kind));
 		}
 	}
 }
@@ -194,13 +199,8 @@ static void add_guest(struct json *json, const struct vm *vm)
 	    "\"steal_ns\":%lu,\"exits\":{",
 	    vm->name, machine_state_name(vm), vm->vcpu_count, vm->memory.size, run_ns(vm),
 	    ready_ns);
-	for (u32 kind = 0; kind < VM_EXIT_KIND_COUNT; kind++) {
-		u64 count = 0;
-
-		for (u32 v = 0; v < vm->vcpu_count; v++)
-			count += vm->vcpus[v]->exits[kind];
-		add(json, "%s\"%s\":%lu", kind ? "," : "", exit_names[kind], count);
-	}
+	for (u32 kind = 0; kind < VM_EXIT_KIND_COUNT; kind++)
+		add(json, "%s\"%s\":%lu", kind ? "," : "", exit_names[kind], exit_count(vm, kind));
 	add(json, "}}");
 }
 

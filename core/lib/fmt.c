@@ -28,19 +28,30 @@ static void pad(struct out *out, char c, int count)
 		put(out, c);
 }
 
+/* `sign` and `n` characters in a field; zeros go between the two. */
+static void put_field(struct out *out, const struct spec *spec, const char *sign, const char *text,
+		      size_t n, bool zero)
+{
+	int fill = spec->width - (int)strlen(sign) - (int)n;
+
+	if (!spec->left && !zero)
+		pad(out, ' ', fill);
+	while (*sign)
+		put(out, *sign++);
+	if (!spec->left && zero)
+		pad(out, '0', fill);
+	for (size_t i = 0; i < n; i++)
+		put(out, text[i]);
+	if (spec->left)
+		pad(out, ' ', fill);
+}
+
 static void put_text(struct out *out, const struct spec *spec, const char *s)
 {
-	size_t n;
-
 	if (!s)
 		s = "(null)";
-	n = spec->precision < 0 ? strlen(s) : strnlen(s, (size_t)spec->precision);
-	if (!spec->left)
-		pad(out, ' ', spec->width - (int)n);
-	for (size_t i = 0; i < n; i++)
-		put(out, s[i]);
-	if (spec->left)
-		pad(out, ' ', spec->width - (int)n);
+	put_field(out, spec, "", s,
+		  spec->precision < 0 ? strlen(s) : strnlen(s, (size_t)spec->precision), false);
 }
 
 static void put_number(struct out *out, const struct spec *spec, u64 value, u32 base, bool upper,
@@ -48,24 +59,13 @@ static void put_number(struct out *out, const struct spec *spec, u64 value, u32 
 {
 	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
 	char text[20];
-	int n = 0;
-	int fill;
+	size_t at = sizeof(text);
 
 	do {
-		text[n++] = digits[value % base];
+		text[--at] = digits[value % base];
 		value /= base;
 	} while (value);
-	fill = spec->width - n - negative;
-	if (!spec->left && !spec->zero)
-		pad(out, ' ', fill);
-	if (negative)
-		put(out, '-');
-	if (!spec->left && spec->zero)
-		pad(out, '0', fill);
-	while (n)
-		put(out, text[--n]);
-	if (spec->left)
-		pad(out, ' ', fill);
+	put_field(out, spec, negative ? "-" : "", text + at, sizeof(text) - at, spec->zero);
 }
 
 static const char *parse_number(const char *fmt, int *value)
@@ -110,13 +110,10 @@ static const char *parse_spec(const char *fmt, struct spec *spec, struct args *a
 	return fmt;
 }
 
-static void put_signed(struct out *out, const struct spec *spec, s64 value)
-{
-	put_number(out, spec, value < 0 ? -(u64)value : (u64)value, 10, false, value < 0);
-}
-
 static void convert(struct out *out, char kind, const struct spec *spec, struct args *args)
 {
+	s64 value;
+
 	switch (kind) {
 	case 's':
 		put_text(out, spec, va_arg(args->list, const char *));
@@ -126,8 +123,8 @@ static void convert(struct out *out, char kind, const struct spec *spec, struct 
 		break;
 	case 'd':
 	case 'i':
-		put_signed(out, spec,
-			   spec->longs ? va_arg(args->list, s64) : va_arg(args->list, int));
+		value = spec->longs ? va_arg(args->list, s64) : va_arg(args->list, int);
+		put_number(out, spec, value < 0 ? -(u64)value : (u64)value, 10, false, value < 0);
 		break;
 	case 'u':
 	case 'x':

@@ -48,8 +48,7 @@ static struct text skip(struct text text, size_t n)
 	return (struct text){ text.at + n, text.size - n };
 }
 
-/* 0 to 15, or 16 for a character that is no digit. */
-static u32 digit_of(char c)
+u32 digit_of(char c)
 {
 	if (is_digit(c))
 		return (u32)(c - '0');
@@ -77,19 +76,26 @@ static enum err take_digits(struct text text, u32 base, u64 *value, struct text 
 	return OK;
 }
 
-enum err parse_number(struct text text, u64 *value)
+/* All of `text` is digits and then `unit`. */
+static enum err whole_number(struct text text, u32 base, const char *unit, u64 *value)
 {
-	bool hex = text.size > 2 && text.at[0] == '0' && text.at[1] == 'x';
 	struct text rest;
 	u64 number;
-	enum err e = take_digits(hex ? skip(text, 2) : text, hex ? 16 : 10, &number, &rest);
+	enum err e = take_digits(text, base, &number, &rest);
 
 	if (e)
 		return e;
-	if (rest.size)
+	if (!text_equal(rest, unit))
 		return ERR_INVALID;
 	*value = number;
 	return OK;
+}
+
+enum err parse_number(struct text text, u64 *value)
+{
+	if (text.size > 2 && text.at[0] == '0' && text.at[1] == 'x')
+		return whole_number(skip(text, 2), 16, "", value);
+	return whole_number(text, 10, "", value);
 }
 
 enum err parse_size(struct text text, u64 *bytes)
@@ -161,14 +167,5 @@ enum err parse_time(struct text text, u64 *ns)
 
 enum err parse_share(struct text text, u64 *percent)
 {
-	struct text rest;
-	u64 number;
-	enum err e = take_digits(text, 10, &number, &rest);
-
-	if (e)
-		return e;
-	if (!text_equal(rest, "%"))
-		return ERR_INVALID;
-	*percent = number;
-	return OK;
+	return whole_number(text, 10, "%", percent);
 }

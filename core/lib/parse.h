@@ -21,6 +21,9 @@ bool text_equal(struct text text, const char *s);
 /* Copies and always terminates (size > 0). False: it was cut. */
 bool text_copy(char *dst, size_t size, struct text text);
 
+/* The value of a hexadecimal digit, 0 to 15; or 16: it is none. */
+u32 digit_of(char c);
+
 /*
  * Each takes the whole text and writes *value only with OK. ERR_INVALID: not of
  * this form; ERR_RANGE: of this form, but it does not fit in 64 bits.

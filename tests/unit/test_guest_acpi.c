@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The ACPI tables that a guest finds: read by our own parser and compared with the layout. */
-// SOURCES: guest/acpi.c guest/aml.c core/lib/string.c
+// SOURCES: guest/acpi.c guest/aml.c core/lib/parse.c core/lib/string.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
