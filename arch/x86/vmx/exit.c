@@ -11,7 +11,9 @@
 #define EXCEPTION_AC   17
 #define DR6_FROM_EXIT  0x600fULL /* B0 to B3, BD, BS: qualification of a #DB */
 #define DR7_GD	       BIT(13)
-#define PDPTE_RESERVED 0x1e6ULL /* SDM vol. 3, figure 4-7 */
+#define PDPTE_RESERVED 0x1e6ULL /* SDM vol. 3, figure 4-7; and what no address has */
+#define X2APIC_MSRS    0x800u
+#define SELF_IPI       0x83fu
 
 static void inject_ud(struct arch_vcpu *vcpu)
 {
@@ -48,6 +50,20 @@ static void exit_msr(struct arch_vcpu *vcpu, struct vm_exit *exit, bool write)
 	exit->msr.value = edx_eax(vcpu);
 }
 
+/*
+ * The processor has done WRMSR but for its effect on the local APIC: an IPI to oneself
+ * with a vector below 16 (SDM vol. 3, 30.5). vmx_complete() does not retire it again.
+ */
+static void exit_apic_write(struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	u32 offset = (u32)vmcs_read(VMCS_QUALIFICATION) & 0xff0;
+
+	exit->kind = VM_EXIT_MSR;
+	exit->msr.index = X2APIC_MSRS + offset / 16;
+	exit->msr.write = true;
+	exit->msr.value = vcpu->apic_page[offset / 4];
+}
+
 static void exit_hypercall(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	if (vmx_cpl()) {
@@ -81,12 +97,13 @@ static void exit_xsetbv(struct arch_vcpu *vcpu)
 static bool load_pdptes(struct arch_vcpu *vcpu)
 {
 	u64 table = vmcs_read(VMCS_GUEST_CR3) & 0xffffffe0ULL;
+	u64 reserved = PDPTE_RESERVED | ~(BIT(cpuid(0x80000008, 0).eax & 0xff) - 1);
 	u64 entries[4];
 
 	if (host_guest_read(vcpu, GPA(table), entries, sizeof(entries)))
 		return false;
 	for (u32 i = 0; i < 4; i++)
-		if (entries[i] & 1 && entries[i] & PDPTE_RESERVED)
+		if (entries[i] & 1 && entries[i] & reserved)
 			return false;
 	for (u32 i = 0; i < 4; i++)
 		vmcs_write(VMCS_GUEST_PDPTE + 2 * i, entries[i]);
@@ -240,6 +257,9 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 	case REASON_INVVPID:
 		inject_ud(vcpu);
 		break;
+	case REASON_APIC_WRITE:
+		exit_apic_write(vcpu, exit);
+		break;
 	case REASON_TASK_SWITCH:
 		view_stop(exit, "hardware task switch", vmcs_read(VMCS_QUALIFICATION));
 		break;
@@ -311,6 +331,9 @@ bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		if (!exit->msr.write) {
 			vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
 			vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
+		} else if (exit->msr.index == SELF_IPI &&
+			   vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE) {
+			return false;
 		}
 		break;
 	case VM_EXIT_HYPERCALL:

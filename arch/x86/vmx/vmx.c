@@ -80,16 +80,23 @@ static void vmx_inject_interrupt(struct arch_vcpu *vcpu, u8 vector)
 
 static bool vmx_inject_nmi(struct arch_vcpu *vcpu)
 {
+	u64 blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+
 	(void)vcpu;
-	if (vmcs_read(VMCS_GUEST_INTERRUPTIBILITY) || event_pending()) {
-		vmcs_set_bits(VMCS_PRIMARY_CONTROLS, PRIMARY_NMI_WINDOW);
+	if (blocked || event_pending()) {
+		/* STI's shadow may block NMIs but not their window: that would open for ever. */
+		vmcs_set_bits(VMCS_PRIMARY_CONTROLS,
+			      blocked & BLOCKED_BY_STI ? PRIMARY_IRQ_WINDOW : PRIMARY_NMI_WINDOW);
 		return false;
 	}
 	vmcs_write(VMCS_ENTRY_EVENT, EVENT_VALID | EVENT_NMI << 8 | 2);
 	return true;
 }
 
-/* Real mode has no error codes (SDM vol. 3, 27.2.1.3). */
+/*
+ * Real mode has no error codes (SDM vol. 3, 27.2.1.3). Delivery ends the shadow of STI and
+ * MOV SS; with TF = 1 the processor would not enter with it (27.3.1.5).
+ */
 void vmx_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code)
 {
 	u64 event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
@@ -100,6 +107,7 @@ void vmx_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 
 		vmcs_write(VMCS_ENTRY_EVENT_CODE, code);
 	}
 	vmcs_write(VMCS_ENTRY_EVENT, event);
+	vmcs_clear_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS);
 }
 
 static void vmx_request_irq_window(struct arch_vcpu *vcpu)
