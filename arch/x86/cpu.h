@@ -59,6 +59,34 @@
 #define RFLAGS_RF    BIT(16)
 #define RFLAGS_VM    BIT(17)
 
+static inline u64 rdtsc(void)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
+}
+
+/* On the build host a test stands in for the processor. */
+#ifdef FACET_HOST
+#define PROCESSOR __attribute__((weak))
+u64 rdmsr(u32 index) PROCESSOR;
+void wrmsr(u32 index, u64 value) PROCESSOR;
+u64 read_cr0(void) PROCESSOR;
+void write_cr0(u64 value) PROCESSOR;
+u64 read_cr2(void) PROCESSOR;
+void write_cr2(u64 value) PROCESSOR;
+u64 read_cr3(void) PROCESSOR;
+void write_cr3(u64 value) PROCESSOR;
+u64 read_cr4(void) PROCESSOR;
+void write_cr4(u64 value) PROCESSOR;
+u64 read_dr6(void) PROCESSOR;
+void write_dr6(u64 value) PROCESSOR;
+u64 descriptor_table_base(bool gdt) PROCESSOR;
+void take_nmi(void) PROCESSOR;
+void xsetbv(u32 index, u64 value) PROCESSOR;
+#undef PROCESSOR
+#else
 static inline u64 rdmsr(u32 index)
 {
 	u32 low, high;
@@ -70,14 +98,6 @@ static inline u64 rdmsr(u32 index)
 static inline void wrmsr(u32 index, u64 value)
 {
 	__asm__ volatile("wrmsr" ::"c"(index), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
-}
-
-static inline u64 rdtsc(void)
-{
-	u32 low, high;
-
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-	return (u64)high << 32 | low;
 }
 
 #define DEFINE_CR(name) \
@@ -136,6 +156,7 @@ static inline void xsetbv(u32 index, u64 value)
 {
 	__asm__ volatile("xsetbv" ::"c"(index), "a"((u32)value), "d"((u32)(value >> 32)));
 }
+#endif
 
 static inline void invlpg(const void *address)
 {

@@ -31,10 +31,11 @@
 #define EPT_INVEPT	    BIT(20)
 #define EPT_ACCESSED_DIRTY  BIT(21)
 #define EPT_INVEPT_SINGLE   BIT(25)
+#define EPT_INVEPT_ALL	    BIT(26)
 #define VPID_INVVPID	    BIT(32)
 #define VPID_INVVPID_SINGLE BIT(41)
 #define VPID_INVVPID_ALL    BIT(42)
-#define EPT_REQUIRED	    (EPT_FOUR_LEVELS | EPT_WRITE_BACK | EPT_2M | EPT_INVEPT)
+#define EPT_REQUIRED	    (EPT_FOUR_LEVELS | EPT_WRITE_BACK | EPT_2M | EPT_INVEPT | EPT_INVEPT_ALL)
 #define VPID_REQUIRED	    (VPID_INVVPID | VPID_INVVPID_SINGLE | VPID_INVVPID_ALL)
 #define EPTP_WRITE_BACK	    6
 #define EPTP_FOUR_LEVELS    (3 << 3)
@@ -74,15 +75,6 @@ hpa_t vmx_io_bitmaps, vmx_msr_bitmap, vmx_msr_bitmap_x2apic;
 
 /* Each CPU's own. */
 static struct tlb_pool pools[TRAP_CPUS_MAX];
-
-/* The number of this CPU, kept in the APIC-independent GS record. */
-u32 vmx_this_cpu(void)
-{
-	u32 id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
-}
 
 struct tlb_pool *vmx_tlb_pool(u32 cpu)
 {
@@ -240,7 +232,6 @@ static bool feature_control_allows(void)
 enum err vmx_cpu_enable(void)
 {
 	hpa_t region = host_frame_alloc();
-	bool failed;
 
 	if (!vmx_io_bitmaps.raw && make_maps())
 		return ERR_NO_MEMORY;
@@ -254,12 +245,7 @@ enum err vmx_cpu_enable(void)
 	write_cr0(read_cr0() | rdmsr(MSR_VMX_CR0_FIXED0));
 	write_cr4(read_cr4() | rdmsr(MSR_VMX_CR4_FIXED0)); /* VMXE among them */
 	*(u32 *)host_frame_ptr(region) = vmx_features.revision;
-	__asm__ volatile("vmxon %1\n\t"
-			 "setbe %0"
-			 : "=q"(failed)
-			 : "m"(region.raw)
-			 : "cc", "memory");
-	if (failed) {
+	if (!vmx_on(region)) {
 		host_log(0, "this processor refuses VMXON");
 		return ERR_UNSUPPORTED;
 	}

@@ -235,6 +235,8 @@ void vmx_load_vmcs(hpa_t vmcs);
 void vmx_clear_vmcs(hpa_t vmcs);
 void vmx_invept(u64 type, u64 eptp);
 void vmx_invvpid(u64 type, u64 vpid);
+bool vmx_on(hpa_t region);
+u32 vmx_this_cpu(void);
 #else
 static inline u64 vmcs_read(u32 field)
 {
@@ -271,6 +273,28 @@ static inline void vmx_invvpid(u64 type, u64 vpid)
 	u64 descriptor[2] = { vpid, 0 };
 
 	__asm__ volatile("invvpid %0, %1" ::"m"(descriptor), "r"(type) : "cc", "memory");
+}
+
+/* False: VMXON is refused. */
+static inline bool vmx_on(hpa_t region)
+{
+	bool failed;
+
+	__asm__ volatile("vmxon %1\n\t"
+			 "setbe %0"
+			 : "=q"(failed)
+			 : "m"(region.raw)
+			 : "cc", "memory");
+	return !failed;
+}
+
+/* The number of this CPU, kept in the APIC-independent GS record. */
+static inline u32 vmx_this_cpu(void)
+{
+	u32 id;
+
+	__asm__("movl %%gs:0, %0" : "=r"(id));
+	return id;
 }
 #endif
 

@@ -70,7 +70,6 @@ const char *vmx_missing(void);
 must_check enum err vmx_cpu_enable(void);
 /* Bitmaps for all guests: every port exits, and every MSR but those that are switched. */
 extern hpa_t vmx_io_bitmaps, vmx_msr_bitmap, vmx_msr_bitmap_x2apic;
-u32 vmx_this_cpu(void);
 struct tlb_pool *vmx_tlb_pool(u32 cpu);
 
 /* vcpu.c */
