@@ -45,12 +45,17 @@ void frame_free_chunk(hpa_t hpa);
 void frame_dma_get(hpa_t hpa, u64 size);
 void frame_dma_put(hpa_t hpa, u64 size);
 
+struct ptab_memory;
+
 struct frame_stats {
 	u64 pool_bytes, pool_used_bytes; /* pool; used counts frames handed out */
 	u64 guest_bytes, guest_free_bytes;
 	u64 image_bytes; /* the hypervisor's own image and tables of frames */
 	u64 files_bytes; /* boot files kept for restarts */
 };
+
+/* Page tables in frames of the pool, for ptab_init(). */
+extern const struct ptab_memory frame_tables;
 
 void frame_get_stats(struct frame_stats *stats);
 

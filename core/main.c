@@ -170,30 +170,10 @@ static void fill_in_for_acpi(void)
 		 piix4 ? "PM timer and power off by the PIIX4" : "8254 timer, no power off");
 }
 
-static hpa_t table_frame(void *ctx)
-{
-	(void)ctx;
-	return frame_alloc();
-}
-
-static void table_frame_free(void *ctx, hpa_t frame)
-{
-	(void)ctx;
-	frame_free(frame);
-}
-
-static void *table_frame_map(void *ctx, hpa_t frame)
-{
-	(void)ctx;
-	return frame_ptr(frame);
-}
-
 /* Everything that can write memory by itself is denied from here on. */
 static void start_iommu(void)
 {
-	static const struct iommu_frames frames = { table_frame, table_frame_free, table_frame_map,
-						    NULL };
-	enum err e = iommu_start(&iommu, &acpi.dmar, &pci, &frames, vmap_mmio, false);
+	enum err e = iommu_start(&iommu, &acpi.dmar, &pci, &frame_tables, vmap_mmio, false);
 
 	have_iommu = !e;
 	if (!e)

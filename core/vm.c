@@ -16,30 +16,6 @@ const struct virt_ops *virt;
 /* Written by housekeeping only. */
 static struct vm *vms[VM_MAX];
 
-static hpa_t nested_alloc(void *ctx)
-{
-	(void)ctx;
-	return frame_alloc();
-}
-
-static void nested_free(void *ctx, hpa_t table)
-{
-	(void)ctx;
-	frame_free(table);
-}
-
-static u64 *nested_window(void *ctx, hpa_t table)
-{
-	(void)ctx;
-	return frame_ptr(table);
-}
-
-static const struct ptab_memory nested_memory = {
-	.alloc_table = nested_alloc,
-	.free_table = nested_free,
-	.window = nested_window,
-};
-
 static const struct ptab_attr ram_attr = {
 	.read = true,
 	.write = true,
@@ -76,7 +52,7 @@ static const struct ptab_format *nested_format(void)
 
 static enum err fill(struct vm *vm)
 {
-	enum err e = ptab_init(&vm->nested, nested_format(), &nested_memory, PTAB_2M);
+	enum err e = ptab_init(&vm->nested, nested_format(), &frame_tables, PTAB_2M);
 
 	nested_space_init(&vm->space);
 	if (!e)

@@ -35,30 +35,6 @@
 
 extern const u8 image_start[], image_text_end[], image_rodata_end[], image_data_end[], image_end[];
 
-static hpa_t table_alloc(void *ctx)
-{
-	(void)ctx;
-	return frame_alloc();
-}
-
-static void table_free(void *ctx, hpa_t table)
-{
-	(void)ctx;
-	frame_free(table);
-}
-
-static u64 *table_window(void *ctx, hpa_t table)
-{
-	(void)ctx;
-	return frame_ptr(table);
-}
-
-static const struct ptab_memory table_memory = {
-	.alloc_table = table_alloc,
-	.free_table = table_free,
-	.window = table_window,
-};
-
 /* Written by the boot CPU before the others start; windows by their own CPU. */
 static struct ptab tables;
 static u64 next_device_va = DEVICES_VA;
@@ -123,7 +99,7 @@ static enum err make_windows(void)
 
 enum err vmap_init(const struct handover *record)
 {
-	enum err e = ptab_init(&tables, &ptab_format_host, &table_memory, PTAB_2M);
+	enum err e = ptab_init(&tables, &ptab_format_host, &frame_tables, PTAB_2M);
 
 	if (!e)
 		e = map_image(record);

@@ -19,28 +19,6 @@
 /* One element for each unit, handed out by iommu_start(), which runs once. */
 static struct vtd vtd_units[IOMMU_MAX_UNITS];
 
-/* What ptab.c needs of the frames; `ctx` is the struct iommu. */
-static hpa_t alloc_table(void *ctx)
-{
-	const struct iommu_frames *frames = ((struct iommu *)ctx)->frames;
-
-	return frames->alloc(frames->ctx);
-}
-
-static void free_table(void *ctx, hpa_t table)
-{
-	const struct iommu_frames *frames = ((struct iommu *)ctx)->frames;
-
-	frames->free(frames->ctx, table);
-}
-
-static u64 *table_window(void *ctx, hpa_t table)
-{
-	const struct iommu_frames *frames = ((struct iommu *)ctx)->frames;
-
-	return frames->map(frames->ctx, table);
-}
-
 static void flush_tables(void *ctx, void *ptr, size_t size)
 {
 	(void)ctx;
@@ -136,7 +114,7 @@ static enum err init_unit(struct iommu *iommu, const struct acpi_drhd *drhd, pci
 		regs = map(drhd->base, vtd_register_bytes(regs));
 	if (!regs)
 		return ERR_NO_MEMORY;
-	err = vtd_init(vtd, regs, iommu->frames, x2apic);
+	err = vtd_init(vtd, regs, &iommu->memory, x2apic);
 	if (err)
 		return err;
 	vtd->unit.include_all = drhd->include_all;
@@ -157,23 +135,18 @@ static enum err choose_tables(struct iommu *iommu)
 	if (iommu->features & IOMMU_PAGES_2M)
 		iommu->max_leaf_level = iommu->features & IOMMU_PAGES_1G ? PTAB_1G : PTAB_2M;
 	iommu->irq_remapping = iommu->features & IOMMU_REMAPS_IRQ;
-	iommu->memory = (struct ptab_memory){
-		.alloc_table = alloc_table,
-		.free_table = free_table,
-		.window = table_window,
-		.flush = iommu->features & IOMMU_COHERENT ? NULL : flush_tables,
-		.ctx = iommu,
-	};
+	if (!(iommu->features & IOMMU_COHERENT))
+		iommu->memory.flush = flush_tables;
 	return OK;
 }
 
 enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct pci *pci,
-		     const struct iommu_frames *frames, pci_map_fn map, bool x2apic)
+		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic)
 {
 	enum err err;
 
 	memset(iommu, 0, sizeof(*iommu));
-	iommu->frames = frames;
+	iommu->memory = *memory;
 	iommu->pci = pci;
 	iommu->dmar = *dmar;
 	iommu->features = ~0U;

@@ -21,17 +21,6 @@
 #define IOMMU_MAX_DOMAINS 255U
 #define IOMMU_IRQ_ENTRIES 256U /* for each unit */
 
-/*
- * Zeroed 4 KiB frames that the units may read and write. alloc gives HPA(0)
- * where there is none; map gives the frame's mapping, valid until free.
- */
-struct iommu_frames {
-	hpa_t (*alloc)(void *ctx);
-	void (*free)(void *ctx, hpa_t frame);
-	void *(*map)(void *ctx, hpa_t frame);
-	void *ctx;
-};
-
 /* What a unit can do; a domain uses what all of them can. */
 enum iommu_feature {
 	IOMMU_LEVELS_3 = BIT(0),
@@ -91,7 +80,6 @@ struct iommu_unit {
 };
 
 struct iommu {
-	const struct iommu_frames *frames;
 	struct pci *pci;
 	struct acpi_dmar dmar;
 	struct ptab_memory memory;
@@ -103,7 +91,7 @@ struct iommu {
 	u32 unit_count;
 	struct iommu_unit *units[IOMMU_MAX_UNITS];
 	struct spinlock lock; /* what follows and irq_count; before a unit's lock */
-	u32 domain_next; /* id for the next domain; 0 is reserved where CAP.CM is set */
+	u32 domain_next;      /* id for the next domain; 0 is reserved where CAP.CM is set */
 	struct {
 		u16 bdf;
 		u16 domain_id; /* 0: unused element */
@@ -121,7 +109,8 @@ struct iommu_domain {
  * Takes over every unit of `dmar` and switches translation and interrupt
  * remapping on. From then on no function reaches any memory and (where
  * iommu->irq_remapping is true) none raises an interrupt, I/O APICs included,
- * until it is told to. `map` is vmap_mmio(); `x2apic`: processors use it.
+ * until it is told to. `memory` is for tables and queues: frames that the units may
+ * read and write; its `flush` is not used. `map` is vmap_mmio(); `x2apic`: processors use it.
  * At start only, with bus mastering switched off everywhere.
  *
  * OK; ERR_NOT_FOUND: no DMAR table; ERR_UNSUPPORTED: a unit lacks what is
@@ -129,7 +118,7 @@ struct iommu_domain {
  * After an error what has been switched on stays on, with everything denied.
  */
 enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct pci *pci,
-		     const struct iommu_frames *frames, pci_map_fn map, bool x2apic) must_check;
+		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic) must_check;
 
 /* An empty domain. OK; ERR_FULL: no id is left; ERR_NO_MEMORY. */
 enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain) must_check;

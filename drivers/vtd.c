@@ -124,7 +124,7 @@ static u64 read64(struct vtd *vtd, u32 reg)
 
 static void *frame(struct vtd *vtd, hpa_t hpa)
 {
-	return vtd->frames->map(vtd->frames->ctx, hpa);
+	return vtd->memory->window(vtd->memory->ctx, hpa);
 }
 
 /* Makes a change to a table visible to a unit that does not snoop. */
@@ -143,7 +143,7 @@ static void store(struct vtd *vtd, u64 *slot, u64 value)
 /* A zeroed table that the unit sees as such; HPA(0): there is no memory. */
 static hpa_t new_frame(struct vtd *vtd)
 {
-	hpa_t hpa = vtd->frames->alloc(vtd->frames->ctx);
+	hpa_t hpa = vtd->memory->alloc_table(vtd->memory->ctx);
 
 	if (hpa.raw)
 		publish(vtd, frame(vtd, hpa), PAGE_SIZE);
@@ -559,14 +559,14 @@ static enum err take_frames(struct vtd *vtd)
 	if (taken == ARRAY_SIZE(frames))
 		return OK;
 	while (taken--)
-		vtd->frames->free(vtd->frames->ctx, *frames[taken]);
+		vtd->memory->free_table(vtd->memory->ctx, *frames[taken]);
 	return ERR_NO_MEMORY;
 }
 
-enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct iommu_frames *frames,
+enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct ptab_memory *memory,
 		  bool x2apic)
 {
-	*vtd = (struct vtd){ .regs = regs, .frames = frames };
+	*vtd = (struct vtd){ .regs = regs, .memory = memory };
 	vtd->cap = read64(vtd, REG_CAP);
 	vtd->ecap = read64(vtd, REG_ECAP);
 	vtd->x2apic = x2apic && (vtd->ecap & ECAP_EIM);

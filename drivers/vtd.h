@@ -8,7 +8,7 @@
 struct vtd {
 	struct iommu_unit unit;
 	volatile u8 *regs;
-	const struct iommu_frames *frames;
+	const struct ptab_memory *memory;
 	u64 cap;
 	u64 ecap;
 	bool x2apic;	      /* entries hold 32-bit APIC ids */
@@ -28,7 +28,7 @@ struct vtd {
  * its registers, one page, or more where CAP and ECAP put some behind.
  * OK; ERR_UNSUPPORTED; ERR_NO_MEMORY.
  */
-enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct iommu_frames *frames,
+enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct ptab_memory *memory,
 		  bool x2apic) must_check;
 
 /* Bytes of registers that the unit at `regs` has; `regs` is a mapping of the first page. */

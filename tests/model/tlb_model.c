@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* vCPUs on processors whose TLBs forget nothing by themselves: what is flushed, and what not. */
-// SOURCES: arch/x86/tlb.c core/vm.c core/gmem.c core/ptab.c core/ptab_formats.c
+// SOURCES: arch/x86/tlb.c core/vm.c core/frame_tables.c core/gmem.c core/ptab.c core/ptab_formats.c
 // SOURCES: core/lib/fmt.c core/lib/string.c
 #include <stdio.h>
 #include <stdlib.h>

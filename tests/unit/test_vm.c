@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SOURCES: arch/x86/tlb.c core/vm.c core/gmem.c core/ptab.c core/ptab_formats.c
+// SOURCES: arch/x86/tlb.c core/vm.c core/frame_tables.c core/gmem.c core/ptab.c core/ptab_formats.c
 // SOURCES: core/lib/fmt.c core/lib/string.c
 /* Rules of VMs: their table, their RAM in the nested tables, work, and how they end. */
 #include <setjmp.h>

@@ -99,13 +99,17 @@ static void free_frame(void *ctx, hpa_t frame)
 	frames_in_use--;
 }
 
-static void *map_frame(void *ctx, hpa_t frame)
+static u64 *map_frame(void *ctx, hpa_t frame)
 {
 	(void)ctx;
-	return memory[frame_at(frame.raw)];
+	return (u64 *)memory[frame_at(frame.raw)];
 }
 
-static const struct iommu_frames frames = { alloc_frame, free_frame, map_frame, NULL };
+static const struct ptab_memory frames = {
+	.alloc_table = alloc_frame,
+	.free_table = free_frame,
+	.window = map_frame,
+};
 
 void host_cache_flushed(void *ptr, size_t size)
 {
