@@ -196,16 +196,14 @@ static void open_gpu(struct parser *p, struct text argument)
 	p->target = &p->spare_gpu;
 	if (parse_number(argument, &number) || number >= CONFIG_MAX_GPUS) {
 		report(p, p->line, "", "no such GPU", "[gpu 0] to [gpu 3]");
-		return;
-	}
-	if (config->gpus[number].present) {
+	} else if (config->gpus[number].present) {
 		report_twice(p, "", config->gpus[number].line);
-		return;
+	} else {
+		p->target = &config->gpus[number];
+		config->gpus[number].present = true;
+		config->gpus[number].line = p->line;
+		config->gpu_count = MAX(config->gpu_count, (u32)number + 1);
 	}
-	p->target = &config->gpus[number];
-	config->gpus[number].present = true;
-	config->gpus[number].line = p->line;
-	config->gpu_count = MAX(config->gpu_count, (u32)number + 1);
 }
 
 static bool is_guest_name(struct text name)
@@ -332,6 +330,14 @@ static const struct config_key *find_key(const struct parser *p, struct text nam
 	return NULL;
 }
 
+static void set_key(struct parser *p, const struct config_key *key, u32 index, struct text value)
+{
+	p->seen[index] = p->line;
+	note_key(p, key, value);
+	if (!config_key_set(key, value, p->target))
+		report_value(p, key->name, value, key->allowed);
+}
+
 static void key_line(struct parser *p, struct text name, struct text value)
 {
 	u32 index;
@@ -340,23 +346,15 @@ static void key_line(struct parser *p, struct text name, struct text value)
 
 	if (p->ignore)
 		return;
-	if (p->section == CONFIG_SECTION_NONE) {
+	if (p->section == CONFIG_SECTION_NONE)
 		report(p, p->line, clean_copy(shown, sizeof(shown), name), "no section before it",
 		       SECTIONS);
-		return;
-	}
-	if (!key) {
+	else if (!key)
 		report_unknown_key(p, name);
-		return;
-	}
-	if (p->seen[index]) {
+	else if (p->seen[index])
 		report_twice(p, key->name, p->seen[index]);
-		return;
-	}
-	p->seen[index] = p->line;
-	note_key(p, key, value);
-	if (!config_key_set(key, value, p->target))
-		report_value(p, key->name, value, key->allowed);
+	else
+		set_key(p, key, index, value);
 }
 
 /* ---- lines ---- */

@@ -71,12 +71,6 @@ void console_print(const char *fmt, ...)
 	console_print_text(line);
 }
 
-static void guest_line(void *ctx, const char *line)
-{
-	(void)ctx;
-	console_print_text(line);
-}
-
 /* ---- guests' output ---- */
 
 bool guest_console_ready(struct vm *vm)
@@ -125,7 +119,7 @@ static void show_guest_bytes(struct vm *vm, struct guest_output *out, const u8 *
 {
 	if (vm != attached) {
 		for (u32 i = 0; i < n; i++)
-			lineout_put(&out->lines, vm->name, bytes[i], guest_line, NULL);
+			lineout_put(&out->lines, vm->name, bytes[i], console_print_text);
 		return;
 	}
 	spin_guard(&lock);
@@ -152,7 +146,7 @@ void console_forget(struct vm *vm)
 
 	while (drain(vm))
 		;
-	lineout_flush(&out->lines, vm->name, guest_line, NULL);
+	lineout_flush(&out->lines, vm->name, console_print_text);
 }
 
 void console_attach(struct vm *vm)

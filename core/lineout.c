@@ -22,8 +22,7 @@ enum escape_state {
 /* Where the lines of one call go. */
 struct sink {
 	const char *name;
-	void (*emit)(void *ctx, const char *line);
-	void *ctx;
+	void (*emit)(const char *line);
 };
 
 static void emit(struct lineout *out, const struct sink *sink)
@@ -33,7 +32,7 @@ static void emit(struct lineout *out, const struct sink *sink)
 	fmt_snprintf(line, sizeof(line), "%.*s| %.*s", CONFIG_NAME_MAX, sink->name,
 		     (int)out->length, out->text);
 	out->length = 0;
-	sink->emit(sink->ctx, line);
+	sink->emit(line);
 }
 
 /* A full line is emitted by the character that has no room, so that its end makes no empty one. */
@@ -98,9 +97,9 @@ static void put_character(struct lineout *out, const struct sink *sink, u8 byte)
 }
 
 void lineout_put(struct lineout *out, const char *name, u8 byte,
-		 void (*emit_line)(void *ctx, const char *line), void *ctx)
+		 void (*emit_line)(const char *line))
 {
-	const struct sink sink = { name, emit_line, ctx };
+	const struct sink sink = { name, emit_line };
 
 	if (byte == '\n') { /* ends whatever was begun: a guest hides one line at most */
 		out->escape = PLAIN;
@@ -120,10 +119,9 @@ void lineout_put(struct lineout *out, const char *name, u8 byte,
 	put_character(out, &sink, byte);
 }
 
-void lineout_flush(struct lineout *out, const char *name,
-		   void (*emit_line)(void *ctx, const char *line), void *ctx)
+void lineout_flush(struct lineout *out, const char *name, void (*emit_line)(const char *line))
 {
-	const struct sink sink = { name, emit_line, ctx };
+	const struct sink sink = { name, emit_line };
 
 	if (out->length)
 		emit(out, &sink);

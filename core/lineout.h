@@ -25,11 +25,9 @@ struct lineout {
  * are dropped, a tab becomes blanks, a backspace takes a character back, bell and
  * NUL vanish, any other byte is shown as `?`. Calls `emit` at most twice.
  */
-void lineout_put(struct lineout *out, const char *name, u8 byte,
-		 void (*emit)(void *ctx, const char *line), void *ctx);
+void lineout_put(struct lineout *out, const char *name, u8 byte, void (*emit)(const char *line));
 
 /* Emit what has no newline yet. */
-void lineout_flush(struct lineout *out, const char *name, void (*emit)(void *ctx, const char *line),
-		   void *ctx);
+void lineout_flush(struct lineout *out, const char *name, void (*emit)(const char *line));
 
 #endif

@@ -207,16 +207,23 @@ static void add_osc(struct aml *aml)
 	aml_end(aml, method);
 }
 
+static aml_mark begin_device(struct aml *aml, const char *name, const char *id, u64 unique)
+{
+	aml_mark device = aml_device(aml, name);
+
+	aml_name_eisaid(aml, "_HID", id);
+	aml_name_integer(aml, "_UID", unique);
+	return device;
+}
+
 static void add_host_bridge(struct aml *aml)
 {
-	aml_mark device = aml_device(aml, "PCI0");
+	aml_mark device = begin_device(aml, "PCI0", "PNP0A08", 0);
 	aml_mark crs;
 
-	aml_name_eisaid(aml, "_HID", "PNP0A08");
 	aml_name_eisaid(aml, "_CID", "PNP0A03");
 	aml_name_integer(aml, "_SEG", 0);
 	aml_name_integer(aml, "_BBN", 0);
-	aml_name_integer(aml, "_UID", 0);
 	crs = aml_resources(aml);
 	aml_bus_range(aml, 0, 255);
 	aml_ports(aml, 0xcf8, 8);
@@ -231,12 +238,9 @@ static void add_host_bridge(struct aml *aml)
 
 static void add_motherboard(struct aml *aml)
 {
-	aml_mark device = aml_device(aml, "MBRD");
-	aml_mark crs;
+	aml_mark device = begin_device(aml, "MBRD", "PNP0C02", 0);
+	aml_mark crs = aml_resources(aml);
 
-	aml_name_eisaid(aml, "_HID", "PNP0C02");
-	aml_name_integer(aml, "_UID", 0);
-	crs = aml_resources(aml);
 	aml_fixed_memory(aml, LAYOUT_ECAM, LAYOUT_ECAM_SIZE);
 	aml_resources_end(aml, crs);
 	aml_end(aml, device);
@@ -244,12 +248,9 @@ static void add_motherboard(struct aml *aml)
 
 static void add_isa(struct aml *aml, const char *name, const char *id, u16 port, u8 ports, u8 irq)
 {
-	aml_mark device = aml_device(aml, name);
-	aml_mark crs;
+	aml_mark device = begin_device(aml, name, id, 1);
+	aml_mark crs = aml_resources(aml);
 
-	aml_name_eisaid(aml, "_HID", id);
-	aml_name_integer(aml, "_UID", 1);
-	crs = aml_resources(aml);
 	aml_ports(aml, port, ports);
 	if (irq)
 		aml_irq(aml, irq);

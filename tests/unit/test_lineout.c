@@ -16,11 +16,10 @@ static char seen[65536]; /* all lines, each ended by a newline */
 static size_t seen_size;
 static u32 calls;
 
-static void collect(void *ctx, const char *line)
+static void collect(const char *line)
 {
 	size_t size = strlen(line);
 
-	assert_ptr_equal(ctx, &out);
 	assert_true(seen_size + size + 2 < sizeof(seen));
 	memcpy(seen + seen_size, line, size);
 	seen_size += size;
@@ -32,7 +31,7 @@ static void collect(void *ctx, const char *line)
 static void send_bytes(const char *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		lineout_put(&out, "alpha", (u8)bytes[i], collect, &out);
+		lineout_put(&out, "alpha", (u8)bytes[i], collect);
 }
 
 static const char *lines_of(const char *text, size_t size)
@@ -57,9 +56,9 @@ static void an_unfinished_line_waits_for_a_flush(void **state)
 {
 	(void)state;
 	assert_string_equal(LINES("login: "), "");
-	lineout_flush(&out, "alpha", collect, &out);
+	lineout_flush(&out, "alpha", collect);
 	assert_string_equal(seen, "alpha| login: \n");
-	lineout_flush(&out, "alpha", collect, &out);
+	lineout_flush(&out, "alpha", collect);
 	assert_string_equal(seen, "alpha| login: \n");
 }
 
@@ -149,7 +148,7 @@ static void random_bytes_give_printable_lines_with_the_prefix(void **state)
 		u32 before = calls;
 
 		seen_size = 0;
-		lineout_put(&out, "alpha", byte, collect, &out);
+		lineout_put(&out, "alpha", byte, collect);
 		assert_true(out.length <= LINEOUT_MAX);
 		assert_true(calls - before <= 2);
 		if (calls == before)
