@@ -450,30 +450,6 @@ enum err ptab_unmap(struct ptab *pt, u64 va, u64 size)
 	return OK;
 }
 
-bool ptab_lookup(const struct ptab *pt, u64 va, struct ptab_walk *out)
-{
-	const u64 *entries = entries_of(pt, pt->root);
-	u64 offset = offset_of(pt, va);
-
-	if (!is_addressable(pt, va))
-		return false;
-	for (unsigned level = pt->format->levels; level >= PTAB_4K; level--) {
-		u64 entry = entries[slot_of(offset, level)];
-
-		if (!is_present(pt, entry))
-			return false;
-		offset &= slot_span(level) - 1;
-		if (is_leaf(pt, entry, level)) {
-			out->hpa = HPA(leaf_address(pt->format, entry, level) + offset);
-			out->page_size = slot_span(level);
-			out->attr = decode_attr(pt->format, entry, level);
-			return true;
-		}
-		entries = child_entries(pt, entry);
-	}
-	return false;
-}
-
 void ptab_reap(struct ptab *pt)
 {
 	while (pt->buried.raw) {

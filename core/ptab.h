@@ -53,13 +53,6 @@ struct ptab {
 	hpa_t buried;	   /* the first of those, or 0; chained through entry 0 */
 };
 
-/* The result of a look-up: where `va` leads to, and the page that says so. */
-struct ptab_walk {
-	hpa_t hpa; /* of `va` itself, offset included */
-	u64 page_size;
-	struct ptab_attr attr;
-};
-
 /*
  * Makes an empty tree. `max_leaf_level` (PTAB_4K to PTAB_1G) is the largest
  * page that the hardware has; the format may allow less.
@@ -97,9 +90,6 @@ enum err ptab_map(struct ptab *pt, u64 va, hpa_t pa, u64 size, struct ptab_attr 
  * split, every address still translates as before.
  */
 enum err ptab_unmap(struct ptab *pt, u64 va, u64 size) must_check;
-
-/* Says where `va` leads; false, `out` untouched, where nothing is mapped. At most 4 steps. */
-bool ptab_lookup(const struct ptab *pt, u64 va, struct ptab_walk *out) must_check;
 
 /* Frees the tables that unmapping has emptied. Call it once TLBs are known to be clean. */
 void ptab_reap(struct ptab *pt);

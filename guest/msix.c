@@ -12,14 +12,13 @@
 
 void msix_reset(struct msix *msix)
 {
-	spin_lock(&msix->lock);
+	spin_guard(&msix->lock);
 	msix->enabled = false;
 	msix->masked = false;
 	msix->bus_master = false;
 	msix->pending = 0;
 	for (u32 i = 0; i < MSIX_VECTORS_MAX; i++)
 		msix->entries[i] = (struct msix_entry){ .control = ENTRY_MASKED };
-	spin_unlock(&msix->lock);
 }
 
 static bool can_send(const struct msix *msix, u32 vector)
@@ -40,39 +39,27 @@ static void send_pending(struct msix *msix)
 
 void msix_control(struct msix *msix, u16 control, bool bus_master)
 {
-	spin_lock(&msix->lock);
+	spin_guard(&msix->lock);
 	msix->enabled = control & CONTROL_ENABLE;
 	msix->masked = control & CONTROL_MASK;
 	msix->bus_master = bus_master;
 	send_pending(msix);
-	spin_unlock(&msix->lock);
 }
 
 void msix_raise(struct msix *msix, u32 vector)
 {
-	spin_lock(&msix->lock);
-	if (vector < msix->count && msix->enabled) {
-		msix->pending |= BIT(vector);
-		send_pending(msix);
-	}
-	spin_unlock(&msix->lock);
+	spin_guard(&msix->lock);
+	if (vector >= msix->count || !msix->enabled)
+		return;
+	msix->pending |= BIT(vector);
+	send_pending(msix);
 }
 
 /* One aligned dword of the table. */
 static u32 *table_word(struct msix *msix, u64 offset)
 {
-	struct msix_entry *entry = &msix->entries[offset / ENTRY_SIZE];
-
-	switch (offset % ENTRY_SIZE) {
-	case 0:
-		return (u32 *)(void *)&entry->address;
-	case 4:
-		return (u32 *)(void *)&entry->address + 1;
-	case 8:
-		return &entry->data;
-	default:
-		return &entry->control;
-	}
+	_Static_assert(sizeof(msix->entries[0]) == ENTRY_SIZE, "the table lies as a guest sees it");
+	return (u32 *)(void *)msix->entries + offset / sizeof(u32);
 }
 
 static u32 read_word(struct msix *msix, u64 offset)
@@ -99,7 +86,7 @@ enum access_result msix_page(struct vcpu *vcpu, void *ctx, struct access *access
 	/* Only aligned dwords and quadwords are defined (7.7.2.2). */
 	if (access->size < 4 || access->offset % access->size)
 		return ACCESS_NOT_MINE;
-	spin_lock(&msix->lock);
+	spin_guard(&msix->lock);
 	if (access->write) {
 		write_word(msix, access->offset, (u32)access->value);
 		if (access->size == 8)
@@ -110,6 +97,5 @@ enum access_result msix_page(struct vcpu *vcpu, void *ctx, struct access *access
 		if (access->size == 8)
 			access->value |= (u64)read_word(msix, access->offset + 4) << 32;
 	}
-	spin_unlock(&msix->lock);
 	return ACCESS_HANDLED;
 }

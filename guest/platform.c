@@ -24,7 +24,7 @@ static enum err add_regions(struct vm *vm)
 	const struct region rtc = { RTC_PORT, RTC_PORTS, rtc_port, &platform->rtc, "RTC" };
 	enum err e;
 
-	spin_lock(&vm->device_lock);
+	spin_guard(&vm->device_lock);
 	e = region_add(&vm->mmio, &lapic);
 	if (e == OK)
 		e = region_add(&vm->mmio, &ioapic);
@@ -32,7 +32,6 @@ static enum err add_regions(struct vm *vm)
 		e = region_add(&vm->ports, &uart);
 	if (e == OK)
 		e = region_add(&vm->ports, &rtc);
-	spin_unlock(&vm->device_lock);
 	return e;
 }
 
@@ -49,12 +48,11 @@ static void remove_region(struct region_table *table, u64 base, region_handler h
 
 static void remove_regions(struct vm *vm)
 {
-	spin_lock(&vm->device_lock);
+	spin_guard(&vm->device_lock);
 	remove_region(&vm->mmio, LAPIC_BASE, lapic_mmio);
 	remove_region(&vm->mmio, IOAPIC_BASE, ioapic_mmio);
 	remove_region(&vm->ports, UART_PORT, uart_port);
 	remove_region(&vm->ports, RTC_PORT, rtc_port);
-	spin_unlock(&vm->device_lock);
 }
 
 static enum err allocate(struct vm *vm)

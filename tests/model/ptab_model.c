@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/ptab.h"
+#include "tests/unit/ptab_lookup.h"
 
 /*
  * The model is an array with one element for each 4 KiB page of an area. The

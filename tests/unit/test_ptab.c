@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "core/ptab.h"
+#include "tests/unit/ptab_lookup.h"
 
 #define MAX_TABLES 64
 

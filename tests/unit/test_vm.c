@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/vm.h"
 #include "core/vmap.h"
+#include "tests/unit/ptab_lookup.h"
 
 /* ---- what is below: frames from the heap, chunks by number ---- */
 
