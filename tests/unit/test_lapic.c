@@ -538,6 +538,193 @@ static void software_disable_masks_every_lvt_entry(void **state)
 	assert_int_equal(fake_take_interrupt(0), -1);
 }
 
+/* ---- a processor that delivers by itself (virt_ops.apic_mode) ---- */
+
+#define IN_PAGE(vcpu, reg) (pages[vcpu][(reg)*4])
+
+static u32 pages[VM_MAX_VCPUS][PAGE_SIZE / 4];
+static u64 told_levels[4];
+static u32 levels_told;
+static u8 told_request, told_in_service;
+
+static void deliver_mode(struct arch_vcpu *arch, bool x2apic, u8 in_service)
+{
+	if (x2apic == arch->apic_delivers)
+		return;
+	arch->apic_delivers = x2apic;
+	told_in_service = in_service;
+	memset(told_levels, 0, sizeof(told_levels));
+}
+
+static void deliver_request(struct arch_vcpu *arch, u8 vector)
+{
+	assert_true(arch->apic_delivers);
+	told_request = vector;
+}
+
+static void deliver_eoi_exits(struct arch_vcpu *arch, const u64 *vectors)
+{
+	assert_true(arch->apic_delivers);
+	memcpy(told_levels, vectors, sizeof(told_levels));
+	levels_told++;
+}
+
+static struct virt_ops delivering;
+
+static void start_delivering(u32 count)
+{
+	delivering = fake_virt;
+	delivering.apic_mode = deliver_mode;
+	delivering.apic_request = deliver_request;
+	delivering.apic_eoi_exits = deliver_eoi_exits;
+	virt = &delivering;
+	fake_vm_start(count);
+	memset(pages, 0, sizeof(pages));
+	for (u32 i = 0; i < count; i++) {
+		fake_vcpus[i].arch.apic_page = pages[i];
+		fake_vcpus[i].arch.tpr = &IN_PAGE(i, LAPIC_TPR);
+	}
+	levels_told = 0;
+}
+
+static int back_to_the_plain_processor(void **state)
+{
+	(void)state;
+	virt = &fake_virt;
+	return 0;
+}
+
+/* SDM vol. 3, 30.2.2: the vector goes into service. */
+static void processor_delivers(u32 vcpu, u8 vector)
+{
+	const u32 bit = 1u << vector % 32;
+
+	assert_true(IN_PAGE(vcpu, LAPIC_IRR + vector / 32) & bit);
+	IN_PAGE(vcpu, LAPIC_IRR + vector / 32) &= ~bit;
+	IN_PAGE(vcpu, LAPIC_ISR + vector / 32) |= bit;
+}
+
+static void requests_of_other_cpus_move_to_the_page(void **state)
+{
+	(void)state;
+	start_delivering(2);
+	enter_x2apic(0);
+	enter_x2apic(1);
+	icr(0, 1, 0x31);
+	icr(0, 1, 0xf3);
+	assert_int_equal(IN_PAGE(1, LAPIC_IRR + 7), 0); /* that CPU alone writes its page */
+	assert_int_equal(lapic_requested(fake_vcpus[1].lapic), 0xf3);
+	assert_int_equal(x2_read(1, LAPIC_IRR + 1), BIT(0x11));
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), 0xf3);
+	assert_int_equal(told_request, 0xf3);
+	assert_int_equal(IN_PAGE(1, LAPIC_IRR + 7), BIT(0x13));
+	assert_int_equal(IN_PAGE(1, LAPIC_IRR + 1), BIT(0x11));
+	assert_int_equal(lapic_highest(fake_own[1].lapic.s.irr), -1);
+	assert_int_equal(lapic_requested(fake_vcpus[1].lapic), 0xf3);
+	assert_int_equal(x2_read(1, LAPIC_IRR + 7), BIT(0x13));
+	processor_delivers(1, 0xf3);
+	assert_int_equal(x2_read(1, LAPIC_ISR + 7), BIT(0x13));
+	assert_int_equal(x2_read(1, LAPIC_PPR), 0xf0);
+	assert_int_equal(lapic_in_service(fake_vcpus[1].lapic), 0xf3);
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1); /* 31h has to wait, */
+	assert_int_equal(told_request, 0x31); /* which is the processor's to judge */
+	IN_PAGE(1, LAPIC_ISR + 7) = 0;	      /* EOI */
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), 0x31);
+	processor_delivers(1, 0x31);
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1);
+	assert_int_equal(told_request, 0);
+}
+
+static void the_end_of_a_level_vector_exits(void **state)
+{
+	(void)state;
+	start_delivering(1);
+	enter_x2apic(0);
+	lapic_raise(fake_vcpus[0].lapic, 0x81, true);
+	lapic_raise(fake_vcpus[0].lapic, 0x82, false);
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x82);
+	assert_int_equal(told_levels[2], BIT(1));
+	assert_int_equal(levels_told, 1);
+	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	assert_int_equal(levels_told, 1); /* told when it changes */
+	lapic_raise(fake_vcpus[0].lapic, 0x81, false);
+	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	assert_int_equal(told_levels[2], 0);
+}
+
+static void interrupts_in_service_go_along_into_x2apic_mode(void **state)
+{
+	(void)state;
+	start_delivering(1);
+	page_write(0, LAPIC_SVR, 0x1ff);
+	page_write(0, LAPIC_TPR, 0x20);
+	lapic_raise(fake_vcpus[0].lapic, 0x51, true);
+	assert_int_equal(fake_take_interrupt(0), 0x51);
+	lapic_raise(fake_vcpus[0].lapic, 0x63, false);
+	memset(&pages[0][LAPIC_ISR * 4], 0xcc, 0x100); /* from an earlier stay */
+	memset(&pages[0][LAPIC_IRR * 4], 0xcc, 0x80);
+	enter_x2apic(0);
+	assert_int_equal(told_in_service, 0x51);
+	for (u32 i = 0; i < 8; i++) {
+		assert_int_equal(IN_PAGE(0, LAPIC_ISR + i), i == 2 ? BIT(0x11) : 0);
+		assert_int_equal(IN_PAGE(0, LAPIC_IRR + i), 0);
+	}
+	assert_int_equal(lapic_highest(fake_own[0].lapic.s.isr), -1);
+	assert_int_equal(x2_read(0, LAPIC_TPR), 0x20);
+	assert_int_equal(x2_read(0, LAPIC_PPR), 0x50);
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x63);
+	assert_int_equal(told_levels[1], BIT(0x11)); /* its EOI still has to come to us */
+}
+
+static void init_leaves_nothing_in_the_page(void **state)
+{
+	(void)state;
+	start_delivering(1);
+	enter_x2apic(0);
+	lapic_raise(fake_vcpus[0].lapic, 0x51, true);
+	lapic_raise(fake_vcpus[0].lapic, 0x52, false);
+	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	processor_delivers(0, 0x52);
+	lapic_raise(fake_vcpus[0].lapic, 0x53, false);
+	fake_vcpus[0].arch.apic_delivers = false; /* as vcpu_reset() does before */
+	told_in_service = 0xff;
+	platform_vcpu_init(&fake_vcpus[0]);
+	assert_true(fake_vcpus[0].arch.apic_delivers); /* INIT keeps the mode */
+	assert_int_equal(told_in_service, 0);
+	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), -1);
+	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), -1);
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	assert_int_equal(told_request, 0);
+	lapic_raise(fake_vcpus[0].lapic, 0x51, true);
+	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	assert_int_equal(told_levels[1], BIT(0x11)); /* told anew */
+}
+
+static void leaving_x2apic_mode_takes_the_registers_back(void **state)
+{
+	const u64 base = LAPIC_BASE | APIC_BASE_BSP;
+
+	(void)state;
+	start_delivering(1);
+	enter_x2apic(0);
+	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
+	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	assert_true(fake_wrmsr(0, APIC_BASE_MSR, base));
+	assert_false(fake_vcpus[0].arch.apic_delivers);
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	assert_true(fake_wrmsr(0, APIC_BASE_MSR, base | APIC_BASE_ENABLE));
+	assert_false(fake_vcpus[0].arch.apic_delivers); /* the page is for x2APIC alone */
+	page_write(0, LAPIC_SVR, 0x1ff);
+	assert_int_equal(page_read(0, LAPIC_IRR + 2), 0); /* what was in it is gone */
+	lapic_raise(fake_vcpus[0].lapic, 0x61, false);
+	assert_int_equal(fake_take_interrupt(0), 0x61);
+	assert_int_equal(page_read(0, LAPIC_ISR + 3), BIT(1));
+	page_write(0, LAPIC_EOI, 0);
+	assert_int_equal(page_read(0, LAPIC_ISR + 3), 0);
+}
+
+#define DELIVERING(name) cmocka_unit_test_teardown(name, back_to_the_plain_processor)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -572,6 +759,11 @@ int main(void)
 		cmocka_unit_test(changing_the_mode_to_deadline_disarms),
 		cmocka_unit_test(an_expiry_that_crosses_a_new_deadline_does_not_disarm_it),
 		cmocka_unit_test(software_disable_masks_every_lvt_entry),
+		DELIVERING(requests_of_other_cpus_move_to_the_page),
+		DELIVERING(the_end_of_a_level_vector_exits),
+		DELIVERING(interrupts_in_service_go_along_into_x2apic_mode),
+		DELIVERING(init_leaves_nothing_in_the_page),
+		DELIVERING(leaving_x2apic_mode_takes_the_registers_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
