@@ -71,6 +71,12 @@ static int start_npt(void **state)
 	return start(&ptab_format_npt);
 }
 
+static int start_ept(void **state)
+{
+	(void)state;
+	return start(&ptab_format_ept);
+}
+
 static int start_vtd(void **state)
 {
 	(void)state;
@@ -216,6 +222,56 @@ static void the_format_must_be_able_to_say_it(void **state)
 	assert_int_equal(ptab_map(&pt, 0, HPA(0), KIB(4), write_only), OK);
 }
 
+/* What the processor does when it uses an entry (SDM vol. 3, 29.3.5 and 4.8). */
+static void set_in_all(u64 present, u64 bits)
+{
+	for (unsigned t = 1; t < MAX_TABLES; t++)
+		for (unsigned i = 0; tables[t] && i < 512; i++)
+			if (tables[t][i] & present)
+				tables[t][i] |= bits;
+}
+
+static void same_attr(struct ptab_attr a, struct ptab_attr b)
+{
+	assert_true(a.read == b.read && a.write == b.write && a.exec == b.exec);
+	assert_true(a.user == b.user && a.fixed_type == b.fixed_type && a.type == b.type);
+}
+
+/* Accessed and dirty bits belong to no right, no type and no address. */
+static void accessed_and_dirty_bits_do_not_matter(void **state)
+{
+	const bool ept = pt.format == &ptab_format_ept;
+	const u64 present = ept ? 7 : 1;
+	const u64 bits = ept ? BIT(8) | BIT(9) : BIT(5) | BIT(6);
+	const struct ptab_attr rwx = { .read = true, .write = true, .exec = true, .type = PTAB_WC };
+	const struct ptab_attr wb = { .read = true };
+	struct ptab_walk walk;
+
+	(void)state;
+	assert_int_equal(ptab_map(&pt, GIB(1) - MIB(2) - KIB(4), HPA(GIB(5) - MIB(2) - KIB(4)),
+				  GIB(1) + MIB(2) + KIB(4), rwx),
+			 OK);
+	set_in_all(present, bits);
+	assert_true(ptab_lookup(&pt, GIB(1) + 5, &walk));
+	assert_int_equal(walk.hpa.raw, GIB(5) + 5);
+	same_attr(walk.attr, rwx);
+	assert_int_equal(ptab_map(&pt, GIB(1), HPA(0), GIB(1), rwx), ERR_EXISTS);
+	assert_int_equal(ptab_unmap(&pt, GIB(1) + KIB(4), KIB(4)), OK); /* splits twice */
+	assert_int_equal(ptab_map(&pt, GIB(1) + KIB(4), HPA(0), KIB(4), wb), OK);
+	set_in_all(present, bits);
+	assert_true(ptab_lookup(&pt, GIB(1) + KIB(4), &walk));
+	same_attr(walk.attr, wb);
+	assert_true(ptab_lookup(&pt, GIB(1) + KIB(8), &walk));
+	assert_int_equal(walk.hpa.raw, GIB(5) + KIB(8));
+	same_attr(walk.attr, rwx);
+	for (unsigned t = 1; t < MAX_TABLES; t++) /* set from the start: nothing to write for it */
+		for (unsigned i = 0; tables[t] && i < 512; i++)
+			assert_true(!(tables[t][i] & present) || tables[t][i] & bits & -bits);
+	assert_int_equal(ptab_unmap(&pt, GIB(1) - MIB(2) - KIB(4), GIB(1) + MIB(2) + KIB(4)), OK);
+	ptab_reap(&pt);
+	assert_int_equal(pt.tables, 1);
+}
+
 int main(void)
 {
 #define TEST(name, setup) cmocka_unit_test_setup_teardown(name, setup, finish)
@@ -231,6 +287,8 @@ int main(void)
 		TEST(guest_addresses_end_at_48_bits, start_npt),
 		TEST(nested_leaves_are_user_pages, start_npt),
 		TEST(the_format_must_be_able_to_say_it, start_vtd),
+		TEST(accessed_and_dirty_bits_do_not_matter, start_npt),
+		TEST(accessed_and_dirty_bits_do_not_matter, start_ept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
