@@ -52,7 +52,7 @@ static const struct ptab_format *nested_format(void)
 
 static enum err fill(struct vm *vm)
 {
-	enum err e = ptab_init(&vm->nested, nested_format(), &frame_tables, PTAB_2M);
+	enum err e = ptab_init(&vm->nested, nested_format(), &frame_tables, virt->largest());
 
 	nested_space_init(&vm->space);
 	if (!e)

@@ -195,6 +195,8 @@ struct arch_vcpu {
 struct virt_ops {
 	const char *name;	 /* "SVM" or "VMX" */
 	enum virt_nested nested; /* format of the tables at arch_vcpu.nested_root */
+	/* The level of the largest pages that this processor has there: 2 (2 MiB) or 3 (1 GiB). */
+	u8 (*largest)(void);
 
 	/* Switch virtualization on at this CPU. ERR_UNSUPPORTED has been logged. */
 	must_check enum err (*cpu_enable)(void);

@@ -16,6 +16,7 @@
 
 #include "core/lib/error.h"
 #include "core/lib/types.h"
+#include "core/ptab.h"
 #include "core/timer.h"
 #include "gpu/gpu.h"
 #include "gpu/vgpu.h"
@@ -45,14 +46,21 @@ enum vbe_dispi {
 #define VBE_DISPI_DATA_PORT  0x1cf
 
 /* The page of registers in BAR2. */
-#define VBE_MMIO_VGA	     0x400 /* ports 3c0h to 3dfh */
-#define VBE_MMIO_DISPI	     0x500
-#define VBE_MMIO_EXT	     0x600 /* size of this block, byte order */
-#define VBE_EXT_SIZE	     8
-#define VBE_EXT_BYTE_ORDER   4
-#define VBE_LITTLE_ENDIAN    0x1e1e1e1e
-#define VBE_EDID_SIZE	     128
-#define VBE_SLICE_MIN	     MIB(1)
+#define VBE_MMIO_VGA	   0x400 /* ports 3c0h to 3dfh */
+#define VBE_MMIO_DISPI	   0x500
+#define VBE_MMIO_EXT	   0x600 /* size of this block, byte order */
+#define VBE_EXT_SIZE	   8
+#define VBE_EXT_BYTE_ORDER 4
+#define VBE_LITTLE_ENDIAN  0x1e1e1e1e
+#define VBE_EDID_SIZE	   128
+#define VBE_SLICE_MIN	   MIB(1)
+/*
+ * How a guest's slice is mapped. Uncached, but not `fixed_type`: with an uncached type
+ * below it a guest's PAT may still choose write-combining, as drivers do for video memory
+ * (SDM 3C 29.3.7.2 and 3A table 12-7; APM 2, 15.25.8), and nothing it chooses makes it
+ * cached. Nobody runs code there.
+ */
+#define VBE_SPAN_ATTR	     ((struct ptab_attr){ .read = true, .write = true, .type = PTAB_UC })
 #define VBE_COPY_STEP	     KIB(64) /* bytes of video memory that one step clears or copies */
 #define VBE_VENDOR	     0x1234
 #define VBE_DEVICE	     0x1111

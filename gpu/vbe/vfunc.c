@@ -93,12 +93,6 @@ void vbe_function_init(struct vbe_vgpu *v)
 
 	fill_config(v->function.config);
 	v->function.ctx = v;
-	/*
-	 * Uncached, but not `fixed_type`: with an uncached type below it a guest's
-	 * PAT may still choose write-combining, as drivers do for video memory
-	 * (SDM 3C 29.3.7.2 and 3A table 12-7; APM 2, 15.25.8), and nothing it
-	 * chooses makes it cached. Nobody runs code there.
-	 */
 	v->function.bars[0] = (struct vpci_bar){
 		.size = v->slice.size,
 		.prefetchable = true,
@@ -106,7 +100,7 @@ void vbe_function_init(struct vbe_vgpu *v)
 		.spans = { { .kind = VPCI_SPAN_DIRECT,
 			     .size = v->slice.size,
 			     .hpa = HPA(hw->base + v->slice.base),
-			     .attr = { .read = true, .write = true, .type = PTAB_UC } } },
+			     .attr = VBE_SPAN_ATTR } },
 	};
 	v->function.bars[2] = (struct vpci_bar){
 		.size = PAGE_SIZE,

@@ -577,11 +577,16 @@ static void schedule(void)
 		enter(guest, cpu);
 }
 
+static u8 largest(void)
+{
+	return PTAB_2M;
+}
+
 static void run(const struct world *in, enum mutant as, u32 steps)
 {
 	static const struct virt_ops ops[] = {
-		[VIRT_NESTED_NPT] = { .nested = VIRT_NESTED_NPT },
-		[VIRT_NESTED_EPT] = { .nested = VIRT_NESTED_EPT },
+		[VIRT_NESTED_NPT] = { .nested = VIRT_NESTED_NPT, .largest = largest },
+		[VIRT_NESTED_EPT] = { .nested = VIRT_NESTED_EPT, .largest = largest },
 	};
 
 	world = in;

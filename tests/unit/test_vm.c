@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/vm.h"
 #include "core/vmap.h"
+#include "gpu/vbe/vbe.h"
 #include "tests/unit/ptab_lookup.h"
 
 /* ---- what is below: frames from the heap, chunks by number ---- */
@@ -119,7 +120,15 @@ void vcpu_kick(struct vcpu *vcpu)
 	vcpu->in_guest = false; /* the interrupt has driven it out */
 }
 
-static const struct virt_ops fake_virt = { .nested = VIRT_NESTED_NPT };
+static u8 level_of_largest;
+
+static u8 fake_largest(void)
+{
+	return level_of_largest;
+}
+
+static const struct virt_ops fake_virt = { .nested = VIRT_NESTED_NPT, .largest = fake_largest };
+static const struct virt_ops fake_ept = { .nested = VIRT_NESTED_EPT, .largest = fake_largest };
 
 static struct config_guest configs[VM_MAX + 1];
 
@@ -127,6 +136,7 @@ static int start(void **state)
 {
 	(void)state;
 	virt = &fake_virt;
+	level_of_largest = PTAB_2M;
 	pages_left = chunks_left = 10000;
 	next_chunk = 0;
 	lines_logged = 0;
@@ -291,6 +301,85 @@ static void a_span_that_does_not_fit_is_shot_down(void **state)
 	assert_int_equal(pages_left, 2);
 }
 
+/* ---- entries as the processor sees them ---- */
+
+#define ADDRESS 0x000ffffffffff000ULL
+#define SPAN	0x8000000000ULL /* in the guest */
+#define VIDEO	0x4000000000ULL /* of the host */
+
+/* The entry that translates `gpa`; `level` that of its table. */
+static u64 leaf_of(const struct vm *vm, u64 gpa, u32 *level)
+{
+	u64 table = vm->nested.root.raw;
+
+	for (*level = 4;; --*level) {
+		u64 entry = ((u64 *)table)[gpa >> (12 + 9 * (*level - 1)) & 511];
+
+		if (*level == 1 || entry & BIT(7)) /* PS in both formats */
+			return entry;
+		table = entry & ADDRESS;
+	}
+}
+
+/* SDM vol. 3, table 29-6: RWX, type 6, ignore PAT off, large, accessed and dirty. */
+static void ept_types(void **state)
+{
+	struct vm *vm;
+	u32 level;
+
+	(void)state;
+	virt = &fake_ept;
+	vm = vm_create(&configs[0]);
+	assert_int_equal(leaf_of(vm, 0, &level) & ~ADDRESS, 7 | 6 << 3 | BIT(7) | BIT(8) | BIT(9));
+	assert_int_equal(level, 2);
+	assert_int_equal(
+		vm_map_direct(vm, GPA(SPAN), HPA(VIDEO), MIB(2) + PAGE_SIZE, VBE_SPAN_ATTR), OK);
+	assert_int_equal(leaf_of(vm, SPAN, &level), VIDEO | 3 | BIT(7) | BIT(8) | BIT(9));
+	assert_int_equal(leaf_of(vm, SPAN + MIB(2), &level),
+			 (VIDEO + MIB(2)) | 3 | BIT(8) | BIT(9));
+	assert_int_equal(level, 1);
+}
+
+/* APM vol. 2, 5.4: present, writable, user, accessed, dirty; PAT entry 0 is WB, 3 is UC. */
+static void npt_types(void **state)
+{
+	struct vm *vm = vm_create(&configs[0]);
+	u32 level;
+
+	(void)state;
+	assert_int_equal(leaf_of(vm, 0, &level) & ~ADDRESS, 0x67 | BIT(7));
+	assert_int_equal(level, 2);
+	assert_int_equal(
+		vm_map_direct(vm, GPA(SPAN), HPA(VIDEO), MIB(2) + PAGE_SIZE, VBE_SPAN_ATTR), OK);
+	assert_int_equal(leaf_of(vm, SPAN, &level), VIDEO | 0x67 | 0x18 | BIT(7) | BIT(63));
+	assert_int_equal(leaf_of(vm, SPAN + MIB(2), &level),
+			 (VIDEO + MIB(2)) | 0x67 | 0x18 | BIT(63));
+	assert_int_equal((u8)(PTAB_PAT_VALUE >> 24), 0); /* entry 3: UC */
+	assert_int_equal((u8)PTAB_PAT_VALUE, 6);
+}
+
+static void spans_use_the_largest_pages_there_are(void **state)
+{
+	const struct virt_ops *const formats[] = { &fake_virt, &fake_ept };
+	struct vm *vm;
+	u32 level;
+
+	(void)state;
+	for (u32 i = 0; i < 4; i++) {
+		virt = formats[i % 2];
+		level_of_largest = i < 2 ? PTAB_1G : PTAB_2M;
+		vm = vm_create(&configs[i]);
+		assert_int_equal(
+			vm_map_direct(vm, GPA(SPAN), HPA(VIDEO), GIB(1) + MIB(2), VBE_SPAN_ATTR),
+			OK);
+		assert_int_equal(leaf_of(vm, SPAN, &level) & ADDRESS, VIDEO);
+		assert_int_equal(level, level_of_largest);
+		assert_int_equal(leaf_of(vm, SPAN + GIB(1), &level) & ADDRESS, VIDEO + GIB(1));
+		assert_int_equal(level, PTAB_2M);
+		assert_int_equal(vm_unmap_direct(vm, GPA(SPAN), GIB(1) + MIB(2)), OK);
+	}
+}
+
 /* ---- the end ---- */
 
 static void the_first_reason_wins(void **state)
@@ -365,6 +454,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_direct_span_goes_after_every_vcpu_has_left_it,
 						start, stop),
 		cmocka_unit_test_setup_teardown(a_span_that_does_not_fit_is_shot_down, start, stop),
+		cmocka_unit_test_setup_teardown(ept_types, start, stop),
+		cmocka_unit_test_setup_teardown(npt_types, start, stop),
+		cmocka_unit_test_setup_teardown(spans_use_the_largest_pages_there_are, start, stop),
 		cmocka_unit_test_setup_teardown(the_first_reason_wins, start, stop),
 		cmocka_unit_test_setup_teardown(a_long_reason_is_cut, start, stop),
 		cmocka_unit_test_setup_teardown(work_is_queued_once_and_in_order, start, stop),

@@ -1566,6 +1566,15 @@ static void what_is_missing_is_named(void **state)
 	assert_true(vmx_features.pin & BIT(1)); /* what must be, is */
 }
 
+static void pages_of_1_gib_are_used_where_ept_has_them(void **state)
+{
+	(void)state;
+	assert_int_equal(vmx_ops.largest(), 3);
+	ept_vpid &= ~BIT(17);
+	assert_null(vmx_missing());
+	assert_int_equal(vmx_ops.largest(), 2);
+}
+
 static void firmware_may_have_locked_vmx_out(void **state)
 {
 	(void)state;
@@ -1630,6 +1639,7 @@ int main(void)
 		TEST(what_is_stale_is_invalidated),
 		TEST(the_tsc_offset_and_the_stay_follow),
 		TEST(what_is_missing_is_named),
+		TEST(pages_of_1_gib_are_used_where_ept_has_them),
 		TEST(firmware_may_have_locked_vmx_out),
 	};
 

@@ -10,6 +10,8 @@
 #include "arch/x86/trap.h"
 #include "core/lib/string.h"
 
+#define CPUID_EXTENDED		0x80000001u
+#define CPUID_EXTENDED_1G	BIT(26)
 #define CPUID_SVM		0x8000000au
 #define CPUID_SVM_NEXT_RIP	BIT(3)
 #define CPUID_SVM_FLUSH_BY_ASID BIT(6)
@@ -418,9 +420,16 @@ enum err svm_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
 	return OK;
 }
 
+/* APM vol. 2, 15.25.5: nested tables are as long mode's. */
+static u8 svm_largest(void)
+{
+	return cpuid(CPUID_EXTENDED, 0).edx & CPUID_EXTENDED_1G ? 3 : 2;
+}
+
 const struct virt_ops svm_ops = {
 	.name = "SVM",
 	.nested = VIRT_NESTED_NPT,
+	.largest = svm_largest,
 	.cpu_enable = svm_cpu_enable,
 	.vcpu_create = svm_vcpu_create,
 	.vcpu_destroy = svm_vcpu_destroy,

@@ -28,6 +28,7 @@
 #define EPT_FOUR_LEVELS	    BIT(6)
 #define EPT_WRITE_BACK	    BIT(14)
 #define EPT_2M		    BIT(16)
+#define EPT_1G		    BIT(17)
 #define EPT_INVEPT	    BIT(20)
 #define EPT_ACCESSED_DIRTY  BIT(21)
 #define EPT_INVEPT_SINGLE   BIT(25)
@@ -132,6 +133,7 @@ static void note_options(void)
 	f->eptp_bits = EPTP_WRITE_BACK | EPTP_FOUR_LEVELS |
 		       (ept & EPT_ACCESSED_DIRTY ? EPTP_ACCESSED_DIRTY : 0);
 	f->invept_type = ept & EPT_INVEPT_SINGLE ? INVALIDATE_SINGLE : INVALIDATE_ALL;
+	f->largest = ept & EPT_1G ? 3 : 2;
 	f->delivery = (allowed & DELIVERY_WANTED) == DELIVERY_WANTED;
 	f->apic_reads = f->delivery && allowed & SECONDARY_APIC_REGISTER;
 	if (capability(MSR_VMX_PIN) >> 32 & PIN_PREEMPTION_TIMER) {

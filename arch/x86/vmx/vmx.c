@@ -223,9 +223,15 @@ static void vmx_apic_eoi_exits(struct arch_vcpu *vcpu, const u64 *vectors)
 		vmcs_write(VMCS_EOI_EXITS + 2 * i, vectors[i]);
 }
 
+static u8 vmx_largest(void)
+{
+	return vmx_features.largest;
+}
+
 const struct virt_ops vmx_ops = {
 	.name = "VMX",
 	.nested = VIRT_NESTED_EPT,
+	.largest = vmx_largest,
 	.cpu_enable = vmx_cpu_enable,
 	.vcpu_create = vmx_vcpu_create,
 	.vcpu_destroy = vmx_vcpu_destroy,

@@ -37,6 +37,7 @@ struct vmx_features {
 	bool delivery;		   /* virtual-interrupt delivery, for an x2APIC */
 	u32 stay_short, stay_long; /* ticks of the preemption timer; 0: there is none */
 	bool apic_reads;	   /* APIC-register virtualization */
+	u8 largest;		   /* level of the largest pages of EPT */
 	struct tlb_caps tlb;
 };
 
