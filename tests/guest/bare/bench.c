@@ -131,7 +131,7 @@ static void bench_apic(bool intel)
 	wrmsr(0x1b, rdmsr(0x1b) | 0xc00);
 	/* Virtual-interrupt delivery, where facet.vid=0 does not deny it, takes no exit. */
 	figure("exit.x2apic_eoi", eoi_sites, 0, intel && option_number("vid", 1) ? 1 : 600);
-	figure("exit.x2apic_tpr", tpr_sites, 0, intel && option_number("vid", 1) ? 1 : 600);
+	figure("exit.x2apic_tpr", tpr_sites, 0, intel && option_number("vid", 1) ? 1 : 700);
 }
 
 void bench_run(void)
