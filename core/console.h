@@ -46,7 +46,7 @@ void console_set_guest_hooks(size_t (*input)(struct vm *vm, const u8 *data, size
 void console_print(const char *fmt, ...) printf_like(1, 2);
 
 /* A text of any length as one line. */
-void console_print_text(const char *text);
+void console_print_text(const char *line);
 
 /* Raw console of `vm` until Ctrl-]; NULL detaches. */
 void console_attach(struct vm *vm);

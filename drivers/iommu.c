@@ -200,43 +200,26 @@ enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
 	return err;
 }
 
-/* The element for `bdf`, or a free one (`domain_id` 0), or the array's size. */
-static u32 find_attachment(struct iommu *iommu, u16 bdf)
-{
-	u32 unused = ARRAY_SIZE(iommu->attached);
-
-	for (u32 i = 0; i < ARRAY_SIZE(iommu->attached); i++) {
-		if (!iommu->attached[i].domain_id)
-			unused = i;
-		else if (iommu->attached[i].bdf == bdf)
-			return i;
-	}
-	return unused;
-}
-
 enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
 {
 	struct iommu *iommu = domain->iommu;
 	u32 unit = find_unit(iommu, bdf);
-	u32 place;
 	enum err err;
 
-	spin_guard(&iommu->lock);
-	place = find_attachment(iommu, bdf);
 	if (unit == iommu->unit_count)
 		return ERR_NOT_FOUND;
-	if (place == ARRAY_SIZE(iommu->attached))
+	spin_guard(&iommu->lock);
+	for (u32 i = 0; i < iommu->attached_count; i++)
+		if (iommu->attached[i] == bdf)
+			return ERR_EXISTS;
+	if (iommu->attached_count == ARRAY_SIZE(iommu->attached))
 		return ERR_FULL;
-	if (iommu->attached[place].domain_id)
-		return ERR_EXISTS;
 	if (has_reserved_memory(iommu, bdf))
 		return ERR_DENIED;
 	err = iommu->units[unit]->ops->attach(iommu->units[unit], bdf, domain->id, &domain->pt);
-	if (err)
-		return err;
-	iommu->attached[place].bdf = bdf;
-	iommu->attached[place].domain_id = domain->id;
-	return OK;
+	if (!err)
+		iommu->attached[iommu->attached_count++] = bdf;
+	return err;
 }
 
 enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size, u32 rights)

@@ -92,10 +92,8 @@ struct iommu {
 	struct iommu_unit *units[IOMMU_MAX_UNITS];
 	struct spinlock lock; /* what follows and irq_count; before a unit's lock */
 	u32 domain_next;      /* id for the next domain; 0 is reserved where CAP.CM is set */
-	struct {
-		u16 bdf;
-		u16 domain_id; /* 0: unused element */
-	} attached[PCI_MAX_FUNCTIONS];
+	u32 attached_count;
+	u16 attached[PCI_MAX_FUNCTIONS]; /* functions that are in a domain */
 };
 
 struct iommu_domain {
