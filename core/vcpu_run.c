@@ -100,8 +100,14 @@ static void handle_hlt(struct vcpu *vcpu, struct vm_exit *exit)
 
 static void handle_shutdown(struct vcpu *vcpu, struct vm_exit *exit)
 {
+	struct x86_state state;
+
 	(void)exit;
-	vm_end(vcpu->vm, VM_END_CRASH, "triple fault on vCPU %u", vcpu->index);
+	/* SVM leaves open whether these are the last values (APM vol. 2, 15.14.3): hints. */
+	virt->get_state(&vcpu->arch, &state);
+	vm_end(vcpu->vm, VM_END_CRASH,
+	       "triple fault on vCPU %u, RIP 0x%lx, RSP 0x%lx, CR2 0x%lx, CR3 0x%lx", vcpu->index,
+	       state.rip, state.gpr[GPR_RSP], state.cr2, state.cr3);
 }
 
 static void handle_stop(struct vcpu *vcpu, struct vm_exit *exit)

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -37,6 +38,7 @@ static u8 startup_vector, injected_vector, exception_vector;
 static bool can_inject, can_nmi;
 static int pending;
 static enum vm_end ended;
+static char end_reason[sizeof(vm.end_reason)];
 
 bool vcpu_slice_over(void)
 {
@@ -50,8 +52,12 @@ bool softirq_pending(void)
 
 void vm_end(struct vm *of, enum vm_end end, const char *fmt, ...)
 {
+	va_list args;
+
 	assert_ptr_equal(of, &vm);
-	(void)fmt;
+	va_start(args, fmt);
+	vsnprintf(end_reason, sizeof(end_reason), fmt, args);
+	va_end(args);
 	ended = end;
 	vcpu.parked = true;
 }
@@ -94,6 +100,13 @@ static void fake_reset(struct arch_vcpu *arch)
 {
 	(void)arch;
 	resets++;
+}
+
+static void fake_get_state(const struct arch_vcpu *arch, struct x86_state *state)
+{
+	assert_ptr_equal(arch, &vcpu.arch);
+	*state = (struct x86_state){ .rip = ~0ULL - 1, .cr2 = ~0ULL - 3, .cr3 = ~0ULL - 4 };
+	state->gpr[GPR_RSP] = ~0ULL - 2;
 }
 
 static bool fake_can_inject(const struct arch_vcpu *arch)
@@ -141,6 +154,7 @@ static void fake_startup(struct arch_vcpu *arch, u8 vector)
 static const struct virt_ops fake_virt = {
 	.load = fake_load,
 	.unload = fake_load,
+	.get_state = fake_get_state,
 	.run = fake_run,
 	.complete = fake_complete,
 	.vcpu_reset = fake_reset,
@@ -377,6 +391,9 @@ static void a_triple_fault_and_a_stop_end_the_vm(void **state)
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
 	assert_int_equal(entries, 1);
 	assert_int_equal(ended, VM_END_CRASH);
+	assert_string_equal(end_reason, "triple fault on vCPU 0, RIP 0xfffffffffffffffe, "
+					"RSP 0xfffffffffffffffd, CR2 0xfffffffffffffffc, "
+					"CR3 0xfffffffffffffffb");
 	ended = VM_END_NONE;
 	vcpu.parked = false;
 	guest_does(VM_EXIT_STOP)->stop.reason = "test";
