@@ -141,7 +141,7 @@ def test_a_processor_without_virtualization_is_refused(start, cpu, word):
 
 @pytest.mark.not_on("qemu-*", "bochs-svm", reason="only Bochs has processors with half of VMX")
 @pytest.mark.parametrize(
-    "cpu, missing", [("core2_penryn", "EPT"), ("lynnfield", "unrestricted guest")]
+    "cpu, missing", [("core2_penryn_t9600", "EPT"), ("corei5_lynnfield_750", "unrestricted guest")]
 )
 def test_vmx_without_what_every_guest_needs_is_refused(start, cpu, missing):
     machine = start(facet.conf(facet.guest_conf("alpha", gpu="")), cpu=cpu)
