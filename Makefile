@@ -325,7 +325,9 @@ check: check-kvm
 
 bench: setup-run
 	$(Q)$(MAKE) image guest-programs
-	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py
+	$(Q)failed=; for bench in qemu-virtio bochs-vmx; do \
+		BENCH=$$bench BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py || failed=1; done; \
+	test -z "$$failed"
 
 .PHONY: lint format
 lint: setup-lint
