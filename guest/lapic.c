@@ -66,9 +66,14 @@ int lapic_requested(const struct lapic *apic)
 	return vector;
 }
 
-/* What other CPUs have set since goes to the processor's IRR, which this CPU alone writes. */
-static void move_requests(struct lapic *apic)
+/*
+ * What other CPUs have set since goes to the processor's IRR, which this CPU alone
+ * writes. False: nothing has.
+ */
+static bool move_requests(struct lapic *apic)
 {
+	bool moved = false;
+
 	for (u32 i = 0; i < 4; i++) {
 		u64 bits;
 
@@ -77,7 +82,9 @@ static void move_requests(struct lapic *apic)
 		bits = __atomic_exchange_n(&apic->s.irr[i], 0, __ATOMIC_ACQ_REL);
 		*page_word(apic, LAPIC_IRR + 2 * i) |= (u32)bits;
 		*page_word(apic, LAPIC_IRR + 2 * i + 1) |= (u32)(bits >> 32);
+		moved = true;
 	}
+	return moved;
 }
 
 /* The EOI of a level-triggered vector has to come to us. */
@@ -187,20 +194,28 @@ static u32 processor_priority(const struct lapic *apic)
 	return (tpr & 0xf0) >= isrv ? tpr : isrv;
 }
 
+/* The highest request after the processor has been told of all; -1 if nobody has to know it. */
+static int requested_of_processor(struct lapic *apic)
+{
+	struct vcpu *vcpu = apic->vcpu;
+	int vector;
+
+	if (!move_requests(apic) && !vcpu->halted)
+		return -1;
+	tell_levels(apic);
+	vector = page_highest(apic, LAPIC_IRR);
+	virt->apic_request(&vcpu->arch, vector < 0 ? 0 : (u8)vector);
+	return vector;
+}
+
 int lapic_pending(struct lapic *apic)
 {
 	int vector;
 
 	if (__atomic_load_n(&apic->timer_fired, __ATOMIC_RELAXED))
 		lapic_timer_follow_up(apic);
-	if (apic->vcpu->arch.apic_delivers) {
-		move_requests(apic);
-		tell_levels(apic);
-		vector = page_highest(apic, LAPIC_IRR);
-		virt->apic_request(&apic->vcpu->arch, vector < 0 ? 0 : (u8)vector);
-	} else {
-		vector = lapic_highest(apic->s.irr);
-	}
+	vector = apic->vcpu->arch.apic_delivers ? requested_of_processor(apic)
+						: lapic_highest(apic->s.irr);
 	if (vector < 0 || !lapic_enabled(apic))
 		return -1;
 	return ((u32)vector & 0xf0) > (processor_priority(apic) & 0xf0) ? vector : -1;

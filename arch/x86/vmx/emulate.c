@@ -8,8 +8,10 @@ static enum cpu_mode current_mode(void)
 {
 	u64 rights = vmcs_read(VMCS_GUEST_RIGHTS + 2 * VMCS_CS);
 
-	return view_mode(vmcs_read(VMCS_GUEST_CR0), vmcs_read(VMCS_GUEST_EFER),
-			 vmcs_read(VMCS_GUEST_RFLAGS), rights & RIGHTS_LONG, rights & RIGHTS_BIG);
+	if (rights & RIGHTS_LONG && vmcs_read(VMCS_GUEST_EFER) & EFER_LMA)
+		return CPU_MODE_64;
+	return view_mode(vmcs_read(VMCS_GUEST_CR0), 0, vmcs_read(VMCS_GUEST_RFLAGS), false,
+			 rights & RIGHTS_BIG);
 }
 
 static void fill_rest(const struct arch_vcpu *vcpu, struct cpu_view *view)
@@ -60,9 +62,8 @@ static bool settle(struct arch_vcpu *vcpu, const struct cpu_view *view, enum emu
 	return false;
 }
 
-void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
+void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 qualification)
 {
-	u64 qualification = vmcs_read(VMCS_QUALIFICATION);
 	struct cpu_view view;
 	const char *reason = NULL;
 

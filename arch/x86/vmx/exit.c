@@ -203,10 +203,12 @@ static void exit_exception(struct arch_vcpu *vcpu)
 
 static void exit_ept(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	if (vmcs_read(VMCS_QUALIFICATION) & EPT_VIOLATION_NMI_UNBLOCK &&
+	u64 qualification = vmcs_read(VMCS_QUALIFICATION);
+
+	if (qualification & EPT_VIOLATION_NMI_UNBLOCK &&
 	    !(vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID))
 		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
-	vmx_mmio(vcpu, exit);
+	vmx_mmio(vcpu, exit, qualification);
 }
 
 /* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
