@@ -129,20 +129,20 @@ static void bench_apic(bool intel)
 		return;
 	}
 	wrmsr(0x1b, rdmsr(0x1b) | 0xc00);
-	/* Virtual-interrupt delivery, where facet.vid=0 does not deny it, takes no exit. */
-	figure("exit.x2apic_eoi", eoi_sites, 0, intel && option_number("vid", 1) ? 1 : 600);
-	figure("exit.x2apic_tpr", tpr_sites, 0, intel && option_number("vid", 1) ? 1 : 700);
+	/* With virtual-interrupt delivery these take no exit. */
+	figure("exit.x2apic_eoi", eoi_sites, 0, intel ? 1 : 600);
+	figure("exit.x2apic_tpr", tpr_sites, 0, intel ? 1 : 700);
+	figure("exit.cr8_write", cr8_sites, 0, intel ? 1 : 600);
 }
 
 void bench_run(void)
 {
 	bool intel = on_intel();
 
-	say("bench: on %s, %s", option("bench", "a bench without a name"), intel ? "Intel" : "AMD");
+	say("bench: on %s", intel ? "Intel" : "AMD");
 	figure("exit.cpuid", cpuid_sites, 1, intel ? 400 : 600);
 	figure("exit.pio_read", pio_sites, 0, 700);
 	figure("exit.hypercall", intel ? vmcall_sites : vmmcall_sites, 1, 600);
-	figure("exit.cr8_write", cr8_sites, 0, 600);
 	bench_apic(intel);
 	/* Whichever GPU there is: its registers are trapped. */
 	if (pci_find(VBE_ID) && vbe_init()) {
