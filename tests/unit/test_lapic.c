@@ -626,6 +626,10 @@ static void requests_of_other_cpus_move_to_the_page(void **state)
 	assert_int_equal(x2_read(1, LAPIC_ISR + 7), BIT(0x13));
 	assert_int_equal(x2_read(1, LAPIC_PPR), 0xf0);
 	assert_int_equal(lapic_in_service(fake_vcpus[1].lapic), 0xf3);
+	told_request = 0xaa;
+	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1);
+	assert_int_equal(told_request, 0xaa); /* nothing new: the processor knows it all */
+	fake_vcpus[1].halted = true;	      /* now we have to know whether it is to wake */
 	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1); /* 31h has to wait, */
 	assert_int_equal(told_request, 0x31); /* which is the processor's to judge */
 	IN_PAGE(1, LAPIC_ISR + 7) = 0;	      /* EOI */
@@ -693,6 +697,7 @@ static void init_leaves_nothing_in_the_page(void **state)
 	assert_int_equal(told_in_service, 0);
 	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), -1);
 	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), -1);
+	fake_vcpus[0].halted = true;
 	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
 	assert_int_equal(told_request, 0);
 	lapic_raise(fake_vcpus[0].lapic, 0x51, true);
