@@ -240,6 +240,7 @@ static bool move_once(u64 round, struct interval *in)
 
 static bool begin(void (*run)(void))
 {
+	__asm__ volatile("sti"); /* as on the second processor */
 	second = ticks_per_second();
 	if (!vbe_init())
 		return false;

@@ -20,6 +20,11 @@ void second_main(void);
 void second_main(void)
 {
 	exceptions_load();
+	/*
+	 * Nothing is to come. Quirk of Bochs 2.7: the host's interrupts do not end a stay that
+	 * VMRUN began with IF = 0, so kicks would not reach this processor there.
+	 */
+	__asm__ volatile("sti");
 	second_is_up = true;
 	second_run();
 	halt();
