@@ -53,6 +53,10 @@ def test_a_triple_fault_stops_that_guest_with_one_line(evil):
     evil.expect(r"^facet: .*triple\b.*(triple fault|shutdown|shut down)", 30)
 
 
+@pytest.mark.not_on(
+    "bochs-svm",
+    reason="quirk of Bochs: after VMRUN with IF = 0 no interrupt of the host ends the stay",
+)
 @pytest.mark.guest("cli")
 def test_a_loop_with_interrupts_off_gets_its_share_and_no_more(evil):
     evil.expect(r"^cli\| .*looping", 30, since=0)
