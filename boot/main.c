@@ -28,24 +28,6 @@ static void find_rsdp(struct handover *record)
 	record->rsdp = (UINTN)table;
 }
 
-static void find_framebuffer(struct handover *record)
-{
-	EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
-	EFI_GRAPHICS_OUTPUT_PROTOCOL *gop = NULL;
-	struct handover_framebuffer *fb = &record->framebuffer;
-
-	if (EFI_ERROR(uefi_call_wrapper(BS->LocateProtocol, 3, &guid, NULL, (void **)&gop)))
-		return;
-	if (!gop->Mode || gop->Mode->Info->PixelFormat == PixelBltOnly)
-		return;
-	fb->base = gop->Mode->FrameBufferBase;
-	fb->size = gop->Mode->FrameBufferSize;
-	fb->width = gop->Mode->Info->HorizontalResolution;
-	fb->height = gop->Mode->Info->VerticalResolution;
-	fb->stride_bytes = gop->Mode->Info->PixelsPerScanLine * 4;
-	fb->bgrx = gop->Mode->Info->PixelFormat == PixelBlueGreenRedReserved8BitPerColor;
-}
-
 /* Days since 1970-01-01 of a proleptic Gregorian date. */
 static u64 days_from_civil(u64 year, u64 month, u64 day)
 {
@@ -94,7 +76,6 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
 		return status;
 	}
 	find_rsdp(record);
-	find_framebuffer(record);
 	read_clock(record);
 	boot_list_processors(record);
 	status = boot_build_tables(record, &entry);

@@ -44,11 +44,6 @@ struct handover_file {
 	u64 status;
 };
 
-struct handover_framebuffer {
-	u64 base, size; /* size 0: none */
-	u32 width, height, stride_bytes, bgrx;
-};
-
 struct handover_cpu {
 	u32 apic_id;
 	u32 usable; /* enabled and healthy; the boot processor is listed too */
@@ -61,8 +56,7 @@ struct handover {
 	u64 rsdp;		    /* 0: none */
 	u64 boot_tsc;		    /* TSC at entry of the UEFI application */
 	u64 unix_seconds;	    /* time of day at hand-over, 0: unknown */
-	struct handover_framebuffer framebuffer;
-	u64 cpu_count; /* as UEFI lists them; 0: it does not */
+	u64 cpu_count;		    /* as UEFI lists them; 0: it does not */
 	struct handover_cpu cpus[HANDOVER_CPUS_MAX];
 	u64 memory_count;
 	struct handover_memory memory[HANDOVER_MEMORY_MAX];

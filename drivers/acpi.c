@@ -81,7 +81,7 @@ static struct acpi_bytes map_table(struct parser *parser, u64 pa)
 	return table;
 }
 
-static void add_cpu(struct acpi_info *info, u32 apic_id, u32 acpi_uid, u32 flags)
+static void add_cpu(struct acpi_info *info, u32 apic_id, u32 flags)
 {
 	/* Bit 0: enabled. A processor that is only "online capable" is not there yet. */
 	if (!(flags & BIT(0)))
@@ -95,47 +95,12 @@ static void add_cpu(struct acpi_info *info, u32 apic_id, u32 acpi_uid, u32 flags
 		complain(info, "APIC", "more processors than can be used");
 		return;
 	}
-	info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id, acpi_uid };
-}
-
-static void add_ioapic(struct acpi_info *info, struct acpi_bytes entry)
-{
-	u32 base = acpi_get32(entry, 4);
-
-	if (!base || info->ioapic_count == ACPI_MAX_IOAPICS) {
-		complain(info, "APIC", "I/O APIC left out");
-		return;
-	}
-	info->ioapics[info->ioapic_count++] = (struct acpi_ioapic){
-		.id = acpi_get8(entry, 2),
-		.gsi_base = acpi_get32(entry, 8),
-		.base = HPA(base),
-	};
-}
-
-static void add_override(struct acpi_info *info, struct acpi_bytes entry)
-{
-	u16 flags = acpi_get16(entry, 8);
-	u8 isa_irq = acpi_get8(entry, 3);
-
-	/* Bus 0 is ISA, the only one that the specification knows. */
-	if (acpi_get8(entry, 2) != 0 || isa_irq > 15 ||
-	    info->override_count == ACPI_MAX_OVERRIDES) {
-		complain(info, "APIC", "interrupt override left out");
-		return;
-	}
-	info->overrides[info->override_count++] = (struct acpi_override){
-		.isa_irq = isa_irq,
-		.gsi = acpi_get32(entry, 4),
-		/* 0 conforms to the bus: ISA is active high and edge triggered. */
-		.active_low = (flags & 3) == 3,
-		.level = ((flags >> 2) & 3) == 3,
-	};
+	info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id };
 }
 
 static void parse_madt_entry(struct acpi_info *info, struct acpi_bytes entry)
 {
-	static const u8 sizes[] = { [0] = 8, [1] = 12, [2] = 10, [5] = 12, [9] = 16 };
+	static const u8 sizes[] = { [0] = 8, [9] = 16 };
 	u8 type = acpi_get8(entry, 0);
 
 	if (type < ARRAY_SIZE(sizes) && entry.size < sizes[type]) {
@@ -146,23 +111,11 @@ static void parse_madt_entry(struct acpi_info *info, struct acpi_bytes entry)
 	case 0:
 		/* 255 is the broadcast id: firmware marks empty sockets with it. */
 		if (acpi_get8(entry, 3) != 0xff)
-			add_cpu(info, acpi_get8(entry, 3), acpi_get8(entry, 2),
-				acpi_get32(entry, 4));
-		break;
-	case 1:
-		add_ioapic(info, entry);
-		break;
-	case 2:
-		add_override(info, entry);
-		break;
-	case 5:
-		if (acpi_get64(entry, 4) && IS_ALIGNED(acpi_get64(entry, 4), PAGE_SIZE))
-			info->local_apic = HPA(acpi_get64(entry, 4));
+			add_cpu(info, acpi_get8(entry, 3), acpi_get32(entry, 4));
 		break;
 	case 9:
 		if (acpi_get32(entry, 4) != 0xffffffff)
-			add_cpu(info, acpi_get32(entry, 4), acpi_get32(entry, 12),
-				acpi_get32(entry, 8));
+			add_cpu(info, acpi_get32(entry, 4), acpi_get32(entry, 8));
 		break;
 	default:
 		break;
@@ -172,11 +125,7 @@ static void parse_madt_entry(struct acpi_info *info, struct acpi_bytes entry)
 static void parse_madt(struct acpi_info *info, struct acpi_bytes table)
 {
 	u32 offset = 44;
-	u64 base = acpi_get32(table, 36);
 
-	if (base && IS_ALIGNED(base, PAGE_SIZE))
-		info->local_apic = HPA(base);
-	info->has_8259 = acpi_get32(table, 40) & BIT(0);
 	while (offset < table.size && table.size - offset >= 2) {
 		u8 size = acpi_get8(table, offset + 1);
 
@@ -308,14 +257,11 @@ static void parse_fadt(struct parser *parser, struct acpi_bytes table)
 	u8 reset_space = acpi_get8(table, 116);
 	struct acpi_bytes aml;
 
-	power->hw_reduced = flags & BIT(20);
-	power->sci_interrupt = acpi_get16(table, 46);
 	power->smi_command = acpi_get32(table, 48) <= 0xffff ? acpi_get16(table, 48) : 0;
 	power->acpi_enable = acpi_get8(table, 52);
 	power->pm1a_control = fadt_port(table, 172, 64);
 	power->pm1b_control = fadt_port(table, 184, 68);
 	power->pm_timer = fadt_port(table, 208, 76);
-	power->pm_timer_32bit = flags & BIT(8);
 	if ((flags & BIT(10)) && reset && reset_space <= 2 &&
 	    (reset_space != 1 || reset <= 0xffff)) {
 		power->reset_space = reset_space;
@@ -383,7 +329,6 @@ enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp, struct acpi_in
 	u32 rsdt;
 
 	memset(info, 0, sizeof(*info));
-	info->local_apic = HPA(0xfee00000);
 	info->power.reset_space = 0xff;
 
 	/* 5.2.5.3: the first 20 bytes are from ACPI 1.0 and have a checksum of their own. */
@@ -401,13 +346,4 @@ enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp, struct acpi_in
 	if (parse_root(&parser, xsdt, "XSDT", 8) || parse_root(&parser, rsdt, "RSDT", 4))
 		return OK;
 	return ERR_NOT_FOUND;
-}
-
-struct acpi_override acpi_isa_irq(const struct acpi_info *info, u8 isa_irq)
-{
-	for (u8 i = 0; i < info->override_count; i++) {
-		if (info->overrides[i].isa_irq == isa_irq)
-			return info->overrides[i];
-	}
-	return (struct acpi_override){ .isa_irq = isa_irq, .gsi = isa_irq };
 }

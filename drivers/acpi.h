@@ -10,8 +10,6 @@
 /* Section numbers are those of the ACPI specification 6.5, VT-d's of its revision 4.1. */
 
 #define ACPI_MAX_CPUS	    256
-#define ACPI_MAX_IOAPICS    16
-#define ACPI_MAX_OVERRIDES  32
 #define ACPI_MAX_MCFG	    8
 #define ACPI_MAX_DRHD	    16
 #define ACPI_MAX_RMRR	    16
@@ -35,21 +33,6 @@ struct acpi_memory {
 /* A processor that may be started; MADT, 5.2.12.2 and 5.2.12.12. */
 struct acpi_cpu {
 	u32 apic_id;
-	u32 acpi_uid;
-};
-
-struct acpi_ioapic {
-	u8 id;
-	u32 gsi_base;
-	hpa_t base;
-};
-
-/* An ISA interrupt that is wired to another input or with other signals, 5.2.12.5. */
-struct acpi_override {
-	u8 isa_irq;
-	u32 gsi;
-	bool active_low;
-	bool level;
 };
 
 /* ECAM of some buses: function 0 of device 0 of `first_bus` is at `base`. */
@@ -70,8 +53,7 @@ enum acpi_scope_type { /* VT-d, 8.3.1 */
 
 /* A device by its path from a root bus, so that it holds whatever bus numbers are. */
 struct acpi_scope {
-	u8 type;	   /* enum acpi_scope_type */
-	u8 enumeration_id; /* of an I/O APIC: its id in the MADT */
+	u8 type; /* enum acpi_scope_type */
 	u8 start_bus;
 	u8 path_length;
 	struct {
@@ -100,9 +82,6 @@ struct acpi_rmrr {
 
 struct acpi_dmar {
 	bool present;
-	bool interrupt_remapping;
-	bool x2apic_opt_out;
-	u8 address_width; /* bits */
 	u8 drhd_count;
 	u8 rmrr_count;
 	u8 scope_count;
@@ -113,15 +92,12 @@ struct acpi_dmar {
 
 /* From the FADT, 5.2.9. A port of 0 is absent. */
 struct acpi_power {
-	bool hw_reduced;
-	u16 sci_interrupt;
 	u16 smi_command;
 	u8 acpi_enable; /* goes to smi_command; 0: already in ACPI mode */
 	u16 pm1a_control;
 	u16 pm1b_control;
 	u16 pm_timer;
-	bool pm_timer_32bit; /* else it has 24 bits */
-	u8 reset_space;	     /* 0 memory, 1 port, 2 configuration space; 0xff: no register */
+	u8 reset_space; /* 0 memory, 1 port, 2 configuration space; 0xff: no register */
 	u8 reset_value;
 	u64 reset_address;
 	bool s5_known; /* \_S5_ was found: s5_type_a and b are what SLP_TYP takes */
@@ -135,16 +111,10 @@ struct acpi_complaint {
 };
 
 struct acpi_info {
-	hpa_t local_apic;
-	bool has_8259; /* must be masked */
 	u16 cpu_count;
-	u8 ioapic_count;
-	u8 override_count;
 	u8 mcfg_count;
 	u8 complaint_count;
 	struct acpi_cpu cpus[ACPI_MAX_CPUS];
-	struct acpi_ioapic ioapics[ACPI_MAX_IOAPICS];
-	struct acpi_override overrides[ACPI_MAX_OVERRIDES];
 	struct acpi_mcfg mcfg[ACPI_MAX_MCFG];
 	struct acpi_dmar dmar;
 	struct acpi_power power;
@@ -176,9 +146,6 @@ bool acpi_defaults(struct pci *pci, struct acpi_info *info) must_check;
  * base only, and firmware then waits for a timer at port 8 for ever.
  */
 void acpi_defaults_before_reset(struct pci *pci);
-
-/* The input of the I/O APICs that `isa_irq` (0..15) arrives at, overrides applied. */
-struct acpi_override acpi_isa_irq(const struct acpi_info *info, u8 isa_irq);
 
 /* Reads the structures of the DMAR table in `table`, header included; for acpi_parse(). */
 const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_dmar *dmar);

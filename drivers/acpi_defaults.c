@@ -34,7 +34,6 @@ bool acpi_defaults(struct pci *pci, struct acpi_info *info)
 {
 	u16 ports = find_pm_ports(pci);
 
-	info->has_8259 = true;
 	if (!ports)
 		return false;
 	info->power.pm1a_control = (u16)(ports + PIIX4_CONTROL);

@@ -19,7 +19,6 @@ static bool parse_scope(struct acpi_bytes bytes, struct acpi_dmar *dmar)
 		return false;
 	*scope = (struct acpi_scope){
 		.type = acpi_get8(bytes, 0),
-		.enumeration_id = acpi_get8(bytes, 4),
 		.start_bus = acpi_get8(bytes, 5),
 		.path_length = (u8)path_length,
 	};
@@ -111,11 +110,7 @@ const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_dmar *dmar)
 	const char *wrong = NULL;
 	u32 offset = 48;
 
-	*dmar = (struct acpi_dmar){
-		.interrupt_remapping = acpi_get8(bytes, 37) & BIT(0),
-		.x2apic_opt_out = acpi_get8(bytes, 37) & BIT(1),
-		.address_width = (u8)MIN(acpi_get8(bytes, 36) + 1, 64),
-	};
+	*dmar = (struct acpi_dmar){ 0 };
 	while (!wrong && offset < size) {
 		u16 type = acpi_get16(bytes, offset);
 		u16 length = acpi_get16(bytes, offset + 2);

@@ -182,38 +182,8 @@ static void madt_lists_enabled_processors_once(void **state)
 	assert_int_equal(build_and_parse(), OK);
 	assert_int_equal(info.cpu_count, 3);
 	assert_int_equal(info.cpus[1].apic_id, 2);
-	assert_int_equal(info.cpus[1].acpi_uid, 1);
 	assert_int_equal(info.cpus[2].apic_id, 0x1234);
-	assert_int_equal(info.cpus[2].acpi_uid, 77);
-	assert_true(info.has_8259);
 	assert_int_equal(info.complaint_count, 0);
-}
-
-static void madt_names_ioapics_and_overrides(void **state)
-{
-	struct acpi_override sci;
-
-	(void)state;
-	begin_table("APIC", 44);
-	put(44, 0x0c01, 2);
-	put(46, 3, 1);
-	put(48, 0xfec00000, 4);
-	put(52, 24, 4);
-	put(56, 0x0a02, 2); /* IRQ 9: level, active low, input 20 */
-	put(59, 9, 1);
-	put(60, 20, 4);
-	put(64, 0xf, 2);
-	end_table();
-	assert_int_equal(build_and_parse(), OK);
-	assert_int_equal(info.ioapic_count, 1);
-	assert_int_equal(info.ioapics[0].base.raw, 0xfec00000);
-	assert_int_equal(info.ioapics[0].gsi_base, 24);
-	assert_int_equal(info.ioapics[0].id, 3);
-	sci = acpi_isa_irq(&info, 9);
-	assert_int_equal(sci.gsi, 20);
-	assert_true(sci.level && sci.active_low);
-	assert_int_equal(acpi_isa_irq(&info, 4).gsi, 4);
-	assert_false(acpi_isa_irq(&info, 4).level);
 }
 
 static void an_entry_of_length_zero_ends_the_madt(void **state)
@@ -266,7 +236,6 @@ static void without_a_sound_rsdp_there_are_only_defaults(void **state)
 	build_roots();
 	memory_bytes[RSDP_AT + 3] ^= 1;
 	assert_int_equal(parse(), ERR_NOT_FOUND);
-	assert_int_equal(info.local_apic.raw, 0xfee00000);
 	assert_int_equal(info.power.reset_space, 0xff);
 	assert_int_equal(acpi_parse(&memory, HPA(0), &info), ERR_NOT_FOUND);
 	assert_int_equal(acpi_parse(&memory, HPA(~0ULL), &info), ERR_NOT_FOUND);
@@ -348,7 +317,6 @@ static void fadt_gives_ports_and_the_reset_register(void **state)
 	assert_int_equal(info.power.pm1a_control, 0x604);
 	assert_int_equal(info.power.pm1b_control, 0);
 	assert_int_equal(info.power.pm_timer, 0x608);
-	assert_true(info.power.pm_timer_32bit);
 	assert_int_equal(info.power.reset_space, 1);
 	assert_int_equal(info.power.reset_address, 0xcf9);
 	assert_int_equal(info.power.reset_value, 0x0f);
@@ -437,14 +405,12 @@ static void dmar_gives_units_reserved_memory_and_scopes(void **state)
 	build_dmar();
 	end_table();
 	assert_int_equal(build_and_parse(), OK);
-	assert_true(info.dmar.present && info.dmar.interrupt_remapping);
-	assert_int_equal(info.dmar.address_width, 48);
+	assert_true(info.dmar.present);
 	assert_int_equal(info.dmar.drhd_count, 1);
 	assert_int_equal(info.dmar.drhd[0].base.raw, 0xfed90000);
 	assert_true(info.dmar.drhd[0].include_all);
 	assert_int_equal(info.dmar.drhd[0].scope_count, 1);
 	assert_int_equal(info.dmar.scopes[0].type, ACPI_SCOPE_IOAPIC);
-	assert_int_equal(info.dmar.scopes[0].enumeration_id, 2);
 	assert_int_equal(info.dmar.scopes[0].start_bus, 0xff);
 	assert_int_equal(info.dmar.rmrr_count, 1);
 	assert_int_equal(info.dmar.rmrr[0].first_scope, 1);
@@ -543,7 +509,6 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, start)
 	const struct CMUnitTest tests[] = {
 		TEST(madt_lists_enabled_processors_once),
-		TEST(madt_names_ioapics_and_overrides),
 		TEST(an_entry_of_length_zero_ends_the_madt),
 		TEST(a_table_with_a_wrong_checksum_is_left_out),
 		TEST(a_table_that_ends_outside_memory_is_left_out),

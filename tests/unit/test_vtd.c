@@ -424,13 +424,11 @@ static void *map_regs(hpa_t base, u64 size)
 	return base.raw == 0xfed90000 ? units[0].regs : units[1].regs;
 }
 
-static void add_scope(u8 type, u8 id, u8 bus, u8 device)
+static void add_scope(u8 type, u8 bus, u8 device)
 {
 	struct acpi_scope *scope = &dmar.scopes[dmar.scope_count++];
 
-	*scope = (struct acpi_scope){
-		.type = type, .enumeration_id = id, .start_bus = bus, .path_length = 1
-	};
+	*scope = (struct acpi_scope){ .type = type, .start_bus = bus, .path_length = 1 };
 	scope->path[0].device = device;
 }
 
@@ -458,7 +456,7 @@ static int prepare(void **state)
 	dmar.drhd[0] = (struct acpi_drhd){ .base = HPA(0xfed90000),
 					   .include_all = true,
 					   .scope_count = 1 };
-	add_scope(ACPI_SCOPE_IOAPIC, 0, 0xff, 0);
+	add_scope(ACPI_SCOPE_IOAPIC, 0xff, 0);
 	memset(&pci, 0, sizeof(pci));
 	pci.functions[pci.function_count++] = (struct pci_function){ .bdf = ROOT,
 								     .bridge = PCI_NO_BRIDGE,
@@ -657,7 +655,7 @@ static void a_function_with_reserved_memory_is_refused(void **state)
 	prepare(state);
 	dmar.rmrr_count = 1;
 	dmar.rmrr[0] = (struct acpi_rmrr){ .first_scope = 1, .scope_count = 1 };
-	add_scope(ACPI_SCOPE_ENDPOINT, 0, 0, PCI_DEVICE(GPU));
+	add_scope(ACPI_SCOPE_ENDPOINT, 0, PCI_DEVICE(GPU));
 	assert_int_equal(start_iommu(), OK);
 	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
 	assert_int_equal(iommu_attach(&domain, GPU), ERR_DENIED);
@@ -671,7 +669,7 @@ static void the_unit_that_names_a_bridge_serves_what_is_behind(void **state)
 	dmar.drhd[1] = dmar.drhd[0];
 	dmar.drhd[0] =
 		(struct acpi_drhd){ .base = HPA(0xfeda0000), .first_scope = 1, .scope_count = 1 };
-	add_scope(ACPI_SCOPE_BRIDGE, 0, 0, 0x1c);
+	add_scope(ACPI_SCOPE_BRIDGE, 0, 0x1c);
 	assert_int_equal(start_iommu(), OK);
 	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
 	assert_int_equal(iommu_map(&domain, IOVA(0), HPA(GIB(1)), KIB(4), 3), OK);
