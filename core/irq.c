@@ -67,7 +67,6 @@ void softirq_run(void)
 
 void host_interrupt(u8 vector)
 {
-	percpu_self()->interrupts++;
 	if (vector == VECTOR_SPURIOUS)
 		return;
 	if (vector == VECTOR_STOP)

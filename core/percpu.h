@@ -26,8 +26,6 @@ struct percpu {
 	bool sleeping; /* atomic; in HLT or about to be */
 	struct vcpu *running;
 	u64 slice_end_ns;
-	u64 idle_ns;
-	u64 interrupts;
 	struct spinlock timer_lock;
 	struct timer *timers[TIMERS_PER_CPU + 1]; /* heap by deadline, 1-based */
 	u32 timer_count;

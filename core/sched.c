@@ -84,14 +84,9 @@ static void slice_over(struct timer *timer)
 	reschedule(timer->cpu);
 }
 
-bool vcpu_slice_over(void)
-{
-	return !percpu_self()->slice_end_ns;
-}
-
 void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
 {
-	spin_lock(&lock);
+	spin_guard(&lock);
 	__atomic_fetch_and(&vcpu->requests, VCPU_REQ_WORK, __ATOMIC_SEQ_CST);
 	vcpu->halted = false;
 	vcpu->parked = false; /* vm_end() of the last run may have come after vcpu_stop() */
@@ -99,7 +94,6 @@ void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
 		vcpu->state = VCPU_WAIT_INIT;
 	else
 		make_ready(vcpu);
-	spin_unlock(&lock);
 }
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
@@ -114,21 +108,19 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 	 */
 	if (percpu_self()->running == vcpu)
 		return;
-	spin_lock(&lock);
+	spin_guard(&lock);
 	if (vcpu->state == VCPU_HALTED ||
 	    (vcpu->state == VCPU_WAIT_INIT && request & (VCPU_REQ_INIT | VCPU_REQ_SIPI)))
 		make_ready(vcpu);
 	else if (vcpu->state == VCPU_RUNNING)
 		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
-	spin_unlock(&lock);
 }
 
 void vcpu_kick(struct vcpu *vcpu)
 {
-	spin_lock(&lock);
+	spin_guard(&lock);
 	if (vcpu->state == VCPU_RUNNING)
 		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
-	spin_unlock(&lock);
 }
 
 /*
@@ -182,37 +174,31 @@ void vm_thaw(struct vm *vm)
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *vcpu = vm->vcpus[i];
 
-		spin_lock(&lock);
+		spin_guard(&lock);
 		vcpu->parked = false;
 		if (vcpu->state == VCPU_HALTED && (vcpu->thaw_ready || vcpu->requests))
 			make_ready(vcpu);
-		spin_unlock(&lock);
 	}
 }
 
 /* The vCPU that has had least, now RUNNING here; NULL: none is ready. */
 static struct vcpu *pick(void)
 {
-	struct vcpu *vcpu = NULL;
+	struct vcpu *vcpu;
 	u64 now = now_ns();
 
-	spin_lock(&lock);
-	for (struct list_node *at = queue.next; at != &queue; at = at->next) {
-		vcpu = container_of(at, struct vcpu, queue_node);
-		break;
-	}
-	if (vcpu) {
-		list_remove(&vcpu->queue_node);
-		vcpu->state = VCPU_RUNNING;
-		vcpu->moved = vcpu->cpu != cpu_id();
-		vcpu->cpu = cpu_id();
-		vcpu->run_start_ns = now;
-		vcpu->ready_ns += now - vcpu->ready_since_ns;
-		queue_clock = MAX(queue_clock, vcpu->vruntime);
-		percpu_self()->running = vcpu;
-		percpu_self()->slice_end_ns = now + SCHED_SLICE_NS;
-	}
-	spin_unlock(&lock);
+	spin_guard(&lock);
+	if (queue.next == &queue)
+		return NULL;
+	vcpu = container_of(queue.next, struct vcpu, queue_node);
+	list_remove(&vcpu->queue_node);
+	vcpu->state = VCPU_RUNNING;
+	vcpu->cpu = cpu_id();
+	vcpu->run_start_ns = now;
+	vcpu->ready_ns += now - vcpu->ready_since_ns;
+	queue_clock = MAX(queue_clock, vcpu->vruntime);
+	percpu_self()->running = vcpu;
+	percpu_self()->slice_end_ns = now + SCHED_SLICE_NS;
 	return vcpu;
 }
 
@@ -221,7 +207,7 @@ static void put(struct vcpu *vcpu, enum vcpu_leave leave)
 	u64 now = now_ns();
 	u64 ran = now - vcpu->run_start_ns;
 
-	spin_lock(&lock);
+	spin_guard(&lock);
 	percpu_self()->running = NULL;
 	vcpu->run_ns += ran;
 	vcpu->vruntime += ran * WEIGHT_UNIT / vcpu->weight;
@@ -238,7 +224,6 @@ static void put(struct vcpu *vcpu, enum vcpu_leave leave)
 		vcpu->ready_since_ns = now;
 		queue_insert(vcpu);
 	}
-	spin_unlock(&lock);
 }
 
 static bool anything_ready(void)
@@ -248,14 +233,11 @@ static bool anything_ready(void)
 
 static void idle(struct percpu *cpu)
 {
-	u64 begin = now_ns();
-
 	__atomic_store_n(&cpu->sleeping, true, __ATOMIC_SEQ_CST);
 	/* Whoever queues a vCPU or a softirq after these looks finds us sleeping and interrupts. */
 	if (!anything_ready() && !softirq_pending())
 		cpu_sleep();
 	__atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
-	cpu->idle_ns += now_ns() - begin;
 }
 
 _Noreturn void sched_loop(bool (*housekeeping)(void))
@@ -304,10 +286,4 @@ struct vcpu *vcpu_create(struct vm *vm, u32 index)
 		return NULL;
 	}
 	return vcpu;
-}
-
-void vcpu_destroy(struct vcpu *vcpu)
-{
-	virt->vcpu_destroy(&vcpu->arch);
-	frame_free_contiguous(frame_of(vcpu), (sizeof(struct vcpu) + PAGE_MASK) >> PAGE_SHIFT);
 }

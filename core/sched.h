@@ -19,9 +19,8 @@ void vcpu_start(struct vcpu *vcpu, bool wait_for_init);
 /* Take a vCPU out for good; returns when it is off its processor. Not from that vCPU. */
 void vcpu_stop(struct vcpu *vcpu);
 
-/* Allocate and free; a vCPU is OFF then. NULL: no memory. */
+/* A vCPU that is OFF; it stays for ever. NULL: no memory. */
 struct vcpu *vcpu_create(struct vm *vm, u32 index);
-void vcpu_destroy(struct vcpu *vcpu);
 
 /* Keep a VM's vCPUs from running, as vcpu_stop, and let them go on where they were. */
 void vm_freeze(struct vm *vm);

@@ -56,11 +56,6 @@ u64 time_tsc_hz(void)
 	return tsc_hz;
 }
 
-u64 time_tsc_to_ns(u64 tsc_delta)
-{
-	return scale(tsc_delta, ns_per_tsc);
-}
-
 u64 time_ns_to_tsc(u64 ns)
 {
 	return start_tsc + scale(ns, tsc_per_ns);
@@ -269,20 +264,17 @@ static void arm_hardware(struct percpu *cpu)
 
 void timer_cancel(struct timer *timer)
 {
-	struct percpu *cpu;
-
 	for (;;) {
 		u32 home = __atomic_load_n(&timer->cpu, __ATOMIC_ACQUIRE);
+		struct percpu *cpu = percpu_of(home);
 
-		cpu = percpu_of(home);
-		spin_lock(&cpu->timer_lock);
-		if (timer->cpu == home)
-			break;
-		spin_unlock(&cpu->timer_lock);
+		spin_guard(&cpu->timer_lock);
+		if (timer->cpu != home)
+			continue;
+		if (timer->heap_index)
+			heap_remove(cpu, timer);
+		return;
 	}
-	if (timer->heap_index)
-		heap_remove(cpu, timer);
-	spin_unlock(&cpu->timer_lock);
 }
 
 void timer_set(struct timer *timer, u64 deadline_ns)
@@ -290,36 +282,37 @@ void timer_set(struct timer *timer, u64 deadline_ns)
 	struct percpu *cpu = percpu_self();
 
 	timer_cancel(timer);
-	spin_lock(&cpu->timer_lock);
+	spin_guard(&cpu->timer_lock);
 	invariant(cpu->timer_count < TIMERS_PER_CPU);
 	__atomic_store_n(&timer->cpu, cpu->id, __ATOMIC_RELEASE);
 	timer->deadline_ns = deadline_ns;
 	place(cpu, ++cpu->timer_count, timer);
 	sift_up(cpu, cpu->timer_count);
 	arm_hardware(cpu);
-	spin_unlock(&cpu->timer_lock);
+}
+
+/* Takes a timer whose time has come out of the heap; NULL: none. */
+static struct timer *take_due(struct percpu *cpu)
+{
+	struct timer *due;
+
+	spin_guard(&cpu->timer_lock);
+	if (!cpu->timer_count || cpu->timers[1]->deadline_ns > now_ns())
+		return NULL;
+	due = cpu->timers[1];
+	heap_remove(cpu, due);
+	return due;
 }
 
 void timer_interrupt(void)
 {
 	struct percpu *cpu = percpu_self();
 	u32 budget = TIMERS_PER_CPU; /* a timer that re-arms itself in the past must not hold us */
+	struct timer *due;
 
 	cpu->armed_ns = ~0ULL - 1; /* the hardware has fired: arm again whatever comes */
-	while (budget--) {
-		struct timer *due = NULL;
-
-		spin_lock(&cpu->timer_lock);
-		if (cpu->timer_count && cpu->timers[1]->deadline_ns <= now_ns()) {
-			due = cpu->timers[1];
-			heap_remove(cpu, due);
-		}
-		spin_unlock(&cpu->timer_lock);
-		if (!due)
-			break;
+	while (budget-- && (due = take_due(cpu)))
 		due->fire(due);
-	}
-	spin_lock(&cpu->timer_lock);
+	spin_guard(&cpu->timer_lock);
 	arm_hardware(cpu);
-	spin_unlock(&cpu->timer_lock);
 }

@@ -9,7 +9,6 @@
 u64 now_ns(void);
 
 u64 time_tsc_hz(void);
-u64 time_tsc_to_ns(u64 tsc_delta);
 /* Host TSC value at which now_ns() will be `ns`. */
 u64 time_ns_to_tsc(u64 ns);
 /* What now_ns() is at host TSC value `tsc`; 0 for one before the start. */

@@ -14,7 +14,4 @@ enum vcpu_leave {
 /* On the CPU that picked it. Enters the guest and handles its exits. */
 enum vcpu_leave vcpu_run(struct vcpu *vcpu);
 
-/* The current slice has ended; sched.c. */
-bool vcpu_slice_over(void);
-
 #endif

@@ -66,7 +66,6 @@ struct vcpu {
 	u64 weight;
 	bool parked;	 /* kept from running: vcpu_stop, vm_freeze */
 	bool thaw_ready; /* was runnable when parked */
-	bool moved;	 /* runs on another CPU than last time */
 
 	/* Atomic. */
 	u32 requests;

@@ -57,25 +57,19 @@ static void select_register(u16 bdf, u32 offset)
 static u32 port_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
 {
 	u16 port = (u16)(CONFIG_DATA_PORT + (offset & 3));
-	u32 value;
 
-	spin_lock(&pci->ports);
+	spin_guard(&pci->ports);
 	select_register(bdf, offset);
 	if (width == 1)
-		value = inb(port);
-	else if (width == 2)
-		value = inw(port);
-	else
-		value = inl(port);
-	spin_unlock(&pci->ports);
-	return value;
+		return inb(port);
+	return width == 2 ? inw(port) : inl(port);
 }
 
 static void port_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
 {
 	u16 port = (u16)(CONFIG_DATA_PORT + (offset & 3));
 
-	spin_lock(&pci->ports);
+	spin_guard(&pci->ports);
 	select_register(bdf, offset);
 	if (width == 1)
 		outb(port, (u8)value);
@@ -83,7 +77,6 @@ static void port_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32
 		outw(port, (u16)value);
 	else
 		outl(port, value);
-	spin_unlock(&pci->ports);
 }
 
 u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)

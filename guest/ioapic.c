@@ -29,13 +29,12 @@ struct outbox {
 
 void ioapic_reset(struct ioapic *ioapic, struct vm *vm)
 {
-	spin_lock(&ioapic->lock);
+	spin_guard(&ioapic->lock);
 	ioapic->vm = vm;
 	memset(&ioapic->s, 0, sizeof(ioapic->s));
 	ioapic->s.version = IOAPIC_STATE_VERSION;
 	for (u32 pin = 0; pin < IOAPIC_PINS; pin++)
 		ioapic->s.redirection[pin] = ENTRY_MASKED;
-	spin_unlock(&ioapic->lock);
 }
 
 static void send(struct ioapic *ioapic, u64 entry)

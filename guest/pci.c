@@ -265,12 +265,9 @@ enum err guest_pci_create(struct vm *vm, struct guest_pci *pci, struct power_sta
 		make_root_port(&pci->root_ports[i], i + 1);
 		put_in_slot(pci, i + 1, &pci->root_ports[i]);
 	}
-	spin_lock(&vm->device_lock);
+	spin_guard(&vm->device_lock);
 	e = region_add(&vm->mmio, &memory);
-	if (!e)
-		e = region_add(&vm->ports, &port);
-	spin_unlock(&vm->device_lock);
-	return e;
+	return e ? e : region_add(&vm->ports, &port);
 }
 
 static void raise(struct vpci_function *function, u32 vector)
@@ -368,7 +365,7 @@ static void reset_slot(struct guest_pci *pci, struct guest_pci_slot *slot)
 
 void guest_pci_reset(struct guest_pci *pci)
 {
-	spin_lock(&pci->vm->device_lock);
+	spin_guard(&pci->vm->device_lock);
 	pci->address = 0;
 	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++)
 		if (pci->slots[i].function)
@@ -377,5 +374,4 @@ void guest_pci_reset(struct guest_pci *pci)
 	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++)
 		if (pci->slots[i].function)
 			command_changed(pci, &pci->slots[i]);
-	spin_unlock(&pci->vm->device_lock);
 }

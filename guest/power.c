@@ -126,9 +126,8 @@ enum err power_create(struct vm *vm, struct power_state *state)
 	enum err e = OK;
 
 	power_reset(state);
-	spin_lock(&vm->device_lock);
+	spin_guard(&vm->device_lock);
 	for (u32 i = 0; i < ARRAY_SIZE(regions) && !e; i++)
 		e = region_add(&vm->ports, &regions[i]);
-	spin_unlock(&vm->device_lock);
 	return e;
 }

@@ -57,12 +57,11 @@ enum uart_reg {
 
 void uart_reset(struct uart *uart, struct vm *vm)
 {
-	spin_lock(&uart->lock);
+	spin_guard(&uart->lock);
 	uart->vm = vm;
 	memset(&uart->s, 0, sizeof(uart->s));
 	uart->s.version = UART_STATE_VERSION;
 	uart->s.dll = 1; /* 115200 baud */
-	spin_unlock(&uart->lock);
 }
 
 /* ---- interrupts; lock held ---- */

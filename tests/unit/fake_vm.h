@@ -54,11 +54,6 @@ u64 time_tsc_hz(void)
 	return FAKE_TSC_HZ;
 }
 
-u64 time_tsc_to_ns(u64 tsc_delta)
-{
-	return tsc_delta / 2;
-}
-
 u64 time_ns_to_tsc(u64 ns)
 {
 	return ns * 2;

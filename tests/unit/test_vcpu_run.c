@@ -40,11 +40,6 @@ static int pending;
 static enum vm_end ended;
 static char end_reason[sizeof(vm.end_reason)];
 
-bool vcpu_slice_over(void)
-{
-	return !fake_cpus[0].slice_end_ns;
-}
-
 bool softirq_pending(void)
 {
 	return fake_cpus[0].softirqs;
