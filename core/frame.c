@@ -353,6 +353,5 @@ void frame_get_stats(struct frame_stats *stats)
 #define SAME_AS(name) __attribute__((alias(#name)))
 
 hpa_t host_frame_alloc(void) SAME_AS(frame_alloc);
-void host_frame_free(hpa_t frame) SAME_AS(frame_free);
 hpa_t host_frames_alloc(u32 pages) SAME_AS(frame_alloc_contiguous);
 void *host_frame_ptr(hpa_t frame) SAME_AS(frame_ptr);

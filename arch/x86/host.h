@@ -23,7 +23,6 @@ _Noreturn void host_fault(const struct trap_frame *frame);
  * host_frame_ptr() for ever. HPA(0) when the pool is empty.
  */
 hpa_t host_frame_alloc(void);
-void host_frame_free(hpa_t frame);
 /* `pages` of them in a row. */
 hpa_t host_frames_alloc(u32 pages);
 void *host_frame_ptr(hpa_t frame);

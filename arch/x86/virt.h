@@ -102,6 +102,7 @@ enum x86_exception {
 	X86_DF = 8,
 	X86_GP = 13,
 	X86_PF = 14,
+	X86_AC = 17,
 	X86_MC = 18,
 };
 
@@ -168,7 +169,6 @@ struct pio {
 struct arch_vcpu {
 	u64 gpr[GPR_COUNT]; /* must be first: entry code stores here. RSP lives in the VMCB/VMCS */
 	void *vendor;	    /* the back end's own record */
-	hpa_t vendor_frame; /* the frame that holds it */
 	hpa_t nested_root;  /* root of the VM's EPT or NPT */
 	struct nested_space *space; /* the VM's; what of those tables is remembered where */
 	struct tlb_tag tag;
@@ -201,9 +201,8 @@ struct virt_ops {
 	/* Switch virtualization on at this CPU. ERR_UNSUPPORTED has been logged. */
 	must_check enum err (*cpu_enable)(void);
 
-	/* Allocate what a vCPU needs. ERR_NO_MEMORY leaves nothing behind. */
+	/* Allocate what a vCPU needs, for ever. ERR_NO_MEMORY leaves nothing behind. */
 	must_check enum err (*vcpu_create)(struct arch_vcpu *vcpu);
-	void (*vcpu_destroy)(struct arch_vcpu *vcpu);
 
 	/* The state after INIT (SDM 3A table 9-1, APM 2 table 14-1). */
 	void (*vcpu_reset)(struct arch_vcpu *vcpu);

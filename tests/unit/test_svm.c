@@ -40,11 +40,6 @@ hpa_t host_frame_alloc(void)
 	return host_frames_alloc(1);
 }
 
-void host_frame_free(hpa_t frame)
-{
-	free((void *)frame.raw);
-}
-
 void *host_frame_ptr(hpa_t frame)
 {
 	return (void *)frame.raw;
@@ -199,7 +194,7 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
-	svm_ops.vcpu_destroy(&vcpu);
+	free(vcpu.vendor); /* the first of its frames */
 	free(ram);
 	return 0;
 }

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sorts SVM's exits: the neutral ones go up, the rest is dealt with here. */
-#include "arch/x86/cpu.h"
+#include "arch/x86/exits.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/mmio.h"
-#include "arch/x86/rules.h"
 #include "arch/x86/svm/svm.h"
 
-#define EXCEPTION_AC 17
-#define LEAF_XSAVE   0xdu /* its answer depends on XCR0 */
+#define LEAF_XSAVE 0xdu /* its answer depends on XCR0 */
 
 /* VMRUN has failed: none says that it flushed first. */
 static void refused(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 code)
@@ -72,27 +70,21 @@ static void inject_gp(struct arch_vcpu *vcpu)
 	svm_inject_exception(vcpu, X86_GP, true, 0);
 }
 
-static void exit_cpuid(struct arch_vcpu *vcpu, struct vm_exit *exit)
+static void cpuid_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	if (!find_length(vcpu, INSN_SYS_CPUID))
 		return;
-	exit->kind = VM_EXIT_CPUID;
-	exit->cpuid.leaf = (u32)vcpu->gpr[GPR_RAX];
-	exit->cpuid.subleaf = (u32)vcpu->gpr[GPR_RCX];
+	exit_cpuid(vcpu, exit);
 	if (exit->cpuid.leaf == LEAF_XSAVE)
 		vcpu->xcr0 = fpu_read_xcr0(); /* see svm_unload() */
 }
 
-static void exit_msr(struct arch_vcpu *vcpu, struct vm_exit *exit)
+static void msr_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	bool write = vmcb_of(vcpu)->exit_info1 & 1;
 
-	if (!find_length(vcpu, write ? INSN_SYS_WRMSR : INSN_SYS_RDMSR))
-		return;
-	exit->kind = VM_EXIT_MSR;
-	exit->msr.index = (u32)vcpu->gpr[GPR_RCX];
-	exit->msr.write = write;
-	exit->msr.value = (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
+	if (find_length(vcpu, write ? INSN_SYS_WRMSR : INSN_SYS_RDMSR))
+		exit_msr(vcpu, exit, write);
 }
 
 static void exit_hlt(struct arch_vcpu *vcpu, struct vm_exit *exit)
@@ -101,35 +93,24 @@ static void exit_hlt(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = VM_EXIT_HLT;
 }
 
-static void exit_hypercall(struct arch_vcpu *vcpu, struct vm_exit *exit)
+static void hypercall_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	if (!find_length(vcpu, INSN_SYS_VMMCALL))
 		return;
-	if (vmcb_of(vcpu)->cpl) {
+	if (vmcb_of(vcpu)->cpl)
 		inject_gp(vcpu);
-		return;
-	}
-	exit->kind = VM_EXIT_HYPERCALL;
-	exit->hypercall.number = vcpu->gpr[GPR_RAX];
-	exit->hypercall.arg[0] = vcpu->gpr[GPR_RBX];
-	exit->hypercall.arg[1] = vcpu->gpr[GPR_RCX];
-	exit->hypercall.arg[2] = vcpu->gpr[GPR_RDX];
-	exit->hypercall.arg[3] = vcpu->gpr[GPR_RSI];
+	else
+		exit_hypercall(vcpu, exit);
 }
 
-static void exit_xsetbv(struct arch_vcpu *vcpu)
+static void xsetbv_exit(struct arch_vcpu *vcpu)
 {
-	u64 value = (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
-
 	if (!find_length(vcpu, INSN_SYS_XSETBV))
 		return;
-	if (vmcb_of(vcpu)->cpl || (u32)vcpu->gpr[GPR_RCX] || !xcr0_valid(value)) {
+	if (exit_xsetbv(vcpu, vmcb_of(vcpu)->cpl))
+		retire(vcpu);
+	else
 		inject_gp(vcpu);
-		return;
-	}
-	vcpu->xcr0 = value;
-	xsetbv(0, value);
-	retire(vcpu);
 }
 
 static void take_cr4(struct arch_vcpu *vcpu, u64 value)
@@ -191,7 +172,7 @@ static void exit_exception(struct arch_vcpu *vcpu, u32 vector)
 	 * Intercepted only because a guest could otherwise keep the processor
 	 * delivering them for ever (CVE-2015-5307, CVE-2015-8104).
 	 */
-	svm_inject_exception(vcpu, (u8)vector, vector == EXCEPTION_AC, 0);
+	svm_inject_exception(vcpu, (u8)vector, vector == X86_AC, 0);
 }
 
 /* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
@@ -225,10 +206,10 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		svm_pio(vcpu, exit);
 		break;
 	case SVM_EXIT_MSR:
-		exit_msr(vcpu, exit);
+		msr_exit(vcpu, exit);
 		break;
 	case SVM_EXIT_CPUID:
-		exit_cpuid(vcpu, exit);
+		cpuid_exit(vcpu, exit);
 		break;
 	case SVM_EXIT_HLT:
 		exit_hlt(vcpu, exit);
@@ -239,7 +220,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = VM_EXIT_IRQ_WINDOW;
 		break;
 	case SVM_EXIT_VMMCALL:
-		exit_hypercall(vcpu, exit);
+		hypercall_exit(vcpu, exit);
 		break;
 	case SVM_EXIT_CR8_READ:
 	case SVM_EXIT_CR4_WRITE:
@@ -247,7 +228,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit_cr(vcpu);
 		break;
 	case SVM_EXIT_XSETBV:
-		exit_xsetbv(vcpu);
+		xsetbv_exit(vcpu);
 		break;
 	case SVM_EXIT_IRET:
 		svm_of(vcpu)->nmi_blocked = false;
@@ -263,7 +244,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = VM_EXIT_SHUTDOWN;
 		break;
 	case SVM_EXIT_EXCEPTION + X86_DB:
-	case SVM_EXIT_EXCEPTION + EXCEPTION_AC:
+	case SVM_EXIT_EXCEPTION + X86_AC:
 		exit_exception(vcpu, code - SVM_EXIT_EXCEPTION);
 		break;
 	case SVM_EXIT_INVLPGA:
@@ -285,26 +266,9 @@ bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case VM_EXIT_PIO:
 		svm_pio_complete(vcpu, exit);
 		return false;
-	case VM_EXIT_CPUID:
-		vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
-		vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;
-		vcpu->gpr[GPR_RCX] = exit->cpuid.ecx;
-		vcpu->gpr[GPR_RDX] = exit->cpuid.edx;
-		break;
-	case VM_EXIT_MSR:
-		if (!exit->msr.write) {
-			vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
-			vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
-		}
-		break;
-	case VM_EXIT_HYPERCALL:
-		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		break;
-	case VM_EXIT_HLT:
-		break;
 	default:
+		if (exit_finish(vcpu, exit))
+			retire(vcpu);
 		return false;
 	}
-	retire(vcpu);
-	return false;
 }

@@ -101,7 +101,7 @@ static void set_intercepts(struct vmcb *vmcb)
 {
 	vmcb->intercept_cr_write = BIT(4) | BIT(8);
 	vmcb->intercept_cr_read = BIT(8);
-	vmcb->intercept_exceptions = BIT(X86_DB) | BIT(17);
+	vmcb->intercept_exceptions = BIT(X86_DB) | BIT(X86_AC);
 	vmcb->intercept1 = SVM_I1_INTR | SVM_I1_NMI | SVM_I1_SMI | SVM_I1_INIT | SVM_I1_RDPMC |
 			   SVM_I1_CPUID | SVM_I1_INVD | SVM_I1_HLT | SVM_I1_INVLPGA | SVM_I1_IOIO |
 			   SVM_I1_MSR | (u32)SVM_I1_SHUTDOWN;
@@ -151,37 +151,18 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	vcpu->flush_linear = true; /* this stores the ASID anew, too */
 }
 
-static void svm_vcpu_destroy(struct arch_vcpu *vcpu)
-{
-	struct svm_vcpu *svm = svm_of(vcpu);
-
-	host_frame_free(svm->vmcb_pa);
-	host_frame_free(vcpu->fpu_frame);
-	host_frame_free(HPA(vcpu->vendor_frame.raw));
-}
-
 static enum err svm_vcpu_create(struct arch_vcpu *vcpu)
 {
-	hpa_t own = host_frame_alloc();
-	hpa_t vmcb = host_frame_alloc();
-	hpa_t fpu = host_frame_alloc();
+	hpa_t frames = host_frames_alloc(3); /* our record, the VMCB, the XSAVE area */
 	struct svm_vcpu *svm;
 
-	if (!own.raw || !vmcb.raw || !fpu.raw) {
-		if (own.raw)
-			host_frame_free(own);
-		if (vmcb.raw)
-			host_frame_free(vmcb);
-		if (fpu.raw)
-			host_frame_free(fpu);
+	if (!frames.raw)
 		return ERR_NO_MEMORY;
-	}
-	svm = host_frame_ptr(own);
-	svm->vmcb = host_frame_ptr(vmcb);
-	svm->vmcb_pa = vmcb;
+	svm = host_frame_ptr(frames);
+	svm->vmcb_pa = HPA(frames.raw + PAGE_SIZE);
+	svm->vmcb = host_frame_ptr(svm->vmcb_pa);
 	vcpu->vendor = svm;
-	vcpu->vendor_frame = own;
-	vcpu->fpu_frame = fpu;
+	vcpu->fpu_frame = HPA(frames.raw + 2 * PAGE_SIZE);
 	svm_vcpu_reset(vcpu);
 	return OK;
 }
@@ -432,7 +413,6 @@ const struct virt_ops svm_ops = {
 	.largest = svm_largest,
 	.cpu_enable = svm_cpu_enable,
 	.vcpu_create = svm_vcpu_create,
-	.vcpu_destroy = svm_vcpu_destroy,
 	.vcpu_reset = svm_vcpu_reset,
 	.get_state = svm_get_state,
 	.set_state = svm_set_state,

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sorts VMX's exits: the neutral ones go up, the rest is dealt with here. */
-#include "arch/x86/cpu.h"
+#include "arch/x86/exits.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/mmio.h"
-#include "arch/x86/rules.h"
 #include "arch/x86/vmx/vmx.h"
 
-#define EXCEPTION_NMI  2
-#define EXCEPTION_AC   17
 #define DR6_FROM_EXIT  0x600fULL /* B0 to B3, BD, BS: qualification of a #DB */
 #define DR7_GD	       BIT(13)
 #define PDPTE_RESERVED 0x1e6ULL /* SDM vol. 3, figure 4-7; and what no address has */
@@ -30,26 +27,6 @@ static void retire(void)
 	vmx_set_rip(vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_INSTRUCTION_LENGTH));
 }
 
-static u64 edx_eax(const struct arch_vcpu *vcpu)
-{
-	return (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
-}
-
-static void exit_cpuid(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	exit->kind = VM_EXIT_CPUID;
-	exit->cpuid.leaf = (u32)vcpu->gpr[GPR_RAX];
-	exit->cpuid.subleaf = (u32)vcpu->gpr[GPR_RCX];
-}
-
-static void exit_msr(struct arch_vcpu *vcpu, struct vm_exit *exit, bool write)
-{
-	exit->kind = VM_EXIT_MSR;
-	exit->msr.index = (u32)vcpu->gpr[GPR_RCX];
-	exit->msr.write = write;
-	exit->msr.value = edx_eax(vcpu);
-}
-
 /*
  * The processor has done WRMSR but for its effect on the local APIC: an IPI to oneself
  * with a vector below 16 (SDM vol. 3, 30.5). vmx_complete() does not retire it again.
@@ -64,31 +41,20 @@ static void exit_apic_write(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	exit->msr.value = vcpu->apic_page[offset / 4];
 }
 
-static void exit_hypercall(struct arch_vcpu *vcpu, struct vm_exit *exit)
+static void hypercall_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	if (vmx_cpl()) {
+	if (vmx_cpl())
 		inject_gp(vcpu);
-		return;
-	}
-	exit->kind = VM_EXIT_HYPERCALL;
-	exit->hypercall.number = vcpu->gpr[GPR_RAX];
-	exit->hypercall.arg[0] = vcpu->gpr[GPR_RBX];
-	exit->hypercall.arg[1] = vcpu->gpr[GPR_RCX];
-	exit->hypercall.arg[2] = vcpu->gpr[GPR_RDX];
-	exit->hypercall.arg[3] = vcpu->gpr[GPR_RSI];
+	else
+		exit_hypercall(vcpu, exit);
 }
 
-static void exit_xsetbv(struct arch_vcpu *vcpu)
+static void xsetbv_exit(struct arch_vcpu *vcpu)
 {
-	u64 value = edx_eax(vcpu);
-
-	if (vmx_cpl() || (u32)vcpu->gpr[GPR_RCX] || !xcr0_valid(value)) {
+	if (exit_xsetbv(vcpu, vmx_cpl()))
+		retire();
+	else
 		inject_gp(vcpu);
-		return;
-	}
-	vcpu->xcr0 = value;
-	xsetbv(0, value);
-	retire();
 }
 
 /* ---- control registers ---- */
@@ -198,7 +164,7 @@ static void exit_exception(struct arch_vcpu *vcpu)
 	}
 	if (event & EVENT_NMI_UNBLOCK)
 		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
-	vmx_inject_exception(vcpu, vector, vector == EXCEPTION_AC, 0);
+	vmx_inject_exception(vcpu, vector, vector == X86_AC, 0);
 }
 
 static void exit_ept(struct arch_vcpu *vcpu, struct vm_exit *exit)
@@ -240,7 +206,7 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 		exit_cr(vcpu);
 		break;
 	case REASON_XSETBV:
-		exit_xsetbv(vcpu);
+		xsetbv_exit(vcpu);
 		break;
 	case REASON_INVD: /* dropping caches would lose others' data: nothing is done */
 		retire();
@@ -304,7 +270,7 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = VM_EXIT_IRQ_WINDOW;
 		break;
 	case REASON_VMCALL:
-		exit_hypercall(vcpu, exit);
+		hypercall_exit(vcpu, exit);
 		break;
 	case REASON_VIRTUAL_EOI:
 		exit->kind = VM_EXIT_EOI;
@@ -323,29 +289,15 @@ bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case VM_EXIT_PIO:
 		vmx_pio_complete(vcpu, exit);
 		return false;
-	case VM_EXIT_CPUID:
-		vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
-		vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;
-		vcpu->gpr[GPR_RCX] = exit->cpuid.ecx;
-		vcpu->gpr[GPR_RDX] = exit->cpuid.edx;
-		break;
 	case VM_EXIT_MSR:
-		if (!exit->msr.write) {
-			vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
-			vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
-		} else if (exit->msr.index == SELF_IPI &&
-			   vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE) {
+		if (exit->msr.write && exit->msr.index == SELF_IPI &&
+		    vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE)
 			return false;
-		}
-		break;
-	case VM_EXIT_HYPERCALL:
-		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		break;
-	case VM_EXIT_HLT:
 		break;
 	default:
-		return false;
+		break;
 	}
-	retire();
+	if (exit_finish(vcpu, exit))
+		retire();
 	return false;
 }

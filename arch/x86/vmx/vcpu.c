@@ -9,12 +9,11 @@
 #include "arch/x86/vmx/vmx.h"
 #include "core/lib/string.h"
 
-#define EXCEPTION_AC 17
-#define DR6_RESET    0xffff0ff0ULL
-#define DR7_RESET    0x400
-#define CR0_INIT     (CR0_CD | CR0_NW | CR0_ET)
-#define NO_LINK	     ~0ULL
-#define APIC_TPR     (0x80 / 4)
+#define DR6_RESET 0xffff0ff0ULL
+#define DR7_RESET 0x400
+#define CR0_INIT  (CR0_CD | CR0_NW | CR0_ET)
+#define NO_LINK	  ~0ULL
+#define APIC_TPR  (0x80 / 4)
 
 extern const u8 vmx_exited[];
 
@@ -127,7 +126,7 @@ static void write_controls(struct arch_vcpu *vcpu)
 	vmcs_write(VMCS_SECONDARY_CONTROLS, vmx_features.secondary);
 	vmcs_write(VMCS_EXIT_CONTROLS, vmx_features.exit);
 	/* Otherwise a guest could keep the processor delivering them (CVE-2015-5307, -8104). */
-	vmcs_write(VMCS_EXCEPTION_BITMAP, BIT(X86_DB) | BIT(EXCEPTION_AC));
+	vmcs_write(VMCS_EXCEPTION_BITMAP, BIT(X86_DB) | BIT(X86_AC));
 	vmcs_write(VMCS_CR3_TARGET_COUNT, 0);
 	vmcs_write(VMCS_EXIT_MSR_STORE_COUNT, 0);
 	vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, 0);
@@ -214,44 +213,20 @@ void vmx_vcpu_reset(struct arch_vcpu *vcpu)
 	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
 }
 
-void vmx_vcpu_destroy(struct arch_vcpu *vcpu)
-{
-	struct vmx_vcpu *vmx = vmx_of(vcpu);
-
-	host_frame_free(vmx->vmcs);
-	host_frame_free(vmx->apic_frame);
-	host_frame_free(vcpu->fpu_frame);
-	host_frame_free(vcpu->vendor_frame);
-}
-
-/* Frames that a vCPU is made of; all or none. */
-static bool take_frames(hpa_t *frames, u32 count)
-{
-	for (u32 i = 0; i < count; i++) {
-		frames[i] = host_frame_alloc();
-		if (frames[i].raw)
-			continue;
-		while (i--)
-			host_frame_free(frames[i]);
-		return false;
-	}
-	return true;
-}
-
 enum err vmx_vcpu_create(struct arch_vcpu *vcpu)
 {
-	hpa_t frames[4];
+	/* Our record, the VMCS, the virtual-APIC page, the XSAVE area. */
+	hpa_t frames = host_frames_alloc(4);
 	struct vmx_vcpu *vmx;
 
-	if (!take_frames(frames, ARRAY_SIZE(frames)))
+	if (!frames.raw)
 		return ERR_NO_MEMORY;
-	vmx = host_frame_ptr(frames[0]);
-	vmx->vmcs = frames[1];
-	vmx->apic_frame = frames[2];
+	vmx = host_frame_ptr(frames);
+	vmx->vmcs = HPA(frames.raw + PAGE_SIZE);
+	vmx->apic_frame = HPA(frames.raw + 2 * PAGE_SIZE);
 	vmx->host_cpu = ~0u;
 	vcpu->vendor = vmx;
-	vcpu->vendor_frame = frames[0];
-	vcpu->fpu_frame = frames[3];
+	vcpu->fpu_frame = HPA(frames.raw + 3 * PAGE_SIZE);
 	vcpu->apic_page = host_frame_ptr(vmx->apic_frame);
 	vcpu->tpr = &vcpu->apic_page[APIC_TPR];
 	*(u32 *)host_frame_ptr(vmx->vmcs) = vmx_features.revision;

@@ -234,7 +234,6 @@ const struct virt_ops vmx_ops = {
 	.largest = vmx_largest,
 	.cpu_enable = vmx_cpu_enable,
 	.vcpu_create = vmx_vcpu_create,
-	.vcpu_destroy = vmx_vcpu_destroy,
 	.vcpu_reset = vmx_vcpu_reset,
 	.get_state = vmx_get_state,
 	.set_state = vmx_set_state,

@@ -76,7 +76,6 @@ struct tlb_pool *vmx_tlb_pool(u32 cpu);
 /* vcpu.c */
 extern const u32 vmx_msr_indices[VMX_MSRS];
 must_check enum err vmx_vcpu_create(struct arch_vcpu *vcpu);
-void vmx_vcpu_destroy(struct arch_vcpu *vcpu);
 void vmx_vcpu_reset(struct arch_vcpu *vcpu);
 void vmx_get_state(const struct arch_vcpu *vcpu, struct x86_state *state);
 void vmx_set_state(struct arch_vcpu *vcpu, const struct x86_state *state);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What exits mean on both vendors: a guest's registers become the neutral exit, and its
+ * results become registers. Inline: this is on the way of the exits that come most often.
+ */
+#ifndef ARCH_X86_EXITS_H
+#define ARCH_X86_EXITS_H
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/rules.h"
+#include "arch/x86/virt.h"
+
+/* The 64-bit operand of WRMSR and XSETBV. */
+static inline u64 edx_eax(const struct arch_vcpu *vcpu)
+{
+	return (u32)vcpu->gpr[GPR_RAX] | vcpu->gpr[GPR_RDX] << 32;
+}
+
+static inline void exit_cpuid(const struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	exit->kind = VM_EXIT_CPUID;
+	exit->cpuid.leaf = (u32)vcpu->gpr[GPR_RAX];
+	exit->cpuid.subleaf = (u32)vcpu->gpr[GPR_RCX];
+}
+
+static inline void exit_msr(const struct arch_vcpu *vcpu, struct vm_exit *exit, bool write)
+{
+	exit->kind = VM_EXIT_MSR;
+	exit->msr.index = (u32)vcpu->gpr[GPR_RCX];
+	exit->msr.write = write;
+	exit->msr.value = edx_eax(vcpu);
+}
+
+/* docs/hypercalls.md; from CPL 0 only, which the caller has checked. */
+static inline void exit_hypercall(const struct arch_vcpu *vcpu, struct vm_exit *exit)
+{
+	exit->kind = VM_EXIT_HYPERCALL;
+	exit->hypercall.number = vcpu->gpr[GPR_RAX];
+	exit->hypercall.arg[0] = vcpu->gpr[GPR_RBX];
+	exit->hypercall.arg[1] = vcpu->gpr[GPR_RCX];
+	exit->hypercall.arg[2] = vcpu->gpr[GPR_RDX];
+	exit->hypercall.arg[3] = vcpu->gpr[GPR_RSI];
+}
+
+/* XSETBV at `cpl`: done, and to be retired; false: #GP(0). */
+static inline bool exit_xsetbv(struct arch_vcpu *vcpu, u8 cpl)
+{
+	u64 value = edx_eax(vcpu);
+
+	if (cpl || (u32)vcpu->gpr[GPR_RCX] || !xcr0_valid(value))
+		return false;
+	vcpu->xcr0 = value;
+	xsetbv(0, value);
+	return true;
+}
+
+/* The results of an exit that ends an instruction; false: it is none, nothing to retire. */
+static inline bool exit_finish(struct arch_vcpu *vcpu, const struct vm_exit *exit)
+{
+	switch (exit->kind) {
+	case VM_EXIT_CPUID:
+		vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
+		vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;
+		vcpu->gpr[GPR_RCX] = exit->cpuid.ecx;
+		vcpu->gpr[GPR_RDX] = exit->cpuid.edx;
+		return true;
+	case VM_EXIT_MSR:
+		if (!exit->msr.write) {
+			vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
+			vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
+		}
+		return true;
+	case VM_EXIT_HYPERCALL:
+		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
+		return true;
+	case VM_EXIT_HLT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+#endif
