@@ -35,7 +35,7 @@ static inline void spin_unlock(struct spinlock *lock)
  * only where the lock may be held until then.
  */
 #define spin_guard(lock) \
-	struct spinlock *guard __attribute__((cleanup(spin_release))) = spin_hold(lock)
+	struct spinlock *guard __attribute__((cleanup(spin_release), unused)) = spin_hold(lock)
 
 static inline struct spinlock *spin_hold(struct spinlock *lock)
 {
