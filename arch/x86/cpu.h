@@ -54,9 +54,7 @@
 #define CR4_SMAP       BIT(21)
 
 #define RFLAGS_FIXED BIT(1)
-#define RFLAGS_TF    BIT(8)
 #define RFLAGS_IF    BIT(9)
-#define RFLAGS_RF    BIT(16)
 #define RFLAGS_VM    BIT(17)
 
 static inline u64 rdtsc(void)

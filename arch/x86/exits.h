@@ -54,30 +54,21 @@ static inline bool exit_xsetbv(struct arch_vcpu *vcpu, u8 cpl)
 	return true;
 }
 
-/* The results of an exit that ends an instruction; false: it is none, nothing to retire. */
-static inline bool exit_finish(struct arch_vcpu *vcpu, const struct vm_exit *exit)
+/* The results of CPUID and RDMSR; WRMSR has none. */
+static inline void finish_cpuid(struct arch_vcpu *vcpu, const struct vm_exit *exit)
 {
-	switch (exit->kind) {
-	case VM_EXIT_CPUID:
-		vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
-		vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;
-		vcpu->gpr[GPR_RCX] = exit->cpuid.ecx;
-		vcpu->gpr[GPR_RDX] = exit->cpuid.edx;
-		return true;
-	case VM_EXIT_MSR:
-		if (!exit->msr.write) {
-			vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
-			vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
-		}
-		return true;
-	case VM_EXIT_HYPERCALL:
-		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		return true;
-	case VM_EXIT_HLT:
-		return true;
-	default:
-		return false;
-	}
+	vcpu->gpr[GPR_RAX] = exit->cpuid.eax;
+	vcpu->gpr[GPR_RBX] = exit->cpuid.ebx;
+	vcpu->gpr[GPR_RCX] = exit->cpuid.ecx;
+	vcpu->gpr[GPR_RDX] = exit->cpuid.edx;
+}
+
+static inline void finish_msr(struct arch_vcpu *vcpu, const struct vm_exit *exit)
+{
+	if (exit->msr.write)
+		return;
+	vcpu->gpr[GPR_RAX] = (u32)exit->msr.value;
+	vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
 }
 
 #endif

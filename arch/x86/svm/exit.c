@@ -266,9 +266,20 @@ bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case VM_EXIT_PIO:
 		svm_pio_complete(vcpu, exit);
 		return false;
+	case VM_EXIT_CPUID:
+		finish_cpuid(vcpu, exit);
+		break;
+	case VM_EXIT_MSR:
+		finish_msr(vcpu, exit);
+		break;
+	case VM_EXIT_HYPERCALL:
+		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
+		break;
+	case VM_EXIT_HLT:
+		break;
 	default:
-		if (exit_finish(vcpu, exit))
-			retire(vcpu);
 		return false;
 	}
+	retire(vcpu);
+	return false;
 }

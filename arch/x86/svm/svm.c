@@ -18,8 +18,6 @@
 #define IOPM_PAGES		3
 #define MSRPM_PAGES		2
 #define VM_CR_SVMDIS		BIT(4)
-#define VM_CR_R_INIT		BIT(1)
-#define DEBUGCTL_NONE		0
 
 struct svm_features svm_features;
 

@@ -289,15 +289,23 @@ bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case VM_EXIT_PIO:
 		vmx_pio_complete(vcpu, exit);
 		return false;
+	case VM_EXIT_CPUID:
+		finish_cpuid(vcpu, exit);
+		break;
 	case VM_EXIT_MSR:
 		if (exit->msr.write && exit->msr.index == SELF_IPI &&
 		    vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE)
 			return false;
+		finish_msr(vcpu, exit);
+		break;
+	case VM_EXIT_HYPERCALL:
+		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
+		break;
+	case VM_EXIT_HLT:
 		break;
 	default:
-		break;
+		return false;
 	}
-	if (exit_finish(vcpu, exit))
-		retire();
+	retire();
 	return false;
 }
