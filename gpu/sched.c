@@ -151,18 +151,6 @@ enum err gpu_sched_remove(struct gpu_sched *s, struct gpu_sched_vgpu *v,
 	return OK;
 }
 
-enum err gpu_sched_set_weight(const struct gpu_sched *s, struct gpu_sched_vgpu *v, u32 weight)
-{
-	if (v->sched != s)
-		return ERR_NOT_FOUND;
-	if (!weight_valid(weight))
-		return ERR_RANGE;
-	/* The remainder is a fraction of the old weight; it is less than one step of the tag. */
-	v->remainder = 0;
-	v->weight = weight;
-	return OK;
-}
-
 /*
  * The tag of a vGPU whose queue fills after being empty. What it did not use is
  * gone (the tag is raised to the present), what it owes stays owed, until a time
@@ -338,14 +326,6 @@ static void finish(struct gpu_sched *s, struct gpu_sched_job *job, u64 end_ns)
 		v->stats.overruns++;
 		v->stats.overrun_ns += engine_ns - s->slice_ns;
 	}
-}
-
-enum err gpu_sched_complete(struct gpu_sched *s, struct gpu_sched_job *job, u64 now_ns)
-{
-	if (!in_flight_on(s, job))
-		return ERR_INVALID;
-	finish(s, job, advance_clock(s, now_ns));
-	return OK;
 }
 
 static u64 work_of(const struct gpu_sched_job *job)

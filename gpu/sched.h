@@ -140,15 +140,6 @@ enum err must_check gpu_sched_remove(struct gpu_sched *s, struct gpu_sched_vgpu 
 struct gpu_sched_job *gpu_sched_drop_queued(struct gpu_sched *s, struct gpu_sched_vgpu *v);
 
 /*
- * Changes the weight. It applies to everything charged from now on, jobs in
- * flight included; service had so far is not priced again.
- *
- * OK; ERR_NOT_FOUND: `v` is not known to `s`; ERR_RANGE: as for gpu_sched_add().
- */
-enum err must_check gpu_sched_set_weight(const struct gpu_sched *s, struct gpu_sched_vgpu *v,
-					 u32 weight);
-
-/*
  * Puts an idle `job` at the end of the queue of `v`. How many a vGPU may queue is
  * for the caller to limit. O(log n) in the number of backlogged vGPUs.
  *
@@ -166,30 +157,23 @@ enum err must_check gpu_sched_enqueue(struct gpu_sched *s, struct gpu_sched_vgpu
  */
 struct gpu_sched_job *gpu_sched_pick(struct gpu_sched *s, u64 now_ns);
 
-/*
- * The engine has finished `job` (done, failed or lost in a reset: it held the
- * engine all the same). Its vGPU is charged the time from the later of its
- * submission and the previous completion until `now_ns`, which `job->engine_ns`
- * then holds; the job is idle. Where jobs complete out of order, the time before
- * the overtaking job's submission is its predecessor's. Charges of all jobs add
- * up to the time during which any job was in flight, exactly. O(log n).
- *
- * OK; ERR_INVALID: `job` is not in flight on `s` (a second completion, say);
- * nothing has changed.
- */
-enum err must_check gpu_sched_complete(struct gpu_sched *s, struct gpu_sched_job *job, u64 now_ns);
-
 /* `work` of a job counts as at least 1 and at most this. */
 #define GPU_SCHED_WORK_MAX (1U << 24)
 
 /*
- * Completes `count` jobs that were found finished together, in the order in which
- * the device finished them. One observation cannot tell where one ended and the
+ * The engine has finished `count` jobs (done, failed or lost in a reset: they held the
+ * engine all the same), which were found together, in the order in which the device
+ * finished them. One job's vGPU is charged the time from the later of its submission and the
+ * previous completion until `now_ns`, which `engine_ns` then holds; the job is idle. Where jobs
+ * complete out of order, the time before the overtaking job's submission is its
+ * predecessor's. Charges of all jobs add up to the time during which any job was in flight,
+ * exactly. O(log n) for each.
+ *
+ * Several: one observation cannot tell where one ended and the
  * next began: charging one after the other would put all the time on the first
  * and none on the rest. So the time since the last of them was submitted is
  * shared in proportion to `work` (the caller's measure, bytes moved say, of one
- * unit for all vGPUs); the time before goes to the first. Sums stay exact. With
- * one job it is gpu_sched_complete().
+ * unit for all vGPUs); the time before goes to the first. Sums stay exact.
  *
  * OK; ERR_INVALID: a job is not in flight on `s` or named twice; nothing has changed.
  */

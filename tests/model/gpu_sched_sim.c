@@ -474,34 +474,15 @@ static void leave(struct sim *s, u32 i)
 	v->present = v->in_flight > 0;
 }
 
-static void change_weight(struct sim *s, u32 i)
-{
-	struct sim_vgpu *v = &s->vgpus[i];
-	u32 old = v->vgpu.weight;
-
-	close_window(s);
-	end_pairs(s, i);
-	if (gpu_sched_set_weight(&s->sched, &v->vgpu, random_weight(s)) != OK)
-		broken(s, "order", "weight refused");
-	/* What it owes was priced at the old weight: as if by a job in proportion. */
-	v->longest_ns = v->longest_ns * v->vgpu.weight / old + 1;
-	if (v->queued)
-		begin_pairs(s, i);
-}
-
-/* One vGPU joins, leaves or gets another weight. */
+/* One vGPU joins or leaves. */
 static void churn(struct sim *s)
 {
 	u32 i = (u32)between(s, 0, s->count - 1);
 
 	if (!s->vgpus[i].present)
 		join(s, i);
-	else if (s->vgpus[i].leaving)
-		return;
-	else if (one_in(s, 2))
+	else if (!s->vgpus[i].leaving)
 		leave(s, i);
-	else
-		change_weight(s, i);
 }
 
 /* ---- the engine ---- */
@@ -609,11 +590,16 @@ static void take_from_flight(struct sim *s, u32 at)
 		s->flight[at] = s->flight[at + 1];
 }
 
+static enum err complete_one(struct gpu_sched *s, struct gpu_sched_job *job, u64 now_ns)
+{
+	return gpu_sched_complete_all(s, &job, 1, now_ns);
+}
+
 static void complete(struct sim *s)
 {
 	struct sim_job *job = s->flight[s->running];
 
-	if (gpu_sched_complete(&s->sched, &job->job, s->now_ns) != OK)
+	if (complete_one(&s->sched, &job->job, s->now_ns) != OK)
 		broken(s, "account", "completion refused");
 	take_from_flight(s, s->running);
 	completed(s, job);
