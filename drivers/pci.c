@@ -236,7 +236,6 @@ static void read_capabilities(struct pci *pci, struct pci_function *function)
 	u32 table;
 
 	function->msi = pci_find_capability(pci, bdf, PCI_CAP_MSI, 0);
-	function->pcie = pci_find_capability(pci, bdf, PCI_CAP_PCIE, 0);
 	function->msix = pci_find_capability(pci, bdf, PCI_CAP_MSIX, 0);
 	while (function->vendor_cap_count < PCI_MAX_VENDOR_CAPS) {
 		at = pci_find_capability(pci, bdf, PCI_CAP_VENDOR, at);
@@ -289,12 +288,8 @@ static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
 		.revision = (u8)class_revision,
 		.header_type = pci_read(pci, bdf, PCI_HEADER_TYPE, 1) & 0x7f,
 	};
-	if (function->header_type == 0) {
-		function->subsystem_vendor = (u16)pci_read(pci, bdf, PCI_SUBSYSTEM_VENDOR, 2);
-		function->subsystem_id = (u16)pci_read(pci, bdf, PCI_SUBSYSTEM_ID, 2);
-	} else if (function->header_type == 1) {
+	if (function->header_type == 1)
 		read_bridge(pci, function);
-	}
 	size_bars(pci, function);
 	read_capabilities(pci, function);
 	return true;

@@ -51,7 +51,6 @@ enum pci_register {
 enum pci_capability {
 	PCI_CAP_MSI = 0x05,
 	PCI_CAP_VENDOR = 0x09,
-	PCI_CAP_PCIE = 0x10,
 	PCI_CAP_MSIX = 0x11,
 };
 
@@ -74,8 +73,6 @@ struct pci_function {
 	u16 bridge; /* BDF of the bridge that it is behind, PCI_NO_BRIDGE on a root bus */
 	u16 vendor_id;
 	u16 device_id;
-	u16 subsystem_vendor;
-	u16 subsystem_id;
 	u32 class_code; /* class << 16 | subclass << 8 | programming interface */
 	u8 revision;
 	u8 header_type; /* 0 function, 1 bridge; without the multi-function bit */
@@ -83,7 +80,6 @@ struct pci_function {
 	u8 subordinate_bus;
 	u8 msi; /* offsets of capabilities, 0: none */
 	u8 msix;
-	u8 pcie;
 	u8 vendor_cap_count;
 	u8 vendor_caps[PCI_MAX_VENDOR_CAPS];
 	u16 msix_vectors; /* entries of the table, 0: no MSI-X */

@@ -30,7 +30,6 @@
 #define FADT_FLAGS	  112
 #define FADT_RESET_REG	  116
 #define FADT_RESET_VALUE  128
-#define FADT_X_FACS	  132
 #define FADT_X_DSDT	  140
 #define FADT_X_PM1A_EVENT 148
 #define FADT_X_PM1A_CTRL  172

@@ -15,7 +15,6 @@
 #define INDEX_REDIRECTION 0x10
 
 #define ENTRY_LOGICAL	 BIT(11)
-#define ENTRY_PENDING	 BIT(12) /* read-only; messages leave at once */
 #define ENTRY_REMOTE_IRR BIT(14) /* read-only */
 #define ENTRY_LEVEL	 BIT(15)
 #define ENTRY_MASKED	 BIT(16)

@@ -15,7 +15,6 @@
 #define HDR_MAGIC	   0x202
 #define HDR_VERSION	   0x206
 #define HDR_TYPE_OF_LOADER 0x210
-#define HDR_LOADFLAGS	   0x211
 #define HDR_RAMDISK_IMAGE  0x218
 #define HDR_RAMDISK_SIZE   0x21c
 #define HDR_CMD_LINE_PTR   0x228
