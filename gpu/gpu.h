@@ -55,6 +55,13 @@ struct gpu {
 	struct iommu_domain domain;
 	u32 scanout_count;
 
+	/*
+	 * What `gpu focus` costs, in ticks of the TSC from the command to the device's new
+	 * start of scan-out. Counted where that needs no copy; 0: not yet, or by a job.
+	 */
+	u64 focus_from; /* when it was asked for; atomic, 0: nothing is under way */
+	u64 focus_ticks, focus_ticks_max; /* the last one and the largest; the owner CPU's */
+
 	struct spinlock lock; /* guards what follows; see docs/locking.md */
 	struct gpu_sched sched;
 	struct gpu_sched_vgpu *heap[GPU_VGPUS_MAX];

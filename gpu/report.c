@@ -216,7 +216,10 @@ size_t gpu_stats_json(char *buf, size_t size)
 		collect(gpu);
 		append(&text, "%s{\"gpu\":%u,\"family\":\"%s\",\"scanouts\":%u,", g ? "," : "", g,
 		       gpu->ops->name, gpu->scanout_count);
-		if (!gpu->ops->service)
+		if (gpu->ops->service)
+			append(&text, "\"focus_ticks\":%lu,\"focus_ticks_max\":%lu,",
+			       gpu->focus_ticks, gpu->focus_ticks_max);
+		else
 			append(&text,
 			       "\"busy_ns\":%lu,\"jobs_submitted\":%lu,\"jobs_completed\":%lu,",
 			       view.busy_ns, gpu->jobs_submitted, gpu->jobs_completed);

@@ -2,6 +2,7 @@
 /* One guest's part of a GPU: made, shown, torn down. */
 #include "gpu/vgpu.h"
 
+#include "arch/x86/cpu.h"
 #include "core/frame.h"
 #include "core/lib/string.h"
 #include "core/log.h"
@@ -177,25 +178,24 @@ static struct vgpu *find_by_name(const char *name)
 
 enum err gpu_focus_by_name(const char *name)
 {
+	u64 asked = rdtsc();
 	struct vgpu *vgpu, *other;
 	s32 left;
 
-	spin_lock(&focus_lock);
+	spin_guard(&focus_lock);
 	vgpu = find_by_name(name);
-	if (!vgpu || !vgpu->gpu->scanout_count) {
-		spin_unlock(&focus_lock);
+	if (!vgpu || !vgpu->gpu->scanout_count)
 		return ERR_NOT_FOUND;
-	}
 	left = vgpu->scanout;
 	other = owner_of_scanout(vgpu->gpu, 0);
-	if (other != vgpu) {
-		if (other)
-			__atomic_store_n(&other->scanout, left, __ATOMIC_RELEASE);
-		__atomic_store_n(&vgpu->scanout, 0, __ATOMIC_RELEASE);
-		vgpu->gpu->ops->vgpu_show(vgpu, other ? GPU_SCANOUT_NONE : left);
-		if (other)
-			other->gpu->ops->vgpu_show(other, GPU_SCANOUT_NONE);
-	}
-	spin_unlock(&focus_lock);
+	if (other == vgpu)
+		return OK;
+	if (other)
+		__atomic_store_n(&other->scanout, left, __ATOMIC_RELEASE);
+	__atomic_store_n(&vgpu->scanout, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&vgpu->gpu->focus_from, asked, __ATOMIC_RELEASE);
+	vgpu->gpu->ops->vgpu_show(vgpu, other ? GPU_SCANOUT_NONE : left);
+	if (other)
+		other->gpu->ops->vgpu_show(other, GPU_SCANOUT_NONE);
 	return OK;
 }

@@ -8,6 +8,7 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/percpu.h"
+#include "core/softirq.h"
 #include "core/timer.h"
 #include "gpu/gpu.h"
 #include "guest/machine.h"
@@ -149,6 +150,7 @@ static void run_gpu(char *args)
 		return;
 	if (gpu_focus_by_name(args))
 		console_print("guest %s has no virtual GPU to show", args);
+	softirq_run(); /* the GPU's owner is this CPU: the picture before the prompt */
 }
 
 static const char *gpu_candidate(u32 index)

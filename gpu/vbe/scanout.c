@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the one output shows: the slice of the focused guest, in place or as a copy. */
+#include "arch/x86/cpu.h"
 #include "core/log.h"
 #include "gpu/vbe/vbe.h"
 
@@ -71,6 +72,17 @@ static void show(struct vbe_gpu *hw, const struct vbe_mode *mode, const struct v
 		log_error("gpu %u: the device takes no mode", hw->gpu->index);
 }
 
+/* The device shows what it is to show: if `gpu focus` asked for it, that is done. */
+static void note_focus(struct gpu *gpu, enum vbe_path path)
+{
+	u64 asked = __atomic_exchange_n(&gpu->focus_from, 0, __ATOMIC_ACQ_REL);
+
+	if (!asked || path != VBE_PATH_OFFSET)
+		return;
+	gpu->focus_ticks = rdtsc() - asked;
+	gpu->focus_ticks_max = MAX(gpu->focus_ticks_max, gpu->focus_ticks);
+}
+
 /* Part of a line at a time; true: the picture is not complete yet. */
 static bool copy_step(struct vbe_gpu *hw)
 {
@@ -105,6 +117,7 @@ bool vbe_service(struct gpu *gpu)
 	if (__atomic_exchange_n(&hw->changed, false, __ATOMIC_ACQ_REL) &&
 	    focused_mode(gpu, &mode, &slice)) {
 		show(hw, &mode, &slice);
+		note_focus(gpu, hw->path);
 		__atomic_store_n(&hw->copy_due, true, __ATOMIC_RELEASE);
 	}
 	due = __atomic_exchange_n(&hw->copy_due, false, __ATOMIC_ACQ_REL);

@@ -765,9 +765,12 @@ static void focus_between_equal_modes_writes_offsets_alone(void **state)
 		assert_int_equal(settle(), 1);
 		assert_int_equal(picture(), vgpu_of(1)->slice.base);
 		assert_int_equal(device.writes, before + 3);
+		assert_int_not_equal(gpu_get(0)->focus_ticks, 0);
+		assert_int_equal(gpu_get(0)->focus_ticks_max, gpu_get(0)->focus_ticks);
 		assert_int_equal(gpu_focus_by_name("guest0"), OK);
 		settle();
 		assert_int_equal(picture(), vgpu_of(0)->slice.base);
+		assert_in_range(gpu_get(0)->focus_ticks, 1, gpu_get(0)->focus_ticks_max);
 		power_off();
 	}
 }
