@@ -170,6 +170,14 @@ class Machine:
         end = self.expect(r"^" + re.escape(PROMPT), timeout)
         return self.console[echo.end() : end.start()]
 
+    def comes_to(self, guest, state, timeout=10):
+        """Asks until `guests` shows that state: what a command begins ends in steps."""
+        deadline = time.monotonic() + timeout * self.scale
+        while not re.search(rf"^ *{guest} +{state}\b", self.command("guests"), re.MULTILINE):
+            if time.monotonic() > deadline:
+                self._give_up(f"{guest} is not {state} within {timeout * self.scale:g} s")
+            time.sleep(0.1)
+
     def stats(self):
         """All counters of Facet."""
         match = self.command("stats json", until=r"^(?:facet: )?(\{.*\}) *\n")

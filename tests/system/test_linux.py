@@ -67,7 +67,7 @@ def test_pause_and_resume(idle):
 @pytest.mark.not_on("bochs-*", reason=SLOW)
 def test_stop_start_and_restart(idle):
     idle.command("stop alpha")
-    assert re.search(r"alpha\b.*stopped", idle.command("guests"))
+    idle.comes_to("alpha", "stopped")
     for word in ("start", "restart"):
         start = idle.mark()
         idle.command(f"{word} alpha")
@@ -78,7 +78,7 @@ def test_a_guest_switches_itself_off(start):
     machine = start(alone("facet.test=poweroff", gpu=""))
     machine.expect(r"^alpha\| .*powering off", facet.BOOT_S + facet.GUEST_S)
     machine.expect(r"^facet: .*alpha.*(stopped|off)", 30)
-    machine.command("guests", until=r"alpha\b.*stopped")
+    machine.comes_to("alpha", "stopped")
 
 
 @pytest.mark.not_on("bochs-*", reason=SLOW)
