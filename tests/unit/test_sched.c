@@ -46,6 +46,20 @@ static inline void spin_unlock(struct spinlock *at)
 	__atomic_store_n(&at->held, 0, __ATOMIC_RELEASE);
 }
 
+static inline struct spinlock *spin_hold(struct spinlock *at)
+{
+	spin_lock(at);
+	return at;
+}
+
+static inline void spin_release(struct spinlock **at)
+{
+	spin_unlock(*at);
+}
+
+#define spin_guard(lock) \
+	struct spinlock *guard __attribute__((cleanup(spin_release), unused)) = spin_hold(lock)
+
 /* In place of arch/x86/cpu.h. */
 #define ARCH_X86_CPU_H
 static void take_pending(void);
@@ -89,6 +103,7 @@ struct script {
 };
 
 static struct script scripts[VCPUS];
+static u32 interrupts[CPUS]; /* atomic: sent to each processor */
 static u32 order[64], order_count;
 
 u32 cpu_id(void)
@@ -119,7 +134,7 @@ void timer_cancel(struct timer *timer)
 void apic_send(u32 apic_id, u8 vector)
 {
 	(void)vector;
-	__atomic_fetch_add(&fake_cpus[apic_id].interrupts, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&interrupts[apic_id], 1, __ATOMIC_RELAXED);
 }
 
 void softirq_raise(u32 cpu, u32 bit)
@@ -198,6 +213,7 @@ static int start(void **state)
 	fake_cpus_start();
 	memset(vcpus, 0, sizeof(vcpus));
 	memset(scripts, 0, sizeof(scripts));
+	memset(interrupts, 0, sizeof(interrupts));
 	memset(&vm, 0, sizeof(vm));
 	list_init(&queue);
 	queue_clock = 0;
@@ -330,7 +346,7 @@ static void a_request_that_crosses_with_the_halt_is_not_lost(void **state)
 	vcpu_start(&vcpus[0], false);
 	go(10);
 	assert_int_equal(scripts[0].times, 2);
-	assert_int_equal(fake_cpus[0].interrupts, 1);
+	assert_int_equal(interrupts[0], 1);
 	assert_int_equal(vcpus[0].state, VCPU_HALTED);
 }
 
@@ -424,9 +440,9 @@ static void a_kick_reaches_a_running_vcpu_alone(void **state)
 	go(2);
 	scripts[0].during = kick_from_outside;
 	vcpu_start(&vcpus[0], false);
-	fake_cpus[0].interrupts = 0;
+	interrupts[0] = 0;
 	go(2);
-	assert_int_equal(fake_cpus[0].interrupts, 1);
+	assert_int_equal(interrupts[0], 1);
 	assert_int_equal(vcpus[0].requests | vcpus[1].requests, 0);
 	assert_int_equal(scripts[0].times, 1);
 	assert_int_equal(scripts[1].times, 1);
