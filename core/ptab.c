@@ -319,7 +319,7 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
 
 		if (!is_present(pt, entries[i]))
 			continue;
-		if (level == 1 || is_leaf(pt, entries[i], level)) {
+		if (level <= 1 || is_leaf(pt, entries[i], level)) {
 			ptab_write_entry(pt, &entries[i], 0);
 			continue;
 		}
