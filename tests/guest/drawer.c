@@ -50,7 +50,7 @@
 struct options {
 	char name[NAME_BYTES + 1];
 	uint32_t frames;	/* 0: for ever */
-	uint64_t period_ns;	/* from frame to frame at the least; 0: no limit */
+	uint32_t rate;		/* frames a second at the most; 0: no limit */
 	uint32_t width, height; /* 0: the preferred mode */
 	bool still;		/* draw `frames` frames, tell the picture's checksum, hold it */
 	bool cursor;
@@ -490,8 +490,8 @@ static void run(struct display *d, const struct options *o)
 			told = now;
 			frame_told = frame;
 		}
-		if (o->period_ns) {
-			next += o->period_ns;
+		if (o->rate) {
+			next += 1000000000u / o->rate;
 			if (next > now)
 				sleep_until(next);
 			else
@@ -508,18 +508,9 @@ static void run(struct display *d, const struct options *o)
 	}
 }
 
-/* "N" frames a second, or "N/M": N in M seconds; 0: no limit. */
-static uint64_t period_of(const char *text)
-{
-	unsigned int frames = 0, seconds = 1;
-
-	sscanf(text, "%u/%u", &frames, &seconds);
-	return frames ? 1000000000ull * seconds / frames : 0;
-}
-
 static struct options parse(int argc, char **argv)
 {
-	struct options o = { .name = "guest", .period_ns = period_of("30") };
+	struct options o = { .name = "guest", .rate = 30 };
 	int option;
 
 	while ((option = getopt(argc, argv, "n:f:r:m:sc")) != -1) {
@@ -534,7 +525,7 @@ static struct options parse(int argc, char **argv)
 			o.frames = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case 'r':
-			o.period_ns = period_of(optarg);
+			o.rate = (uint32_t)strtoul(optarg, NULL, 10);
 			break;
 		case 'm':
 			if (sscanf(optarg, "%ux%u", &o.width, &o.height) != 2)
