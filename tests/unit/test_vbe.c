@@ -751,6 +751,34 @@ static void unfocused_guest_writes_no_register_of_the_device(void **state)
 	power_off();
 }
 
+/* Page flips, 30 a second, that nobody sees; then the last one is what focus shows. */
+static void an_hour_out_of_focus_ends_where_the_guest_is(void **state)
+{
+	const u32 flips = 3600 * 30;
+	u32 before, line = 0;
+
+	(void)state;
+	boot(PORTS, MIB(16), MIB(64));
+	set_mode(0, 640, 480, 32);
+	set_mode(1, 640, 480, 32);
+	settle();
+	before = device.writes;
+	for (u32 i = 0; i < flips; i++) {
+		clock_ns += 1000000000ULL / 30;
+		line = i % 2 ? 0 : 480;
+		set(1, VBE_DISPI_Y_OFFSET, line);
+		if (i % 30 == 0)
+			settle();
+	}
+	assert_int_equal(device.writes, before);
+	set(1, VBE_DISPI_Y_OFFSET, line = 480);
+	assert_int_equal(gpu_focus_by_name("guest1"), OK);
+	settle();
+	assert_int_equal(picture(), vgpu_of(1)->slice.base + line * 640ULL * 4);
+	assert_string_equal(path(1), "offset");
+	power_off();
+}
+
 static void focus_between_equal_modes_writes_offsets_alone(void **state)
 {
 	u32 before;
@@ -879,6 +907,7 @@ int main(void)
 		cmocka_unit_test(focused_guests_mode_is_set_without_copying),
 		cmocka_unit_test(last_picture_stays_while_no_mode_is_good),
 		cmocka_unit_test(unfocused_guest_writes_no_register_of_the_device),
+		cmocka_unit_test(an_hour_out_of_focus_ends_where_the_guest_is),
 		cmocka_unit_test(focus_between_equal_modes_writes_offsets_alone),
 		cmocka_unit_test(picture_is_copied_where_offsets_do_not_reach),
 		cmocka_unit_test(copy_is_made_in_bounded_steps),
