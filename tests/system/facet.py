@@ -212,8 +212,8 @@ class Machine:
         return self.emulator.process.poll() is None
 
     def rest(self, seconds):
-        """Lets time pass, as long for the machine's work on every bench."""
-        time.sleep(seconds * self.scale)
+        """Lets time pass: on a slow bench longer, though not by all of a limit's reserve."""
+        time.sleep(seconds * self.scale ** 0.5)
 
     # ---- pictures and the monitor ----
 

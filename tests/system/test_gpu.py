@@ -60,6 +60,7 @@ def test_focus_shows_a_guest_on_the_first_output(two):
     assert two.stamp(0).name == "alpha"
 
 
+@pytest.mark.not_on("bochs-*", reason=SLOW)
 def test_a_paused_guests_picture_stands_still_and_the_others_goes_on(two):
     two.command("pause alpha")
     two.rest(1)

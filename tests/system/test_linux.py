@@ -74,6 +74,7 @@ def test_stop_start_and_restart(idle):
         idle.expect(r"^alpha\| .*init reached", facet.GUEST_S, since=start)
 
 
+@pytest.mark.not_on("bochs-*", reason=SLOW)
 def test_a_guest_switches_itself_off(start):
     machine = start(alone("facet.test=poweroff", gpu=""))
     machine.expect(r"^alpha\| .*powering off", facet.BOOT_S + facet.GUEST_S)
