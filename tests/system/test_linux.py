@@ -106,6 +106,9 @@ def test_a_guest_restarts_itself_alone(start):
     assert len(re.findall(r"^beta\| .*init reached", machine.text(), re.MULTILINE)) == 1
 
 
+@pytest.mark.not_on(
+    "bochs-*", reason="four processes of sums take Bochs minutes; test_bars has two processors"
+)
 def test_four_virtual_processors_on_two(start):
     machine = start(alone("facet.test=parallel", cpus=4, gpu=""), cpus=2)
     machine.expect(r"^alpha\| .*init reached.* 4 cpus", facet.BOOT_S + facet.GUEST_S, since=0)
