@@ -48,6 +48,9 @@ def evil(house, request):
     assert after.name == "alpha" and after.frame > before.frame
 
 
+@pytest.mark.not_on(
+    "bochs-svm", reason="quirk of Bochs: a guest's triple fault is its own panic, not an exit"
+)
 @pytest.mark.guest("triple")
 def test_a_triple_fault_stops_that_guest_with_one_line(evil):
     evil.expect(r"^facet: .*triple\b.*(triple fault|shutdown|shut down)", 30)
