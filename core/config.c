@@ -146,6 +146,7 @@ static void set_defaults(struct config *config, struct config_errors *errors)
 		.log_level = LOG_INFO,
 		.when_idle = CONFIG_IDLE_WAIT,
 		.iommu = CONFIG_IOMMU_AUTO,
+		.guests_on_cpu0 = true,
 	};
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
 		config->gpus[i].slice_ns = DEFAULT_SLICE_NS;

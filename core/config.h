@@ -33,6 +33,7 @@ struct config_host {
 	u32 log_level;	  /* enum log_level */
 	enum config_idle when_idle;
 	enum config_iommu iommu;
+	bool guests_on_cpu0;
 };
 
 struct config_gpu {

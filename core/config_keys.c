@@ -49,6 +49,8 @@ static const struct config_key host_keys[] = {
 	  CONFIG_VALUE_WORD, false, HOST(when_idle), 0, 0, 0, idle_words },
 	{ "iommu", "auto, none",
 	  CONFIG_VALUE_WORD, false, HOST(iommu), 0, 0, 0, iommu_words },
+	{ "guests-on-cpu0", "yes, no",
+	  CONFIG_VALUE_WORD, false, HOST(guests_on_cpu0), 0, 0, 0, bool_words },
 };
 
 static const struct config_key gpu_keys[] = {

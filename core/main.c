@@ -323,6 +323,9 @@ static void main_on_own_tables(void *unused)
 	if (virt && virt->cpu_enable())
 		virt = NULL;
 	start_processors();
+	if (!config.host.guests_on_cpu0 && !sched_reserve_cpu0())
+		log_warn("this is the only processor: guests run on it, `guests-on-cpu0 = no` "
+			 "or not");
 	report_config();
 	if (virt && config_good) {
 		start_iommu();

@@ -19,6 +19,7 @@ static struct spinlock lock; /* guards all below and each vCPU's state, cpu and 
 static struct list_node queue = { &queue, &queue };
 static u64 queue_clock; /* vruntime of the vCPU that was picked last */
 static struct timer slice_timers[CPU_MAX];
+static u32 first_cpu; /* the first one that runs guests: 0 or 1; written at start */
 
 /* One for each vCPU, and a slice and a poll timer: guests cannot fill a CPU's heap. */
 _Static_assert(TIMERS_PER_CPU >= 2 + VM_MAX * VM_MAX_VCPUS, "timers of a CPU");
@@ -35,7 +36,7 @@ static void queue_insert(struct vcpu *vcpu)
 /* A sleeping processor that could take a new vCPU; CPU_MAX: all are busy. */
 static u32 find_sleeper(void)
 {
-	for (u32 i = 0; i < cpu_count(); i++)
+	for (u32 i = first_cpu; i < cpu_count(); i++)
 		if (__atomic_load_n(&percpu_of(i)->sleeping, __ATOMIC_SEQ_CST))
 			return i;
 	return CPU_MAX;
@@ -231,11 +232,21 @@ static bool anything_ready(void)
 	return __atomic_load_n(&queue.next, __ATOMIC_SEQ_CST) != &queue;
 }
 
+bool sched_reserve_cpu0(void)
+{
+	if (cpu_count() < 2)
+		return false;
+	first_cpu = 1;
+	return true;
+}
+
 static void idle(struct percpu *cpu)
 {
+	bool runs_guests = cpu->id >= first_cpu;
+
 	__atomic_store_n(&cpu->sleeping, true, __ATOMIC_SEQ_CST);
 	/* Whoever queues a vCPU or a softirq after these looks finds us sleeping and interrupts. */
-	if (!anything_ready() && !softirq_pending())
+	if (!(runs_guests && anything_ready()) && !softirq_pending())
 		cpu_sleep();
 	__atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
 }
@@ -255,7 +266,7 @@ _Noreturn void sched_loop(bool (*housekeeping)(void))
 		softirq_run();
 		if (housekeeping)
 			busy = housekeeping();
-		vcpu = pick();
+		vcpu = cpu->id >= first_cpu ? pick() : NULL;
 		if (vcpu) {
 			timer_set(slice, cpu->slice_end_ns);
 			put(vcpu, vcpu_run(vcpu));

@@ -26,6 +26,12 @@ struct vcpu *vcpu_create(struct vm *vm, u32 index);
 void vm_freeze(struct vm *vm);
 void vm_thaw(struct vm *vm);
 
+/*
+ * Leave CPU 0 to the hypervisor: housekeeping and the GPUs' rings. From the start, before
+ * vCPUs run. False: it is the only processor, and runs guests all the same.
+ */
+bool sched_reserve_cpu0(void);
+
 /* What a processor does once it is set up. `housekeeping` may be NULL. */
 _Noreturn void sched_loop(bool (*housekeeping)(void));
 

@@ -35,7 +35,7 @@ DAY_S = 24 * 3600
 def qemu(bench, image, folder):
     variables = os.path.join(folder, "vars.fd")
     shutil.copyfile(emulators.firmware()[1], variables)
-    cpus = max(2, min(4, os.cpu_count() or 2))
+    cpus = max(3, min(4, os.cpu_count() or 2))
     argv = emulators.qemu_arguments(image, variables, cpus=cpus, **bench.options)
     show = os.environ.get("SHOW")
     if show:

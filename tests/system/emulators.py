@@ -55,7 +55,7 @@ IOMMUS = {
 
 
 def qemu_arguments(
-    image, variables, memory=2048, cpus=2, cpu=None, iommu="vtd", gpu=benches.VIRTIO_GPU, extra=()
+    image, variables, memory=2048, cpus=3, cpu=None, iommu="vtd", gpu=benches.VIRTIO_GPU, extra=()
 ):
     """QEMU's command line without the serial line and the monitor."""
     code, _ = firmware()

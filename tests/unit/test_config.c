@@ -81,6 +81,7 @@ static void test_empty_file_has_defaults_and_no_guests(void **state)
 	assert_int_equal(config.host.log_level, LOG_INFO);
 	assert_int_equal(config.host.when_idle, CONFIG_IDLE_WAIT);
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_AUTO);
+	assert_true(config.host.guests_on_cpu0);
 	assert_int_equal(config.gpu_count, 0);
 	assert_int_equal(config.guest_count, 0);
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++) {
@@ -96,6 +97,7 @@ static const char complete[] = "# everything\n"
 			       "log = debug\n"
 			       "when-idle = poweroff\n"
 			       "iommu = none\n"
+			       "guests-on-cpu0 = no\n"
 			       "\n"
 			       "[gpu 1]\n"
 			       "pci = 01:1f.7\n"
@@ -122,15 +124,16 @@ static void assert_complete(void)
 	assert_int_equal(config.host.log_level, LOG_DEBUG);
 	assert_int_equal(config.host.when_idle, CONFIG_IDLE_POWEROFF);
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_NONE);
+	assert_false(config.host.guests_on_cpu0);
 	assert_int_equal(config.gpu_count, 2);
 	assert_false(config.gpus[0].present);
 	assert_true(config.gpus[1].present && config.gpus[1].has_pci);
 	assert_int_equal(config.gpus[1].pci, 0x01ff);
 	assert_int_equal(config.gpus[1].slice_ns, 500000);
-	assert_int_equal(config.gpus[1].line, 9);
+	assert_int_equal(config.gpus[1].line, 10);
 	assert_int_equal(config.guest_count, 1);
 	assert_string_equal(guest->name, "alpha");
-	assert_int_equal(guest->line, 12);
+	assert_int_equal(guest->line, 13);
 	assert_int_equal(guest->kind, CONFIG_KIND_BARE);
 	assert_string_equal(guest->kernel, "vmlinuz");
 	assert_string_equal(guest->initrd, "alpha.cpio.gz");
@@ -232,6 +235,7 @@ static const struct example good[] = {
 	{ "host", "baud", "9600" },	      { "host", "baud", "50" },
 	{ "host", "log", "error" },	      { "host", "log", "warn" },
 	{ "host", "when-idle", "wait" },      { "host", "iommu", "auto" },
+	{ "host", "guests-on-cpu0", "yes" },
 	{ "gpu 0", "pci", "00:02.0" },	      { "gpu 3", "pci", "0000:fF:1f.7" },
 	{ "gpu 0", "slice", "500us" },	      { "gpu 0", "slice", "0.1s" },
 	{ "gpu 0", "slice", "100ms" },	      { "gpu 0", "slice", "100000000ns" },
@@ -260,6 +264,7 @@ static const struct example bad[] = {
 	{ "host", "log", "" },
 	{ "host", "when-idle", "halt" },
 	{ "host", "iommu", "off" },
+	{ "host", "guests-on-cpu0", "never" },
 	{ "gpu 0", "pci", "0:2.0" },
 	{ "gpu 0", "pci", "00:20.0" },
 	{ "gpu 0", "pci", "00:02.8" },
@@ -404,7 +409,7 @@ static void test_unknown_keys_are_errors(void **state)
 	(void)state;
 	assert_one_error("[host]\ncolour = red\n",
 			 "facet.conf:2: [host] colour: found an unknown key, "
-			 "allowed: console, baud, log, when-idle, iommu");
+			 "allowed: console, baud, log, when-idle, iommu, guests-on-cpu0");
 	assert_one_error("[gpu 0]\nslice.ns = 1\n",
 			 "facet.conf:2: [gpu 0] slice.ns: found an unknown key, "
 			 "allowed: pci, slice");

@@ -217,6 +217,7 @@ static int start(void **state)
 	memset(&vm, 0, sizeof(vm));
 	list_init(&queue);
 	queue_clock = 0;
+	first_cpu = 0;
 	clock_ns = 1000;
 	cpus_online = 1;
 	order_count = 0;
@@ -266,6 +267,40 @@ static void time_goes_by_weight(void **state)
 	assert_in_range(scripts[1].times, 198, 202);
 	assert_in_range(scripts[2].times, 698, 702);
 	assert_int_equal(vcpus[2].run_ns, scripts[2].times * SCHED_SLICE_NS);
+}
+
+static void a_reserved_first_processor_runs_no_guest(void **state)
+{
+	(void)state;
+	cpus_online = 2;
+	assert_true(sched_reserve_cpu0());
+	vcpu_start(&vcpus[0], false);
+	go(10);
+	assert_int_equal(scripts[0].times, 0);
+	fake_become(1);
+	go(10);
+	assert_int_equal(scripts[0].times, 10);
+}
+
+static void who_wakes_goes_past_a_reserved_processor(void **state)
+{
+	(void)state;
+	cpus_online = 2;
+	assert_true(sched_reserve_cpu0());
+	percpu_of(0)->sleeping = true;
+	percpu_of(1)->sleeping = true;
+	vcpu_start(&vcpus[0], false);
+	assert_false(percpu_of(0)->softirqs);
+	assert_true(percpu_of(1)->softirqs);
+}
+
+static void the_only_processor_cannot_be_reserved(void **state)
+{
+	(void)state;
+	assert_false(sched_reserve_cpu0());
+	vcpu_start(&vcpus[0], false);
+	go(10);
+	assert_int_equal(scripts[0].times, 10);
 }
 
 static void short_stays_are_charged_as_short(void **state)
@@ -562,6 +597,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(equal_weights_take_turns, start),
 		cmocka_unit_test_setup(time_goes_by_weight, start),
+		cmocka_unit_test_setup(a_reserved_first_processor_runs_no_guest, start),
+		cmocka_unit_test_setup(who_wakes_goes_past_a_reserved_processor, start),
+		cmocka_unit_test_setup(the_only_processor_cannot_be_reserved, start),
 		cmocka_unit_test_setup(short_stays_are_charged_as_short, start),
 		cmocka_unit_test_setup(sleep_is_not_saved_up, start),
 		cmocka_unit_test_setup(waiting_is_counted_as_steal_time, start),
