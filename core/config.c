@@ -8,11 +8,12 @@
 #include "core/lib/string.h"
 #include "core/log.h"
 
-#define DEFAULT_PORT	   0x3f8
-#define DEFAULT_BAUD	   115200
-#define DEFAULT_SLICE_NS   2000000
-#define DEFAULT_WEIGHT	   100
-#define DEFAULT_GPU_MEMORY MIB(64)
+#define DEFAULT_PORT	       0x3f8
+#define DEFAULT_BAUD	       115200
+#define DEFAULT_SLICE_NS       2000000
+#define DEFAULT_WEIGHT	       100
+#define DEFAULT_GPU_MEMORY     MIB(64)
+#define DEFAULT_GPU_TIMEOUT_NS 2000000000
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
 #define LABEL_SHOWN 24
@@ -160,6 +161,7 @@ static void set_guest_defaults(struct config_guest *guest, u32 line)
 	guest->gpu = CONFIG_NO_GPU;
 	guest->gpu_weight = DEFAULT_WEIGHT;
 	guest->gpu_memory = DEFAULT_GPU_MEMORY;
+	guest->gpu_timeout_ns = DEFAULT_GPU_TIMEOUT_NS;
 	guest->autostart = true;
 	guest->line = line;
 }

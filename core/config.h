@@ -54,10 +54,11 @@ struct config_guest {
 	char cmdline[CONFIG_CMDLINE_MAX + 1];
 	u64 memory; /* bytes, a multiple of 2 MiB */
 	u32 cpus;
-	u32 cpu_weight; /* 1 to 10000 */
-	u32 gpu;	/* number or CONFIG_NO_GPU */
-	u32 gpu_weight; /* 1 to 10000 */
-	u64 gpu_memory; /* bytes */
+	u32 cpu_weight;	    /* 1 to 10000 */
+	u32 gpu;	    /* number or CONFIG_NO_GPU */
+	u32 gpu_weight;	    /* 1 to 10000 */
+	u64 gpu_memory;	    /* bytes */
+	u64 gpu_timeout_ns; /* how long one job may hold the engine */
 	bool autostart;
 	u32 line; /* of the section */
 };

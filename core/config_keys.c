@@ -81,6 +81,8 @@ static const struct config_key guest_keys[] = {
 	  CONFIG_VALUE_WEIGHT, false, GUEST(gpu_weight), 1, 10000, 1, NULL },
 	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
 	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4), NULL },
+	{ "gpu.timeout", "a time from 100ms to 60s",
+	  CONFIG_VALUE_TIME, false, GUEST(gpu_timeout_ns), 100 * MS, 60000 * MS, 1, NULL },
 	{ "autostart", "yes, no",
 	  CONFIG_VALUE_WORD, false, GUEST(autostart), 0, 0, 0, bool_words },
 };

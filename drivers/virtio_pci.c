@@ -95,6 +95,7 @@ enum err virtio_pci_reset(struct virtio_pci *device)
 			return ERR_TIMEOUT;
 		cpu_relax();
 	}
+	mmio_write8(field(device, device_status), VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
 	return OK;
 }
 
@@ -115,11 +116,7 @@ enum err virtio_pci_attach(struct virtio_pci *device, struct pci *pci,
 	}
 	if (!device->common || !device->notify || !device->isr)
 		return ERR_UNSUPPORTED;
-	e = virtio_pci_reset(device);
-	if (e)
-		return e;
-	mmio_write8(field(device, device_status), VIRTIO_STATUS_ACKNOWLEDGE | VIRTIO_STATUS_DRIVER);
-	return OK;
+	return virtio_pci_reset(device);
 }
 
 u64 virtio_pci_offered(struct virtio_pci *device)

@@ -35,7 +35,10 @@ struct virtio_pci {
 must_check enum err virtio_pci_attach(struct virtio_pci *device, struct pci *pci,
 				      const struct pci_function *function);
 
-/* Wait for a reset to end, at most 100 ms. ERR_TIMEOUT. */
+/*
+ * Reset the device and say that a driver is here; its queues are gone. Waits for the
+ * reset to end, at most 100 ms: ERR_TIMEOUT.
+ */
 must_check enum err virtio_pci_reset(struct virtio_pci *device);
 
 /* What the device offers (2.2). */

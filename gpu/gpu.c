@@ -53,6 +53,15 @@ void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job)
 	gpu_wake(gpu);
 }
 
+void gpu_drop_queued(struct vgpu *vgpu)
+{
+	struct gpu *gpu = vgpu->gpu;
+
+	spin_lock(&gpu->lock);
+	(void)gpu_sched_drop_queued(&gpu->sched, &vgpu->sched);
+	spin_unlock(&gpu->lock);
+}
+
 /* Remember everybody's engine time now and then, for the share of the last second. */
 static void take_sample(struct gpu *gpu, u64 now)
 {
@@ -86,13 +95,22 @@ static void finish(struct gpu *gpu, struct gpu_job **jobs, u32 count)
 		gpu->ops->job_done(jobs[i]->vgpu, jobs[i]);
 }
 
-/* What the hardware has finished: at most as many as are in flight. */
+/*
+ * What the hardware has finished: at most as many as are in flight, and the late
+ * ones, which were paid for when they were abandoned.
+ */
 static u32 collect(struct gpu *gpu, struct gpu_job **jobs)
 {
+	struct gpu_job *job;
 	u32 count = 0;
 
-	while (count < GPU_SCHED_DEPTH && (jobs[count] = gpu->ops->poll(gpu)))
-		count++;
+	while (count < GPU_SCHED_DEPTH && (job = gpu->ops->poll(gpu))) {
+		gpu_hang_finished(gpu, job);
+		if (job->abandoned)
+			gpu->ops->job_late(job->vgpu, job);
+		else
+			jobs[count++] = job;
+	}
 	return count;
 }
 
@@ -118,6 +136,7 @@ static bool service(struct gpu *gpu)
 
 	if (count)
 		finish(gpu, jobs, count);
+	gpu_hang_check(gpu);
 	for (; budget && (jobs[0] = pick(gpu)); budget--) {
 		if (gpu->ops->submit(gpu, jobs[0]) == GPU_SUBMITTED)
 			submitted = true;
@@ -126,6 +145,7 @@ static bool service(struct gpu *gpu)
 	}
 	if (submitted)
 		gpu->ops->kick(gpu);
+	gpu_hang_watch(gpu);
 	return !budget;
 }
 
@@ -261,6 +281,7 @@ enum err gpu_start(const struct config *config, struct pci *pci, struct iommu *i
 		*gpu = (struct gpu){ .index = i, .owner_cpu = OWNER_CPU, .pci = pci };
 		gpu->function = function;
 		gpu->ops = family_of(function);
+		gpu_hang_init(gpu);
 		e = bring_up(gpu, config, iommu);
 		if (e) {
 			log_error("gpu %u: %02x:%02x.%x (%s): %s", i, PCI_BDF_ARGS(function->bdf),

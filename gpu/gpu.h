@@ -18,6 +18,7 @@
 #include "drivers/iommu.h"
 #include "drivers/pci.h"
 #include "gpu/family.h"
+#include "gpu/hang.h"
 #include "gpu/sched.h"
 
 #define GPU_VGPUS_MAX	 CONFIG_MAX_GUESTS
@@ -36,6 +37,9 @@ struct vgpu;
 struct gpu_job {
 	struct gpu_sched_job sched;
 	struct vgpu *vgpu;
+	bool ours;	/* the family's: no guest asked for it */
+	bool early;	/* given back when it is read: that says nothing of the engine */
+	bool abandoned; /* hang.c: complete for the scheduler, and the device still has it */
 };
 
 /* Engine time of every vGPU at one moment. */
@@ -61,6 +65,8 @@ struct gpu {
 	 */
 	u64 focus_from; /* when it was asked for; atomic, 0: nothing is under way */
 	u64 focus_ticks, focus_ticks_max; /* the last one and the largest; the owner CPU's */
+
+	struct gpu_hang hang; /* the owner CPU's */
 
 	struct spinlock lock; /* guards what follows; see docs/locking.md */
 	struct gpu_sched sched;
@@ -108,6 +114,12 @@ must_check enum err gpu_interrupt(struct gpu *gpu, u64 *address, u32 *data);
 
 /* Queue a job of `vgpu`; it is idle. Families with an engine. Any CPU; takes gpu.lock. */
 void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job);
+
+/*
+ * Take out of the scheduler what `vgpu` has queued there: the jobs are idle, and with
+ * vgpu.lock held none is added behind them. Takes gpu.lock.
+ */
+void gpu_drop_queued(struct vgpu *vgpu);
 
 /* Have the owner CPU look at this GPU soon. Any CPU, any lock. */
 void gpu_wake(struct gpu *gpu);

@@ -123,14 +123,31 @@ static void print_vgpu(const struct figures *f, gpu_line_fn line, void *ctx)
 	u32 asked = per_mille(f->weight, view.weights);
 	u32 recent = per_mille(f->recent_ns, view.recent_total_ns);
 	u32 ever = per_mille(f->stats.engine_ns, view.total_ns);
-	char scanout[16], text[LINE_MAX];
+	char scanout[16], hangs[32] = "", text[LINE_MAX];
 
 	print_scanout(f, scanout, sizeof(scanout));
+	if (f->report.hangs)
+		fmt_snprintf(hangs, sizeof(hangs), ", hangs: %lu", f->report.hangs);
 	fmt_snprintf(text, sizeof(text),
-		     "%-16s %6u %3u.%u%% %3u.%u%% %3u.%u%% %9lu %5u %5lu/%-5lu %-8s %s", f->name,
+		     "%-16s %6u %3u.%u%% %3u.%u%% %3u.%u%% %9lu %5u %5lu/%-5lu %-8s %s%s", f->name,
 		     f->weight, asked / 10, asked % 10, recent / 10, recent % 10, ever / 10,
 		     ever % 10, f->stats.jobs, f->stats.queued + f->stats.in_flight,
-		     f->report.memory_used >> 10, f->quota >> 10, scanout, f->report.state);
+		     f->report.memory_used >> 10, f->quota >> 10, scanout, f->report.state, hangs);
+	line(ctx, text);
+}
+
+static void print_3d(const struct figures *f, gpu_line_fn line, void *ctx)
+{
+	const struct vgpu_report_3d *three = &f->report.three;
+	char text[LINE_MAX];
+
+	if (!three->streams && !three->contexts && !three->refused)
+		return;
+	fmt_snprintf(text, sizeof(text),
+		     "  3D: %u contexts, %lu streams of %lu KiB, %lu split, %lu refused, "
+		     "largest job %u%% of its budget",
+		     three->contexts, three->streams, three->bytes >> 10, three->split,
+		     three->refused, three->largest_percent);
 	line(ctx, text);
 }
 
@@ -144,7 +161,8 @@ void gpu_print(gpu_line_fn line, void *ctx)
 		struct gpu *gpu = gpu_get(g);
 
 		collect(gpu);
-		fmt_snprintf(busy, sizeof(busy), "busy %lu ms", view.busy_ns / 1000000);
+		fmt_snprintf(busy, sizeof(busy), "busy %lu ms%s", view.busy_ns / 1000000,
+			     gpu->hang.given_up ? ", given up" : "");
 		fmt_snprintf(text, sizeof(text), "gpu %u: %02x:%02x.%x %s, %u scan-outs, %s", g,
 			     PCI_BDF_ARGS(gpu->function->bdf), gpu->ops->name, gpu->scanout_count,
 			     gpu->ops->service ? "no engine" : busy);
@@ -153,10 +171,14 @@ void gpu_print(gpu_line_fn line, void *ctx)
 			     "vGPU", "weight", "asked", "1 s", "ever", "jobs", "queue",
 			     "memory KiB", "output", "state");
 		line(ctx, text);
-		for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
-			if (view.vgpus[i].present)
-				(gpu->ops->service ? print_memory_only : print_vgpu)(&view.vgpus[i],
-										     line, ctx);
+		for (u32 i = 0; i < GPU_VGPUS_MAX; i++) {
+			const struct figures *f = &view.vgpus[i];
+
+			if (!f->present)
+				continue;
+			(gpu->ops->service ? print_memory_only : print_vgpu)(f, line, ctx);
+			print_3d(f, line, ctx);
+		}
 	}
 }
 
@@ -188,6 +210,14 @@ static void json_engine(struct text *text, const struct figures *f)
 	       f->stats.overrun_ns);
 }
 
+static void json_3d(struct text *text, const struct vgpu_report_3d *three)
+{
+	append(text, "\"contexts\":%u,\"streams\":%lu,\"stream_bytes\":%lu,", three->contexts,
+	       three->streams, three->bytes);
+	append(text, "\"streams_refused\":%lu,\"streams_split\":%lu,\"largest_percent\":%u,",
+	       three->refused, three->split, three->largest_percent);
+}
+
 static void json_vgpu(struct text *text, const struct figures *f, bool engine)
 {
 	const char *path = f->report.scanout_path;
@@ -196,12 +226,15 @@ static void json_vgpu(struct text *text, const struct figures *f, bool engine)
 	       f->weight, f->scanout, f->report.state);
 	if (engine)
 		json_engine(text, f);
+	if (f->report.three.present)
+		json_3d(text, &f->report.three);
 	if (path)
 		append(text, "\"scanout_path\":\"%s\",", path);
 	append(text, "\"memory_used\":%lu,\"memory_allowed\":%lu,\"resources\":%lu,",
 	       f->report.memory_used, f->quota, f->report.resources);
-	append(text, "\"commands\":%lu,\"refused\":%lu,\"resets\":%lu,\"doorbells\":%lu}",
-	       f->report.commands, f->report.refused, f->report.resets, f->report.doorbells);
+	append(text, "\"commands\":%lu,\"refused\":%lu,\"resets\":%lu,\"hangs\":%lu,",
+	       f->report.commands, f->report.refused, f->report.resets, f->report.hangs);
+	append(text, "\"doorbells\":%lu}", f->report.doorbells);
 }
 
 size_t gpu_stats_json(char *buf, size_t size)
@@ -221,8 +254,10 @@ size_t gpu_stats_json(char *buf, size_t size)
 			       gpu->focus_ticks, gpu->focus_ticks_max);
 		else
 			append(&text,
-			       "\"busy_ns\":%lu,\"jobs_submitted\":%lu,\"jobs_completed\":%lu,",
-			       view.busy_ns, gpu->jobs_submitted, gpu->jobs_completed);
+			       "\"busy_ns\":%lu,\"jobs_submitted\":%lu,\"jobs_completed\":%lu,"
+			       "\"device_resets\":%lu,\"given_up\":%s,",
+			       view.busy_ns, gpu->jobs_submitted, gpu->jobs_completed,
+			       gpu->hang.resets_ever, gpu->hang.given_up ? "true" : "false");
 		append(&text, "\"vgpus\":[");
 		for (u32 i = 0; i < GPU_VGPUS_MAX; i++) {
 			if (!view.vgpus[i].present)

@@ -360,6 +360,11 @@ enum err gpu_sched_complete_all(struct gpu_sched *s, struct gpu_sched_job *const
 	return OK;
 }
 
+struct gpu_sched_job *gpu_sched_oldest(const struct gpu_sched *s)
+{
+	return s->flight_head;
+}
+
 u64 gpu_sched_busy_ns(const struct gpu_sched *s, u64 now_ns)
 {
 	if (s->in_flight == 0)

@@ -180,6 +180,12 @@ struct gpu_sched_job *gpu_sched_pick(struct gpu_sched *s, u64 now_ns);
 enum err must_check gpu_sched_complete_all(struct gpu_sched *s, struct gpu_sched_job *const *jobs,
 					   u32 count, u64 now_ns);
 
+/*
+ * The job in flight that was submitted first: as far as the order of submission tells, it
+ * has the engine. Those behind it follow through `next`. NULL: none is in flight.
+ */
+struct gpu_sched_job *gpu_sched_oldest(const struct gpu_sched *s);
+
 /* Nanoseconds until `now_ns` during which at least one job was in flight. */
 u64 gpu_sched_busy_ns(const struct gpu_sched *s, u64 now_ns);
 

@@ -116,6 +116,7 @@ enum err vgpu_create(struct vm *vm, const struct config_guest *config)
 	vgpu->number = vm->id - 1U;
 	vgpu->weight = config->gpu_weight;
 	vgpu->memory_quota = config->gpu_memory;
+	vgpu->timeout_ns = config->gpu_timeout_ns;
 	vgpu->scanout = GPU_SCANOUT_NONE;
 	e = build(vgpu, config);
 	if (e) {

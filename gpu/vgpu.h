@@ -20,6 +20,7 @@ struct vgpu {
 	u32 number; /* the VM's number, 0..GPU_VGPUS_MAX-1 */
 	u32 weight;
 	u64 memory_quota; /* bytes */
+	u64 timeout_ns;	  /* how long one job may hold the engine */
 	hpa_t frames;	  /* where this struct lives */
 	u64 mapped_bytes; /* of guest RAM that the device may reach now */
 
@@ -53,7 +54,11 @@ void vgpu_stop(struct vm *vm);
  */
 bool vgpu_stopped(struct vm *vm);
 
-/* After vgpu_stopped(): close the DMA window, free everything, vm->vgpu = NULL. */
+/*
+ * After vgpu_stopped(): close the DMA window, free everything, vm->vgpu = NULL. On the
+ * GPU's owner CPU. The device may still have jobs that were abandoned; with an IOMMU they
+ * reach nothing any more. Without one nobody may destroy such a vGPU.
+ */
 void vgpu_destroy(struct vm *vm);
 
 /*

@@ -32,6 +32,27 @@ static enum err make_units(struct virtio_vgpu *v, u32 count)
 	return e;
 }
 
+static void free_units(struct virtio_vgpu *v)
+{
+	gpu_dma_unmap(v->vgpu->gpu, v->units, (u64)v->unit_pages << PAGE_SHIFT);
+	memset(frame_ptr(v->units), 0, (size_t)v->unit_pages << PAGE_SHIFT);
+	frame_free_contiguous(v->units, v->unit_pages);
+}
+
+/* 3D, where the device has it; the guest's driver may do without. */
+static enum err make_3d(struct virtio_vgpu *v)
+{
+	enum err e;
+
+	v->audit.capsets = virtio_gpu_capsets(v->vgpu->gpu);
+	if (!v->audit.capsets)
+		return OK;
+	e = stream_create(v);
+	if (!e)
+		v->offered |= VIRTIO_GPU_F_VIRGL;
+	return e;
+}
+
 static enum err create(struct vgpu *vgpu)
 {
 	hpa_t frames = frame_alloc_contiguous(STATE_PAGES);
@@ -43,6 +64,7 @@ static enum err create(struct vgpu *vgpu)
 		return ERR_NO_MEMORY;
 	v = frame_ptr(frames);
 	v->vgpu = vgpu;
+	v->internal = &v->internals[0];
 	e = make_units(v, units);
 	if (e) {
 		frame_free_contiguous(frames, STATE_PAGES);
@@ -54,6 +76,12 @@ static enum err create(struct vgpu *vgpu)
 	v->offered = VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC;
 	if (v->audit.display.edid_size)
 		v->offered |= VIRTIO_GPU_F_EDID;
+	e = make_3d(v);
+	if (e) {
+		free_units(v);
+		frame_free_contiguous(frames, STATE_PAGES);
+		return e;
+	}
 	v->work.step = intake_step;
 	vfunc_init(v);
 	vgpu->family = v;
@@ -65,12 +93,11 @@ static void destroy(struct vgpu *vgpu)
 {
 	struct virtio_vgpu *v = virtio_of(vgpu);
 	hpa_t frames = frame_of(v);
-	hpa_t units = v->units;
-	u32 unit_pages = v->unit_pages;
 
-	gpu_dma_unmap(vgpu->gpu, units, (u64)unit_pages << PAGE_SHIFT);
-	memset(frame_ptr(units), 0, (size_t)unit_pages << PAGE_SHIFT);
-	frame_free_contiguous(units, unit_pages);
+	if (v->detached)
+		virtio_gpu_forget(vgpu->gpu, vgpu);
+	stream_destroy(v);
+	free_units(v);
 	memset(v, 0, sizeof(*v));
 	frame_free_contiguous(frames, STATE_PAGES);
 	vgpu->family = NULL;
@@ -79,11 +106,40 @@ static void destroy(struct vgpu *vgpu)
 
 static const char *state_of(const struct virtio_vgpu *v)
 {
+	if (v->phase == VGPU_REBUILD)
+		return "rebuild";
 	if (v->phase != VGPU_RUN)
 		return "reset";
+	if (v->hung)
+		return "hung";
 	if (v->broken)
 		return "broken";
 	return v->status & VIRTIO_STATUS_DRIVER_OK ? "run" : "idle";
+}
+
+static u32 percent(u64 part, u64 whole)
+{
+	return (u32)((part * 100 + whole - 1) / whole);
+}
+
+static void report_3d(const struct vgpu_3d *three, struct vgpu_report_3d *out)
+{
+	const struct stream_counters *counters = &three->counters;
+	const struct virgl_budget *largest = &counters->largest;
+	u32 most = percent(largest->dwords, virgl_job_limit.dwords);
+
+	most = MAX(most, percent(largest->commands, virgl_job_limit.commands));
+	most = MAX(most, percent(largest->vertices, virgl_job_limit.vertices));
+	most = MAX(most, percent(largest->pixels, virgl_job_limit.pixels));
+	*out = (struct vgpu_report_3d){
+		.present = true,
+		.contexts = three->contexts.count,
+		.streams = counters->streams,
+		.bytes = counters->bytes,
+		.refused = counters->refused,
+		.split = counters->split,
+		.largest_percent = most,
+	};
 }
 
 static void report(struct vgpu *vgpu, struct vgpu_report *out)
@@ -98,11 +154,16 @@ static void report(struct vgpu *vgpu, struct vgpu_report *out)
 		.refused = counters->refused,
 		.resources = v->audit.resources.count,
 		.resets = v->resets,
+		.hangs = v->hangs,
 		.doorbells = v->doorbells,
 		.state = state_of(v),
 	};
 	for (u32 i = 0; i < ARRAY_SIZE(counters->commands); i++)
 		out->commands += counters->commands[i];
+	for (u32 i = 0; i < ARRAY_SIZE(counters->commands_3d); i++)
+		out->commands += counters->commands_3d[i];
+	if (v->three)
+		report_3d(v->three, &out->three);
 	spin_unlock(&vgpu->lock);
 }
 
@@ -113,8 +174,15 @@ const struct gpu_family_ops virtio_gpu_family = {
 	.submit = virtio_gpu_submit,
 	.kick = virtio_gpu_kick,
 	.poll = virtio_gpu_poll,
+	.abandon = virtio_gpu_abandon,
+	.abandoned = virtio_gpu_abandoned,
+	.reset = virtio_gpu_reset,
+	.give_up = virtio_gpu_give_up,
 	.vgpu_create = create,
 	.job_done = virtio_vgpu_job_done,
+	.vgpu_freeze = virtio_vgpu_freeze,
+	.job_late = virtio_vgpu_job_late,
+	.vgpu_rebuild = virtio_vgpu_rebuild,
 	.vgpu_stop = virtio_vgpu_stop,
 	.vgpu_stopped = virtio_vgpu_stopped,
 	.vgpu_destroy = destroy,

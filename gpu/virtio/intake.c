@@ -6,12 +6,12 @@
  *   fetch a request -> copy its command -> audit -> answer now
  *                                               -> job -> scheduler
  *                                               -> copy entries (batch by batch) -> job
+ *                                               -> copy a stream, audit it -> jobs (stream.c)
  */
 #include "core/lib/string.h"
 #include "gpu/virtio/virtio_gpu.h"
 
 #define COMMANDS_A_STEP 4
-#define JOBS_A_COMMAND	(1 + AUDIT_CLEAR_STEPS)
 #define COMMAND_WORK	4096 /* pixels that take about as long as a short command */
 #define REFUSED_LINES	2    /* a second */
 
@@ -59,25 +59,18 @@ void intake_cancel(struct virtio_vgpu *v)
 {
 	if (v->stage == INTAKE_ENTRIES)
 		backing_release(&v->audit.resources, &v->filling);
+	if (v->stage >= INTAKE_COPY && v->stage <= INTAKE_PIECES)
+		stream_cancel(v);
 	v->stage = INTAKE_COMMAND;
 	v->wait_job = v->wait_idle = false;
 }
 
-static struct virtio_gpu_job *take_job(struct virtio_vgpu *v)
+struct virtio_gpu_job *intake_take_job(struct virtio_vgpu *v)
 {
 	for (u32 i = 0; i < GPU_JOBS_MAX; i++)
 		if (!v->jobs[i].taken)
 			return &v->jobs[i];
 	return NULL;
-}
-
-static u32 free_jobs(const struct virtio_vgpu *v)
-{
-	u32 count = 0;
-
-	for (u32 i = 0; i < GPU_JOBS_MAX; i++)
-		count += !v->jobs[i].taken;
-	return count;
 }
 
 /* The writable buffers that the header of the answer goes into. */
@@ -97,38 +90,57 @@ static void keep_response_place(struct virtio_gpu_job *job, const struct vring_c
 }
 
 /* Pixels that the device touches, and something for the command itself. */
-static u32 work_of(const union virtio_gpu_command *command)
+static u32 work_of(const struct virtio_gpu_job *job)
 {
-	const struct virtio_gpu_rect *rect;
+	const union virtio_gpu_command *command = &job->command;
+	const struct virtio_gpu_rect *rect = &command->flush.rect; /* also in a transfer */
+	const struct virtio_gpu_box *box = &command->transfer_3d.box;
 	u64 pixels = 0;
 
-	if (command->hdr.type == VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D ||
-	    command->hdr.type == VIRTIO_GPU_CMD_RESOURCE_FLUSH) {
-		rect = &command->flush.rect; /* at the same place in both */
+	switch (command->hdr.type) {
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
+	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
 		pixels = (u64)rect->width * rect->height;
+		break;
+	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D:
+	case VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D:
+		pixels = (u64)box->width * box->height * box->depth;
+		break;
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
+	case VIRTIO_GPU_CMD_RESOURCE_CREATE_3D: /* it is cleared */
+		pixels = job->resource->bytes / 4;
+		break;
+	case VIRTIO_GPU_CMD_SUBMIT_3D:
+		return job->base.sched.work; /* stream.c */
+	default:
+		break;
 	}
 	return (u32)MIN(pixels + COMMAND_WORK, (u64)GPU_SCHED_WORK_MAX);
 }
 
-static void enqueue(struct virtio_vgpu *v, struct virtio_gpu_job *job)
+void intake_enqueue(struct virtio_vgpu *v, struct virtio_gpu_job *job)
 {
 	job->taken = true;
-	job->base.sched.work = work_of(&job->command);
+	job->order = v->order++;
+	job->base.sched.work = work_of(job);
 	v->outstanding++;
 	gpu_enqueue(v->vgpu, &job->base);
 }
 
-static void fill(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
+void intake_fill(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 {
 	const struct audit_result *result = &v->result;
 
-	job->internal = false;
+	job->internal = job->unfenced = false;
 	job->queue = queue;
 	job->head = v->chain.head;
 	job->effect = result->effect;
+	job->series = result->series;
 	job->resource = result->resource;
+	job->context = result->context;
 	job->backing = result->backing;
-	job->zero_entries = 0;
+	job->stream_block = STREAM_NONE;
+	job->stream_bytes = 0;
 	job->names_scanout = result->names_scanout;
 	job->length = result->length;
 	job->command = result->command;
@@ -136,34 +148,12 @@ static void fill(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 	keep_response_place(job, &v->chain);
 }
 
-/*
- * A new resource is overwritten with zeros before the guest hears of it. All
- * jobs are queued at once: what the guest sends next comes behind them.
- */
-static void send_create(struct virtio_vgpu *v, struct virtio_gpu_job *job)
-{
-	job->internal = true;
-	enqueue(v, job);
-	for (u32 step = 0; step < AUDIT_CLEAR_STEPS; step++) {
-		job = take_job(v);
-		fill(v, job, VIRTIO_GPU_QUEUE_CONTROL);
-		job->internal = step + 1 < AUDIT_CLEAR_STEPS;
-		job->effect = job->internal ? EFFECT_CREATE : EFFECT_CLEARED;
-		job->length = audit_make_clear(v->result.resource, step, &job->command,
-					       &job->zero_entries);
-		enqueue(v, job);
-	}
-}
-
 static void send(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 {
-	fill(v, job, queue);
+	intake_fill(v, job, queue);
 	if (v->result.names_scanout)
 		v->shown = true;
-	if (v->result.effect == EFFECT_CREATE)
-		send_create(v, job);
-	else
-		enqueue(v, job);
+	intake_enqueue(v, job);
 }
 
 /* The fence fields of an answer are the guest's own (5.7.6.7). */
@@ -190,11 +180,19 @@ static void answer_now(struct virtio_vgpu *v, u16 queue)
 
 	report_refusal(v);
 	if (queue == VIRTIO_GPU_QUEUE_CONTROL) {
-		size = audit_fill_answer(&v->audit, v->result.answer, &v->answer);
+		size = audit_fill_answer(&v->audit, &v->result, &v->answer);
 		echo_fence(&v->answer.hdr, &v->header);
 	}
 	deliver(v, queue, v->chain.head, &v->chain.segments[v->chain.read_count],
 		v->chain.write_count, &v->answer, size);
+}
+
+void intake_fail(struct virtio_vgpu *v, u16 queue)
+{
+	v->result.verdict = AUDIT_ANSWER;
+	v->result.answer = VIRTIO_GPU_RESP_ERR_UNSPEC;
+	v->result.why = NULL;
+	answer_now(v, queue);
 }
 
 /* A fence says that all before it is done: its answer waits for the jobs that are out. */
@@ -210,11 +208,40 @@ static void start_entries(struct virtio_vgpu *v)
 	v->entry_next = v->entry_in_batch = v->batch_count = v->entry_offset = 0;
 }
 
+static bool answers_now(const struct audit_result *result)
+{
+	return result->verdict == AUDIT_ANSWER || result->verdict == AUDIT_BURY;
+}
+
+/* What the audit said of the command in hand; true: there may be more. */
+static bool act(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
+{
+	switch (v->result.verdict) {
+	case AUDIT_BURY:
+		resource_bury(&v->audit.resources, v->result.resource);
+		v->want |= WANT_REAP;
+		answer_now(v, queue);
+		break;
+	case AUDIT_ANSWER:
+		answer_now(v, queue);
+		break;
+	case AUDIT_SUBMIT:
+		send(v, job, queue);
+		break;
+	case AUDIT_BACKING:
+		start_entries(v);
+		break;
+	case AUDIT_STREAM:
+		return stream_begin(v);
+	}
+	return !v->broken;
+}
+
 /* One command of `queue`; true: there may be more. */
 static bool take_command(struct virtio_vgpu *v, u16 queue)
 {
 	const struct gmem *mem = &v->vgpu->vm->memory;
-	struct virtio_gpu_job *job = take_job(v);
+	struct virtio_gpu_job *job = intake_take_job(v);
 	union virtio_gpu_command bytes = { 0 };
 	const char *why = "";
 	u32 length;
@@ -222,7 +249,7 @@ static bool take_command(struct virtio_vgpu *v, u16 queue)
 
 	if (!v->rings[queue].enabled)
 		return false;
-	if (!job || free_jobs(v) < JOBS_A_COMMAND) {
+	if (!job) {
 		v->wait_job = true;
 		return false;
 	}
@@ -240,23 +267,22 @@ static bool take_command(struct virtio_vgpu *v, u16 queue)
 	}
 	memset(&v->header, 0, sizeof(v->header));
 	memcpy(&v->header, &bytes, MIN(length, (u32)sizeof(v->header)));
+	if (v->hung) {
+		intake_fail(v, queue);
+		return !v->broken;
+	}
+	v->audit.accepts_3d = v->accepted & VIRTIO_GPU_F_VIRGL;
 	if (queue == VIRTIO_GPU_QUEUE_CONTROL)
 		audit_control(&v->audit, &bytes, length, v->chain.read_bytes, &v->result);
 	else
 		audit_cursor(&v->audit, &bytes, length, v->chain.read_bytes, &v->result);
-	if (v->result.verdict == AUDIT_ANSWER && must_wait(v)) {
+	if (answers_now(&v->result) && must_wait(v)) {
 		/* Nothing has been changed by the audit; it is taken anew later. */
 		vring_unfetch(&v->rings[queue]);
 		v->wait_idle = true;
 		return false;
 	}
-	if (v->result.verdict == AUDIT_ANSWER)
-		answer_now(v, queue);
-	else if (v->result.verdict == AUDIT_SUBMIT)
-		send(v, job, (u8)queue);
-	else
-		start_entries(v);
-	return !v->broken;
+	return act(v, job, (u8)queue);
 }
 
 /* ---- ATTACH_BACKING ---- */
@@ -342,12 +368,24 @@ static bool take_entries(struct virtio_vgpu *v)
 /* What take_entries() ended with: a job or an answer. */
 static bool end_entries(struct virtio_vgpu *v)
 {
-	struct virtio_gpu_job *job = take_job(v);
+	struct virtio_gpu_job *job = intake_take_job(v);
 
 	if (v->result.verdict == AUDIT_ANSWER)
-		answer_now(v, VIRTIO_GPU_QUEUE_CONTROL);
+		v->stage = INTAKE_ANSWER;
 	else if (job) /* one was free when the command was taken, and only we take them */
 		send(v, job, VIRTIO_GPU_QUEUE_CONTROL);
+	return !v->broken;
+}
+
+/* The command in hand was refused after it was taken: its fence comes last, too. */
+static bool end_refused(struct virtio_vgpu *v)
+{
+	if (must_wait(v)) {
+		v->wait_idle = true;
+		return false;
+	}
+	v->stage = INTAKE_COMMAND;
+	answer_now(v, VIRTIO_GPU_QUEUE_CONTROL);
 	return !v->broken;
 }
 
@@ -360,6 +398,10 @@ static bool one_piece_of_work(struct virtio_vgpu *v)
 			return end_entries(v);
 		return go_on;
 	}
+	if (v->stage == INTAKE_ANSWER)
+		return end_refused(v);
+	if (v->stage != INTAKE_COMMAND)
+		return stream_step(v);
 	/* The pointer first: it is short work, and a full control queue must not freeze it. */
 	if (take_command(v, VIRTIO_GPU_QUEUE_CURSOR))
 		return true;
@@ -377,8 +419,8 @@ bool intake_step(struct vcpu *vcpu, struct vcpu_work *work)
 	for (u32 i = 0; more && i < COMMANDS_A_STEP; i++) {
 		more = v->phase == VGPU_RUN && !v->broken && v->function.bus_master &&
 		       (v->status & VIRTIO_STATUS_DRIVER_OK) && one_piece_of_work(v);
-		if (v->stage == INTAKE_ENTRIES)
-			break; /* one batch of entries is a step */
+		if (v->stage != INTAKE_COMMAND)
+			break; /* a batch of entries or a part of a stream is a step */
 	}
 	spin_unlock(&v->vgpu->lock);
 	return more;

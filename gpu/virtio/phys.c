@@ -1,58 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The physical virtio-gpu (virtio 1.2, 5.7): brought up once, then fed with
- * one command for each job. Only the owner CPU comes here after the start.
+ * The physical virtio-gpu (virtio 1.2, 5.7), fed with a few commands for each
+ * job. Only the owner CPU comes here after the start.
  */
-#include "arch/x86/spinlock.h"
+#include "gpu/virtio/phys.h"
+
 #include "core/frame.h"
 #include "core/lib/string.h"
 #include "core/log.h"
-#include "core/timer.h"
-#include "drivers/virtio_pci.h"
-#include "gpu/virtio/virtio_gpu.h"
 
-#define SLOTS	       4 /* commands that we can have out; the scheduler allows two */
-#define SLOT_PAGES     4
-#define RESPONSE_AT    2048 /* command below, response here: one page */
-#define TABLE_AT       PAGE_SIZE
-#define TABLE_ENTRIES  (VIRTIO_GPU_ENTRIES_MAX / BACKING_UNIT_ENTRIES + 2)
-#define START_LIMIT_NS 2000000000ULL
-#define DEFAULT_WIDTH  1280
-#define DEFAULT_HEIGHT 800
-#define MSIX_VECTOR    0
-
-_Static_assert(sizeof(union virtio_gpu_command) <= RESPONSE_AT, "slot layout");
-_Static_assert(sizeof(union virtio_gpu_response) <= PAGE_SIZE - RESPONSE_AT, "slot layout");
-_Static_assert(TABLE_ENTRIES * sizeof(struct virtq_desc) <= (SLOT_PAGES - 1) * PAGE_SIZE,
-	       "slot layout");
-
-struct slot {
-	bool busy;
-	u8 queue;
-	u16 head;
-	struct virtio_gpu_job *job;
-	u8 *memory;
-	iova_t iova;
-};
-
-struct display {
-	u32 width, height;
-	u32 edid_size;
-	u8 edid[VIRTIO_GPU_EDID_BYTES];
-};
-
-struct virtio_gpu {
-	struct gpu *gpu;
-	struct virtio_pci pci;
-	struct virtqueue queues[VIRTIO_GPU_QUEUE_COUNT];
-	bool kick[VIRTIO_GPU_QUEUE_COUNT];
-	struct slot slots[SLOTS];
-	u64 fence; /* last one used; the renderer compares them, so they only grow */
-	struct virtqueue_segment segments[TABLE_ENTRIES];
-	hpa_t zeros; /* entries that all name the same zeros, which follow them */
-	struct display displays[VIRTIO_GPU_SCANOUTS_MAX];
-	struct log_limit limit;
-};
+/*
+ * A renderer looks whether fences are due when its timer fires, 10 ms apart on
+ * QEMU, and whenever the control queue's bell is rung, also for nothing.
+ */
+#define NUDGE_NS 500000ULL
 
 bool virtio_gpu_matches(const struct pci_function *function)
 {
@@ -68,38 +29,23 @@ static struct slot *free_slot(struct virtio_gpu *device)
 	return NULL;
 }
 
-static struct slot *slot_of(struct virtio_gpu *device, u8 queue, u16 head)
-{
-	for (u32 i = 0; i < SLOTS; i++) {
-		struct slot *slot = &device->slots[i];
-
-		if (slot->busy && slot->queue == queue && slot->head == head)
-			return slot;
-	}
-	return NULL;
-}
-
-/* What follows a command: the units of a guest's backing, or entries of zeros. */
-struct data {
-	const struct resource_table *table;
-	const struct backing *backing; /* NULL: none */
-	u32 zero_entries;	       /* 0: none */
-};
-
-/* The command, then `data`, then room for `response_bytes`. */
-static u32 build_segments(struct virtio_gpu *device, const struct slot *slot, u32 length,
-			  const struct data *data, u32 response_bytes)
+/* The command, then `data`, then room for `response_bytes` at `response`. */
+static u32 build_segments(struct virtio_gpu *device, iova_t command, u32 length,
+			  const struct data *data, iova_t response, u32 response_bytes)
 {
 	struct virtqueue_segment *segments = device->segments;
 	u32 count = 0;
 	u32 bytes;
 
-	segments[count++] = (struct virtqueue_segment){ slot->iova, length, false };
+	segments[count++] = (struct virtqueue_segment){ command, length, false };
 	if (data->zero_entries)
 		segments[count++] = (struct virtqueue_segment){
 			IOVA(device->zeros.raw),
 			data->zero_entries * (u32)sizeof(struct virtio_gpu_mem_entry), false
 		};
+	if (data->stream_bytes)
+		segments[count++] =
+			(struct virtqueue_segment){ data->stream, data->stream_bytes, false };
 	if (data->backing) {
 		u16 unit = data->backing->first;
 		const void *entries;
@@ -117,32 +63,45 @@ static u32 build_segments(struct virtio_gpu *device, const struct slot *slot, u3
 		}
 	}
 	if (response_bytes)
-		segments[count++] = (struct virtqueue_segment){ IOVA(slot->iova.raw + RESPONSE_AT),
-								response_bytes, true };
+		segments[count++] = (struct virtqueue_segment){ response, response_bytes, true };
 	return count;
 }
 
-static enum err send(struct virtio_gpu *device, struct slot *slot, u8 queue, u32 count)
+enum err phys_send(struct virtio_gpu *device, struct slot *slot, u8 queue, u32 length,
+		   const struct data *data, u32 response_bytes)
 {
 	struct virtqueue *vq = &device->queues[queue];
+	u32 index = slot->sent;
+	u64 command = slot->iova.raw + index * sizeof(union virtio_gpu_command);
+	u64 response = slot->iova.raw + RESPONSES_AT + index * sizeof(struct virtio_gpu_hdr);
+	u64 table = TABLE_AT + slot->table_used * sizeof(struct virtq_desc);
+	u32 count =
+		build_segments(device, IOVA(command), length, data, IOVA(response), response_bytes);
+	u16 head;
 	enum err e;
 
-	slot->queue = queue;
 	if (device->pci.features & VIRTIO_F_INDIRECT_DESC)
 		e = virtqueue_add_indirect(vq, device->segments, count,
-					   (void *)(slot->memory + TABLE_AT),
-					   IOVA(slot->iova.raw + TABLE_AT), &slot->head);
+					   (void *)(slot->memory + table),
+					   IOVA(slot->iova.raw + table), &head);
 	else
-		e = virtqueue_add(vq, device->segments, count, &slot->head);
-	slot->busy = !e;
-	return e;
+		e = virtqueue_add(vq, device->segments, count, &head);
+	if (e)
+		return e;
+	device->owners[queue][head] =
+		(struct owner){ .slot = (u8)(slot - device->slots + 1), .request = (u8)index };
+	slot->table_used += count;
+	slot->sent++;
+	slot->requests++;
+	slot->busy = true;
+	return OK;
 }
 
-static u32 response_type(const struct slot *slot)
+void phys_empty(struct slot *slot)
 {
-	const struct virtio_gpu_hdr *hdr = (const void *)(slot->memory + RESPONSE_AT);
-
-	return hdr->type;
+	slot->busy = slot->abandoned = false;
+	slot->job = NULL;
+	slot->requests = slot->sent = slot->table_used = slot->failure = 0;
 }
 
 /* Which physical scan-out the job is for; false: its guest is shown nowhere. */
@@ -161,37 +120,92 @@ static bool fill_scanout(struct virtio_gpu_job *job)
 	return true;
 }
 
+/* A fence at the end of a job: the answer means that all of it is done. */
+static void add_fence(struct virtio_gpu *device, union virtio_gpu_command *command)
+{
+	command->hdr.flags = VIRTIO_GPU_FLAG_FENCE;
+	command->hdr.fence_id = ++device->fence & 0xffffffff;
+}
+
+/* Where what stands behind a command lies for the device. */
+static struct data locate(const struct virtio_gpu *device, const struct virtio_gpu_job *job,
+			  const struct job_data *data)
+{
+	struct data out = {
+		.table = &virtio_of(job->base.vgpu)->audit.resources,
+		.zero_entries = data->zero_entries,
+		.stream = job->stream,
+		.stream_bytes = data->stream_bytes,
+	};
+
+	if (data->constants) {
+		out.stream = IOVA(device->constants.raw);
+		out.stream_bytes = VIRGL_CONSTANTS_DWORDS * sizeof(u32);
+	}
+	if (job->command.hdr.type == VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING)
+		out.backing = &job->backing;
+	return out;
+}
+
+/* Requests one by one, each looked at when the one behind it is known; ERR: it is not whole. */
+static enum err send_all(struct virtio_gpu *device, struct slot *slot, struct virtio_gpu_job *job)
+{
+	bool control = job->queue == VIRTIO_GPU_QUEUE_CONTROL;
+	struct job_data behind, next_behind;
+	u32 length, next_length;
+	bool more = job_command(job, 0, command_at(slot, 0), &length, &behind);
+	enum err e = OK;
+
+	for (u32 i = 0; more && !e && i < AUDIT_SERIES_MAX; i++) {
+		struct data data = locate(device, job, &behind);
+
+		more = i + 1 < AUDIT_SERIES_MAX &&
+		       job_command(job, i + 1, command_at(slot, i + 1), &next_length, &next_behind);
+		if (!more && control && !job->unfenced)
+			add_fence(device, command_at(slot, i));
+		memset(answer_at(slot, i), 0, sizeof(struct virtio_gpu_hdr));
+		e = phys_send(device, slot, job->queue, length, &data,
+			      control ? sizeof(struct virtio_gpu_hdr) : 0);
+		length = next_length;
+		behind = next_behind;
+	}
+	return e;
+}
+
 enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *base)
 {
 	struct virtio_gpu *device = gpu->family;
 	struct virtio_gpu_job *job = container_of(base, struct virtio_gpu_job, base);
-	struct virtio_vgpu *v = virtio_of(base->vgpu);
-	bool control = job->queue == VIRTIO_GPU_QUEUE_CONTROL;
 	struct slot *slot = free_slot(device);
-	struct data data = { .table = &v->audit.resources, .zero_entries = job->zero_entries };
-	u32 count;
 
 	job->answer = VIRTIO_GPU_RESP_OK_NODATA;
 	if (!fill_scanout(job))
 		return GPU_DONE;
 	job->answer = VIRTIO_GPU_RESP_ERR_UNSPEC;
-	if (!slot)
+	if (!slot || device->dead)
 		return GPU_DONE;
-	if (control) { /* a fence: the answer means that the work is done */
-		job->command.hdr.flags = VIRTIO_GPU_FLAG_FENCE;
-		job->command.hdr.fence_id = ++device->fence & 0xffffffff;
+	phys_empty(slot);
+	if (send_all(device, slot, job)) {
+		if (!slot->sent)
+			return GPU_DONE;
+		slot->failure = VIRTIO_GPU_RESP_ERR_UNSPEC; /* what was sent comes back first */
 	}
-	memcpy(slot->memory, &job->command, sizeof(job->command));
-	memset(slot->memory + RESPONSE_AT, 0, sizeof(struct virtio_gpu_hdr));
-	if (job->effect == EFFECT_ATTACH)
-		data.backing = &job->backing;
-	count = build_segments(device, slot, job->length, &data,
-			       control ? sizeof(struct virtio_gpu_hdr) : 0);
-	if (send(device, slot, job->queue, count))
-		return GPU_DONE;
 	slot->job = job;
 	device->kick[job->queue] = true;
 	return GPU_SUBMITTED;
+}
+
+void phys_nudge(struct timer *timer)
+{
+	struct virtio_gpu *device = container_of(timer, struct virtio_gpu, nudge);
+
+	for (u32 i = 0; i < SLOTS; i++) {
+		if (!device->slots[i].busy || device->slots[i].abandoned)
+			continue;
+		virtio_pci_notify(&device->pci, VIRTIO_GPU_QUEUE_CONTROL);
+		timer_set(timer, now_ns() + NUDGE_NS);
+		return;
+	}
 }
 
 void virtio_gpu_kick(struct gpu *gpu)
@@ -203,25 +217,52 @@ void virtio_gpu_kick(struct gpu *gpu)
 			virtio_pci_notify(&device->pci, i);
 		device->kick[i] = false;
 	}
+	if (device->capsets.count)
+		timer_set(&device->nudge, now_ns() + NUDGE_NS);
 }
 
-/* Requests that the device has used, whoever sent them; bounded by the slots. */
-static struct slot *next_used(struct virtio_gpu *device)
+/* Take one used request; OK: `out` is the slot that it belongs to. */
+static enum err take_used(struct virtio_gpu *device, u8 queue, struct slot **out)
+{
+	struct owner owner;
+	struct slot *slot;
+	u16 head;
+	u32 written, answer;
+	enum err e = virtqueue_pop(&device->queues[queue], &head, &written);
+
+	if (e)
+		return e;
+	owner = device->owners[queue][head];
+	device->owners[queue][head].slot = 0;
+	if (!owner.slot)
+		return ERR_DEVICE;
+	slot = &device->slots[owner.slot - 1];
+	if (queue == VIRTIO_GPU_QUEUE_CONTROL) {
+		answer = answer_at(slot, owner.request)->type;
+		if (is_error(answer) && !slot->failure)
+			slot->failure = answer ? answer : VIRTIO_GPU_RESP_ERR_UNSPEC;
+	}
+	slot->requests--;
+	*out = slot;
+	return OK;
+}
+
+struct slot *phys_next_used(struct virtio_gpu *device)
 {
 	for (u8 queue = 0; queue < VIRTIO_GPU_QUEUE_COUNT; queue++) {
-		struct slot *slot;
-		u16 head;
-		u32 written;
-		enum err e = virtqueue_pop(&device->queues[queue], &head, &written);
+		for (u32 i = 0; i < VIRTQUEUE_SIZE_MAX; i++) {
+			struct slot *slot;
+			enum err e = take_used(device, queue, &slot);
 
-		if (e == ERR_NOT_FOUND)
-			continue;
-		slot = e ? NULL : slot_of(device, queue, head);
-		if (slot)
-			return slot;
-		if (log_allowed(&device->limit, 1))
-			log_error("gpu %u: the device answered a request that it was not sent",
-				  device->gpu->index);
+			if (e == ERR_NOT_FOUND)
+				break;
+			if (!e && !slot->requests)
+				return slot;
+			if (e && log_allowed(&device->limit, 1))
+				log_error(
+					"gpu %u: the device answered a request that it was not sent",
+					device->gpu->index);
+		}
 	}
 	return NULL;
 }
@@ -229,17 +270,58 @@ static struct slot *next_used(struct virtio_gpu *device)
 struct gpu_job *virtio_gpu_poll(struct gpu *gpu)
 {
 	struct virtio_gpu *device = gpu->family;
-	struct slot *slot = next_used(device);
-	struct virtio_gpu_job *job;
+	struct slot *slot;
 
-	if (!slot)
-		return NULL;
-	job = slot->job;
-	job->answer = slot->queue == VIRTIO_GPU_QUEUE_CONTROL ? response_type(slot)
-							      : (u32)VIRTIO_GPU_RESP_OK_NODATA;
-	slot->busy = false;
-	slot->job = NULL;
-	return &job->base;
+	while ((slot = phys_next_used(device))) {
+		struct virtio_gpu_job *job = slot->job;
+
+		if (job)
+			job->answer =
+				slot->failure ? slot->failure : (u32)VIRTIO_GPU_RESP_OK_NODATA;
+		phys_empty(slot);
+		if (job)
+			return &job->base;
+	}
+	return NULL;
+}
+
+/* ---- jobs that nobody waits for any more ---- */
+
+void virtio_gpu_abandon(struct gpu *gpu, struct gpu_job *base)
+{
+	struct virtio_gpu *device = gpu->family;
+
+	for (u32 i = 0; i < SLOTS; i++)
+		if (device->slots[i].busy && device->slots[i].job &&
+		    &device->slots[i].job->base == base)
+			device->slots[i].abandoned = true;
+}
+
+u32 virtio_gpu_abandoned(const struct gpu *gpu)
+{
+	const struct virtio_gpu *device = gpu->family;
+	u32 count = 0;
+
+	for (u32 i = 0; i < SLOTS; i++)
+		count += device->slots[i].abandoned;
+	return count;
+}
+
+void virtio_gpu_forget(struct gpu *gpu, const struct vgpu *vgpu)
+{
+	struct virtio_gpu *device = gpu->family;
+
+	for (u32 i = 0; i < SLOTS; i++)
+		if (device->slots[i].abandoned && device->slots[i].job &&
+		    device->slots[i].job->base.vgpu == vgpu)
+			device->slots[i].job = NULL;
+}
+
+const struct audit_capsets *virtio_gpu_capsets(const struct gpu *gpu)
+{
+	const struct virtio_gpu *device = gpu->family;
+
+	return device->capsets.count ? &device->capsets : NULL;
 }
 
 void virtio_gpu_display(const struct gpu *gpu, s32 scanout, struct audit_display *out)
@@ -254,204 +336,4 @@ void virtio_gpu_display(const struct gpu *gpu, s32 scanout, struct audit_display
 		.edid_size = display->edid_size,
 		.edid = display->edid,
 	};
-}
-
-/* ---- at start: one command at a time, polled ---- */
-
-static enum err ask(struct virtio_gpu *device, u32 length, u32 response_bytes, u32 expected)
-{
-	struct slot *slot = &device->slots[0];
-	struct data none = { 0 };
-	u64 limit = now_ns() + START_LIMIT_NS;
-	u32 count;
-	enum err e;
-
-	memset(slot->memory + RESPONSE_AT, 0, response_bytes);
-	count = build_segments(device, slot, length, &none, response_bytes);
-	e = send(device, slot, VIRTIO_GPU_QUEUE_CONTROL, count);
-	if (e)
-		return e;
-	virtio_pci_notify(&device->pci, VIRTIO_GPU_QUEUE_CONTROL);
-	while (next_used(device) != slot) {
-		if (now_ns() > limit)
-			return ERR_TIMEOUT;
-		cpu_relax();
-	}
-	slot->busy = false;
-	return response_type(slot) == expected ? OK : ERR_DEVICE;
-}
-
-static void take_modes(struct virtio_gpu *device)
-{
-	const struct virtio_gpu_resp_display_info *info =
-		(const void *)(device->slots[0].memory + RESPONSE_AT);
-
-	for (u32 i = 0; i < device->gpu->scanout_count; i++) {
-		const struct virtio_gpu_rect *rect = &info->modes[i].rect;
-		struct display *display = &device->displays[i];
-
-		/* Outputs without a viewer have no size: they are like the first one. */
-		display->width = i ? device->displays[0].width : DEFAULT_WIDTH;
-		display->height = i ? device->displays[0].height : DEFAULT_HEIGHT;
-		if (rect->width && rect->height) {
-			display->width = rect->width;
-			display->height = rect->height;
-		}
-	}
-}
-
-static enum err read_displays(struct virtio_gpu *device)
-{
-	union virtio_gpu_command *command = (void *)device->slots[0].memory;
-	const struct virtio_gpu_resp_edid *edid =
-		(const void *)(device->slots[0].memory + RESPONSE_AT);
-	enum err e;
-
-	memset(command, 0, sizeof(*command));
-	command->hdr.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO;
-	e = ask(device, sizeof(command->hdr), sizeof(struct virtio_gpu_resp_display_info),
-		VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
-	if (e)
-		return e;
-	take_modes(device);
-	if (!(device->pci.features & VIRTIO_GPU_F_EDID))
-		return OK;
-	for (u32 i = 0; i < device->gpu->scanout_count; i++) {
-		struct display *display = &device->displays[i];
-
-		command->get_edid.hdr.type = VIRTIO_GPU_CMD_GET_EDID;
-		command->get_edid.scanout = i;
-		e = ask(device, sizeof(command->get_edid), sizeof(*edid), VIRTIO_GPU_RESP_OK_EDID);
-		if (e)
-			return e;
-		display->edid_size = MIN(edid->size, (u32)VIRTIO_GPU_EDID_BYTES);
-		memcpy(display->edid, edid->edid, display->edid_size);
-	}
-	return OK;
-}
-
-static enum err make_queue(struct virtio_gpu *device, u16 index)
-{
-	u16 size = virtio_pci_queue_size(&device->pci, index);
-	u32 pages;
-	hpa_t hpa;
-	enum err e;
-
-	if (!size)
-		return ERR_DEVICE;
-	pages = (u32)((virtqueue_bytes(size) + PAGE_MASK) >> PAGE_SHIFT);
-	hpa = frame_alloc_contiguous(pages);
-	if (!hpa.raw)
-		return ERR_NO_MEMORY;
-	e = gpu_dma_map(device->gpu, hpa, (u64)pages << PAGE_SHIFT, IOMMU_READ | IOMMU_WRITE);
-	if (!e)
-		e = virtqueue_init(&device->queues[index], size, frame_ptr(hpa), IOVA(hpa.raw));
-	if (!e)
-		e = virtio_pci_queue_enable(&device->pci, index, &device->queues[index],
-					    MSIX_VECTOR);
-	return e;
-}
-
-static enum err make_slots(struct virtio_gpu *device)
-{
-	hpa_t hpa = frame_alloc_contiguous(SLOTS * SLOT_PAGES);
-
-	if (!hpa.raw)
-		return ERR_NO_MEMORY;
-	for (u32 i = 0; i < SLOTS; i++) {
-		u64 offset = (u64)i * SLOT_PAGES * PAGE_SIZE;
-
-		device->slots[i].memory = (u8 *)frame_ptr(hpa) + offset;
-		device->slots[i].iova = IOVA(hpa.raw + offset);
-	}
-	return gpu_dma_map(device->gpu, hpa, (u64)SLOTS * SLOT_PAGES * PAGE_SIZE,
-			   IOMMU_READ | IOMMU_WRITE);
-}
-
-/* Entries for a new picture of any size: what was in its memory before is overwritten. */
-static enum err make_zeros(struct virtio_gpu *device)
-{
-	u32 table = CLEAR_ENTRIES_MAX * (u32)sizeof(struct virtio_gpu_mem_entry);
-	u32 bytes = table + CLEAR_ENTRY_BYTES;
-	hpa_t hpa = frame_alloc_contiguous(bytes >> PAGE_SHIFT);
-	struct virtio_gpu_mem_entry *entries;
-
-	if (!hpa.raw)
-		return ERR_NO_MEMORY;
-	entries = frame_ptr(hpa);
-	for (u32 i = 0; i < CLEAR_ENTRIES_MAX; i++)
-		entries[i] = (struct virtio_gpu_mem_entry){ .addr = hpa.raw + table,
-							    .length = CLEAR_ENTRY_BYTES };
-	device->zeros = hpa;
-	return gpu_dma_map(device->gpu, hpa, bytes, IOMMU_READ);
-}
-
-static enum err negotiate(struct virtio_gpu *device)
-{
-	u64 offered = virtio_pci_offered(&device->pci);
-	u64 wanted = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_INDIRECT_DESC |
-		     VIRTIO_GPU_F_EDID;
-
-	if (!(offered & VIRTIO_F_VERSION_1))
-		return ERR_UNSUPPORTED;
-	if (device->gpu->iommu && !(offered & VIRTIO_F_ACCESS_PLATFORM)) {
-		/* 6.1: it then uses physical addresses past the IOMMU. */
-		log_error("gpu %u: the device bypasses the IOMMU (ACCESS_PLATFORM is missing)",
-			  device->gpu->index);
-		return ERR_DENIED;
-	}
-	return virtio_pci_accept(&device->pci, offered & wanted);
-}
-
-static enum err set_up_interrupt(struct virtio_gpu *device)
-{
-	u64 address;
-	u32 data;
-	enum err e = pci_msix_enable(device->gpu->pci, device->gpu->function, &device->pci.msix);
-
-	if (!e)
-		e = gpu_interrupt(device->gpu, &address, &data);
-	if (!e)
-		e = pci_msix_set(&device->pci.msix, MSIX_VECTOR, address, data);
-	return e;
-}
-
-static enum err start(struct virtio_gpu *device)
-{
-	enum err e = negotiate(device);
-	u32 scanouts;
-
-	if (!e)
-		e = set_up_interrupt(device);
-	for (u16 i = 0; !e && i < VIRTIO_GPU_QUEUE_COUNT; i++)
-		e = make_queue(device, i);
-	if (!e)
-		e = make_slots(device);
-	if (!e)
-		e = make_zeros(device);
-	if (e)
-		return e;
-	scanouts = virtio_pci_config_read(&device->pci,
-					  offsetof(struct virtio_gpu_config, num_scanouts));
-	if (!scanouts || scanouts > VIRTIO_GPU_SCANOUTS_MAX)
-		return ERR_DEVICE;
-	device->gpu->scanout_count = scanouts;
-	virtio_pci_run(&device->pci);
-	return read_displays(device);
-}
-
-enum err virtio_gpu_attach(struct gpu *gpu)
-{
-	u32 pages = (u32)((sizeof(struct virtio_gpu) + PAGE_MASK) >> PAGE_SHIFT);
-	hpa_t hpa = frame_alloc_contiguous(pages);
-	struct virtio_gpu *device;
-	enum err e;
-
-	if (!hpa.raw)
-		return ERR_NO_MEMORY;
-	device = frame_ptr(hpa);
-	device->gpu = gpu;
-	gpu->family = device;
-	e = virtio_pci_attach(&device->pci, gpu->pci, gpu->function);
-	return e ? e : start(device);
 }

@@ -23,6 +23,8 @@
 #define VIRTIO_GPU_SCANOUTS_MAX 16
 #define VIRTIO_GPU_ENTRIES_MAX	16384 /* what devices accept in one ATTACH_BACKING */
 #define VIRTIO_GPU_EDID_BYTES	1024
+#define VIRTIO_GPU_CAPSETS_MAX	4
+#define VIRTIO_GPU_CAPSET_BYTES 1920 /* the largest that we keep; a larger one is not offered */
 
 enum virtio_gpu_type {
 	VIRTIO_GPU_CMD_GET_DISPLAY_INFO = 0x0100,
@@ -36,6 +38,15 @@ enum virtio_gpu_type {
 	VIRTIO_GPU_CMD_GET_CAPSET_INFO,
 	VIRTIO_GPU_CMD_GET_CAPSET,
 	VIRTIO_GPU_CMD_GET_EDID,
+
+	VIRTIO_GPU_CMD_CTX_CREATE = 0x0200,
+	VIRTIO_GPU_CMD_CTX_DESTROY,
+	VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE,
+	VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE,
+	VIRTIO_GPU_CMD_RESOURCE_CREATE_3D,
+	VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D,
+	VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D,
+	VIRTIO_GPU_CMD_SUBMIT_3D,
 
 	VIRTIO_GPU_CMD_UPDATE_CURSOR = 0x0300,
 	VIRTIO_GPU_CMD_MOVE_CURSOR,
@@ -126,6 +137,47 @@ struct virtio_gpu_get_edid {
 	u32 scanout, padding;
 } packed_struct;
 
+/* CTX_CREATE; the context is the header's. */
+struct virtio_gpu_ctx_create {
+	struct virtio_gpu_hdr hdr;
+	u32 name_length, context_init;
+	char name[64];
+} packed_struct;
+
+struct virtio_gpu_create_3d {
+	struct virtio_gpu_hdr hdr;
+	u32 resource_id, target, format, bind;
+	u32 width, height, depth, array_size;
+	u32 last_level, nr_samples, flags, padding;
+} packed_struct;
+
+struct virtio_gpu_box {
+	u32 x, y, z, width, height, depth;
+} packed_struct;
+
+/* TRANSFER_TO_HOST_3D and TRANSFER_FROM_HOST_3D. */
+struct virtio_gpu_transfer_3d {
+	struct virtio_gpu_hdr hdr;
+	struct virtio_gpu_box box;
+	u64 offset;
+	u32 resource_id, level, stride, layer_stride;
+} packed_struct;
+
+struct virtio_gpu_submit_3d {
+	struct virtio_gpu_hdr hdr;
+	u32 size, padding; /* the stream follows */
+} packed_struct;
+
+struct virtio_gpu_get_capset_info {
+	struct virtio_gpu_hdr hdr;
+	u32 index, padding;
+} packed_struct;
+
+struct virtio_gpu_get_capset {
+	struct virtio_gpu_hdr hdr;
+	u32 id, version;
+} packed_struct;
+
 struct virtio_gpu_cursor {
 	struct virtio_gpu_hdr hdr;
 	u32 scanout_id, x, y, position_padding;
@@ -149,6 +201,16 @@ struct virtio_gpu_resp_edid {
 	u8 edid[VIRTIO_GPU_EDID_BYTES];
 } packed_struct;
 
+struct virtio_gpu_resp_capset_info {
+	struct virtio_gpu_hdr hdr;
+	u32 id, max_version, max_size, padding;
+} packed_struct;
+
+struct virtio_gpu_resp_capset {
+	struct virtio_gpu_hdr hdr;
+	u8 data[VIRTIO_GPU_CAPSET_BYTES];
+} packed_struct;
+
 /* Device configuration space, 5.7.4. */
 struct virtio_gpu_config {
 	u32 events_read, events_clear, num_scanouts, num_capsets;
@@ -158,6 +220,10 @@ _Static_assert(sizeof(struct virtio_gpu_hdr) == 24, "5.7.6.7");
 _Static_assert(sizeof(struct virtio_gpu_create_2d) == 40, "5.7.6.8");
 _Static_assert(sizeof(struct virtio_gpu_set_scanout) == 48, "5.7.6.8");
 _Static_assert(sizeof(struct virtio_gpu_transfer_2d) == 56, "5.7.6.8");
+_Static_assert(sizeof(struct virtio_gpu_ctx_create) == 96, "5.7.6.8");
+_Static_assert(sizeof(struct virtio_gpu_create_3d) == 72, "5.7.6.8");
+_Static_assert(sizeof(struct virtio_gpu_transfer_3d) == 72, "5.7.6.8");
+_Static_assert(sizeof(struct virtio_gpu_submit_3d) == 32, "5.7.6.8");
 _Static_assert(sizeof(struct virtio_gpu_cursor) == 56, "5.7.6.10");
 _Static_assert(sizeof(struct virtio_gpu_resp_display_info) == 408, "5.7.6.8");
 _Static_assert(sizeof(struct virtio_gpu_resp_edid) == 1056, "5.7.6.8");
@@ -173,12 +239,20 @@ union virtio_gpu_command {
 	struct virtio_gpu_attach_backing attach;
 	struct virtio_gpu_get_edid get_edid;
 	struct virtio_gpu_cursor cursor;
+	struct virtio_gpu_ctx_create ctx_create;
+	struct virtio_gpu_create_3d create_3d;
+	struct virtio_gpu_transfer_3d transfer_3d;
+	struct virtio_gpu_submit_3d submit_3d;
+	struct virtio_gpu_get_capset_info get_capset_info;
+	struct virtio_gpu_get_capset get_capset;
 };
 
 union virtio_gpu_response {
 	struct virtio_gpu_hdr hdr;
 	struct virtio_gpu_resp_display_info display_info;
 	struct virtio_gpu_resp_edid edid;
+	struct virtio_gpu_resp_capset_info capset_info;
+	struct virtio_gpu_resp_capset capset;
 };
 
 #endif

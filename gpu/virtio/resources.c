@@ -3,6 +3,7 @@
 #include "gpu/virtio/resources.h"
 
 #include "core/lib/string.h"
+#include "gpu/virtio/virgl_proto.h"
 
 #define SIDE_MAX	16384 /* pixels; the largest that the physical device takes */
 #define BYTES_PER_PIXEL 4
@@ -76,16 +77,13 @@ struct resource *resource_find(struct resource_table *table, u32 guest_id)
 	return NULL;
 }
 
-enum err resource_create(struct resource_table *table, u32 guest_id, u32 format, u32 width,
-			 u32 height, struct resource **out)
+/* Enter a resource of this shape and size; the checks of both are done. */
+static enum err enter(struct resource_table *table, u32 guest_id,
+		      const struct virgl_resource *shape, u64 bytes, struct resource **out)
 {
 	u16 *bucket = bucket_of(table, guest_id);
 	struct resource *resource;
-	u64 bytes;
-	enum err e = resource_bytes(format, width, height, &bytes);
 
-	if (e)
-		return e;
 	if (resource_find(table, guest_id))
 		return ERR_EXISTS;
 	if (bytes > table->quota - table->used)
@@ -95,9 +93,9 @@ enum err resource_create(struct resource_table *table, u32 guest_id, u32 format,
 	resource = &table->slots[table->free_slot];
 	table->free_slot = resource->next;
 	resource->guest_id = guest_id;
-	resource->format = format;
-	resource->width = width;
-	resource->height = height;
+	resource->shape = *shape;
+	resource->shape.host_id = resource->host_id;
+	resource->shape.backing_bytes = 0;
 	resource->bytes = bytes;
 	resource->state = RESOURCE_LIVE;
 	resource->next = *bucket;
@@ -106,6 +104,56 @@ enum err resource_create(struct resource_table *table, u32 guest_id, u32 format,
 	table->count++;
 	*out = resource;
 	return OK;
+}
+
+enum err resource_create(struct resource_table *table, u32 guest_id, u32 format, u32 width,
+			 u32 height, struct resource **out)
+{
+	struct virgl_resource shape = {
+		.target = VIRGL_TARGET_2D,
+		.format = format,
+		.bind = VIRGL_BIND_RENDER_TARGET,
+		.width = width,
+		.height = height,
+		.depth = 1,
+		.array_size = 1,
+		.flags = VIRGL_FLAG_Y_0_TOP,
+	};
+	u64 bytes;
+	enum err e = resource_bytes(format, width, height, &bytes);
+
+	return e ? e : enter(table, guest_id, &shape, bytes, out);
+}
+
+enum err resource_create_3d(struct resource_table *table, u32 guest_id,
+			    const struct virgl_resource *shape, u32 nr_samples,
+			    struct resource **out)
+{
+	u64 bytes = 0;
+	enum err e = virgl_resource_check(shape, nr_samples);
+
+	if (!e)
+		e = virgl_resource_bytes(shape, &bytes);
+	if (!e)
+		e = enter(table, guest_id, shape, bytes, out);
+	if (!e)
+		(*out)->is_3d = true;
+	return e;
+}
+
+void resource_set_backing(struct resource *resource, const struct backing *backing)
+{
+	resource->backing = *backing;
+	resource->backed = backing->entries != 0;
+	resource->shape.backing_bytes = backing->bytes;
+}
+
+bool resource_is_picture(const struct resource *resource)
+{
+	const struct virgl_resource *shape = &resource->shape;
+
+	return (shape->target == VIRGL_TARGET_2D || shape->target == VIRGL_TARGET_RECT) &&
+	       format_is_known(shape->format);
 }
 
 void resource_bury(struct resource_table *table, struct resource *resource)
@@ -130,7 +178,7 @@ void resource_free(struct resource_table *table, struct resource *resource)
 	table->count--;
 	*resource = (struct resource){
 		.slot = resource->slot,
-		.host_id = resource->host_id,
+		.host_id = resource->host_id + RESOURCE_ID_STRIDE,
 		.next = table->free_slot,
 		.backing = resource->backing,
 	};
@@ -188,6 +236,17 @@ enum err backing_append(struct resource_table *table, struct backing *backing, i
 	return OK;
 }
 
+void backing_join(struct resource_table *table, struct backing *to, struct backing *from)
+{
+	if (to->first == BACKING_NONE)
+		to->first = from->first;
+	else
+		table->unit_next[to->last] = from->first;
+	if (from->last != BACKING_NONE)
+		to->last = from->last;
+	backing_init(from);
+}
+
 void backing_release(struct resource_table *table, struct backing *backing)
 {
 	while (backing->first != BACKING_NONE) {
@@ -216,7 +275,7 @@ const void *backing_unit(const struct resource_table *table, const struct backin
 
 bool resource_holds(const struct resource *resource, const struct virtio_gpu_rect *rect)
 {
-	return rect->width && rect->height && rect->x < resource->width &&
-	       rect->y < resource->height && rect->width <= resource->width - rect->x &&
-	       rect->height <= resource->height - rect->y;
+	return rect->width && rect->height && rect->x < resource->shape.width &&
+	       rect->y < resource->shape.height && rect->width <= resource->shape.width - rect->x &&
+	       rect->height <= resource->shape.height - rect->y;
 }

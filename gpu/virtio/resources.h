@@ -4,7 +4,7 @@
  * the rewritten backing entries. Everything is allocated when the vGPU is
  * made; a guest can fill its own tables and nothing else.
  *
- *   guest id --hash--> slot --base + slot--> physical id
+ *   guest id --hash--> slot --base + slot + uses * stride--> physical id
  *                       |
  *                       +-> run of backing units, 64 entries each
  */
@@ -14,13 +14,19 @@
 #include "core/lib/error.h"
 #include "core/lib/types.h"
 #include "gpu/virtio/proto.h"
+#include "gpu/virtio/virgl_resource.h"
 
-#define VGPU_RESOURCES_MAX    256
-#define VGPU_RESOURCE_BUCKETS 64
-#define BACKING_UNIT_ENTRIES  64
-#define BACKING_UNIT_BYTES    (BACKING_UNIT_ENTRIES * sizeof(struct virtio_gpu_mem_entry))
-#define BACKING_UNITS_MAX     1152 /* 16384 entries 4.5 times over */
-#define BACKING_NONE	      0xffff
+#define VGPU_RESOURCES_MAX    1024
+#define VGPU_RESOURCE_BUCKETS 256
+/*
+ * Slots of all guests together. A slot's next resource has an id that is larger by this: a
+ * renderer may know things by an old id a while longer.
+ */
+#define RESOURCE_ID_STRIDE   (16 * VGPU_RESOURCES_MAX)
+#define BACKING_UNIT_ENTRIES 64
+#define BACKING_UNIT_BYTES   (BACKING_UNIT_ENTRIES * sizeof(struct virtio_gpu_mem_entry))
+#define BACKING_UNITS_MAX    2048 /* 16384 entries 8 times over */
+#define BACKING_NONE	     0xffff
 
 /* A new resource is cleared from one piece of zeros, named as often as needed. */
 #define CLEAR_ENTRY_BYTES  KIB(64)
@@ -42,14 +48,16 @@ enum resource_state {
 
 struct resource {
 	u32 guest_id;
-	u32 host_id;
-	u32 format, width, height;
+	u32 host_id;		     /* also of a free slot: the next one's */
+	struct virgl_resource shape; /* of a 2D one too: streams may name it */
+	bool is_3d;
 	u16 slot;
 	u16 next; /* in the hash chain or the free list */
 	u8 state;
 	bool unref_queued; /* buried: its UNREF is on the way */
 	bool backed;
-	u32 failure; /* what the device answered while it was made and cleared; 0: all is well */
+	bool made;     /* the device has it */
+	bool attached; /* and a backing of it, perhaps an earlier one than `backing` */
 	struct backing backing;
 	u64 bytes; /* counted against the quota until the slot is free */
 };
@@ -86,6 +94,11 @@ struct resource *resource_find(struct resource_table *table, u32 guest_id);
 must_check enum err resource_create(struct resource_table *table, u32 guest_id, u32 format,
 				    u32 width, u32 height, struct resource **out);
 
+/* The same for a 3D one; ERR_RANGE and ERR_INVALID as virgl_resource_check(). */
+must_check enum err resource_create_3d(struct resource_table *table, u32 guest_id,
+				       const struct virgl_resource *shape, u32 nr_samples,
+				       struct resource **out);
+
 /* The guest cannot name it any more; slot, bytes and backing stay taken. */
 void resource_bury(struct resource_table *table, struct resource *resource);
 
@@ -102,6 +115,9 @@ void backing_init(struct backing *backing);
 must_check enum err backing_append(struct resource_table *table, struct backing *backing,
 				   iova_t addr, u32 len);
 
+/* Hang the units of `from` behind those of `to`, to be released together; `from` is empty then. */
+void backing_join(struct resource_table *table, struct backing *to, struct backing *from);
+
 /* Give the units back, cleared. */
 void backing_release(struct resource_table *table, struct backing *backing);
 
@@ -112,6 +128,12 @@ static inline u16 backing_next(const struct resource_table *table, u16 unit)
 {
 	return table->unit_next[unit];
 }
+
+/* The backing, whole or none, is the resource's from now on. */
+void resource_set_backing(struct resource *resource, const struct backing *backing);
+
+/* One picture of a format that scan-outs and cursors take. */
+bool resource_is_picture(const struct resource *resource);
 
 /* True where [x, x + width) x [y, y + height) is not empty and lies in the resource. */
 bool resource_holds(const struct resource *resource, const struct virtio_gpu_rect *rect);

@@ -11,7 +11,7 @@ void virtio_vgpu_show(struct vgpu *vgpu, s32 hide)
 		v->hide_scanout = hide;
 		v->want |= WANT_HIDE;
 	}
-	if (v->phase == VGPU_RUN) {
+	if (v->phase == VGPU_RUN || v->phase == VGPU_REBUILD) {
 		v->want |= WANT_SHOW | WANT_FLUSH;
 		v->shown = true;
 	}

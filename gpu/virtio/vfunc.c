@@ -212,7 +212,7 @@ static void accept_features(struct virtio_vgpu *v, u32 value)
 static void write_common(struct virtio_vgpu *v, u64 offset, u32 value)
 {
 	/* During a reset the device takes nothing; the driver waits for status 0 (2.4.2). */
-	if (v->phase != VGPU_RUN)
+	if (v->phase == VGPU_DRAIN || v->phase == VGPU_CLEAN)
 		return;
 	switch (offset) {
 	case offsetof(struct virtio_pci_common, device_feature_select):
@@ -281,10 +281,12 @@ static enum access_result isr_access(struct vcpu *vcpu, void *ctx, struct access
 
 static enum access_result device_access(struct vcpu *vcpu, void *ctx, struct access *access)
 {
+	const struct virtio_vgpu *v = ctx;
 	struct virtio_gpu_config config = { .num_scanouts = VGPU_SCANOUTS };
 
 	(void)vcpu;
-	(void)ctx;
+	if (v->audit.capsets)
+		config.num_capsets = v->audit.capsets->count;
 	if (access->offset >= sizeof(config) || access->size > sizeof(config) - access->offset)
 		return ACCESS_NOT_MINE;
 	if (access->write)

@@ -4,9 +4,13 @@
  * fake device stops at anything that is not the guest's own; at the end of each
  * input nothing of either guest may be left.
  */
-// SOURCES: gpu/gpu.c gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
+// SOURCES: gpu/gpu.c gpu/hang.c gpu/virtio/freeze.c gpu/virtio/rebuild.c
+// SOURCES: gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
 // SOURCES: gpu/virtio/vfunc.c gpu/virtio/intake.c gpu/virtio/teardown.c
 // SOURCES: gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
+// SOURCES: gpu/virtio/audit_3d.c gpu/virtio/stream.c gpu/virtio/streams.c gpu/virtio/series.c
+// SOURCES: gpu/virtio/virgl.c gpu/virtio/virgl_rules.c gpu/virtio/virgl_checks.c
+// SOURCES: gpu/virtio/virgl_objects.c gpu/virtio/virgl_resource.c gpu/virtio/virgl_formats.c
 // SOURCES: gpu/virtio/vring.c core/lib/string.c core/lib/error.c
 #include "tests/unit/fake_gpu.h"
 
@@ -164,6 +168,32 @@ static void scribble(struct source *source)
 	}
 }
 
+/* The device never answers some job, answers it late, stops for good; and time goes by. */
+static void misbehave(struct source *source)
+{
+	u32 what = take(source, 1);
+
+	switch (what % 8) {
+	case 0:
+		fake_device.hang = VIRTIO_GPU_CMD_GET_DISPLAY_INFO + take(source, 1) % 12;
+		fake_device.hang_count = 1 + (what >> 6);
+		fake_device.hang_early = what & 8;
+		break;
+	case 1:
+		fake_let_go();
+		break;
+	case 2:
+		fake_device.stays_stuck = what & 8;
+		break;
+	case 3:
+		fake_device.breaks = what & 8;
+		break;
+	default:
+		fake_pass((u64)(1 + (what >> 3)) * FAKE_TIMEOUT_NS / 16);
+		break;
+	}
+}
+
 static void step(struct source *source)
 {
 	switch (take(source, 1) % 16) {
@@ -204,6 +234,9 @@ static void step(struct source *source)
 		break;
 	case 10:
 		send_command(source, true);
+		break;
+	case 11:
+		misbehave(source);
 		break;
 	default:
 		send_command(source, false);

@@ -1,291 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A machine for tests of gpu/: guest RAM, frames, an IOMMU that keeps count,
- * and a physical virtio-gpu that trusts nobody. It stands in for phys.c and
+ * A machine for tests of gpu/: what fake_host.h has, two guests, and a physical
+ * virtio-gpu that trusts nobody. It stands in for phys.c and start.c and
  * stops the test when a command reaches it that no guest may cause.
  *
  * The sources that it is linked with:
- *   gpu/gpu.c gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
+ *   gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
  *   gpu/virtio/vfunc.c gpu/virtio/intake.c gpu/virtio/teardown.c
+ *   gpu/virtio/freeze.c gpu/virtio/rebuild.c
  *   gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
  *   gpu/virtio/vring.c core/lib/string.c core/lib/error.c
  */
 #ifndef TESTS_UNIT_FAKE_GPU_H
 #define TESTS_UNIT_FAKE_GPU_H
 
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "core/frame.h"
-#include "core/log.h"
-#include "core/percpu.h"
-#include "core/timer.h"
-#include "gpu/virtio/virtio_gpu.h"
-
-#define MUST(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
-
-/* ---- guest RAM: 8 MiB from address 0; chunk n is at a host address of its own ---- */
-
-#define FAKE_RAM	     MIB(8)
-#define FAKE_VMS	     2
-#define FAKE_HPA(vm, offset) (GIB(16) * ((vm) + 1) + (offset))
-
-static u8 fake_ram[FAKE_VMS][FAKE_RAM];
-static hpa_t fake_chunks[FAKE_VMS][FAKE_RAM / GMEM_CHUNK_SIZE];
-static int fake_dma_users[FAKE_VMS][FAKE_RAM / GMEM_CHUNK_SIZE];
-
-static u8 *fake_ram_of(const struct gmem *mem)
-{
-	return fake_ram[mem->owner - 1];
-}
-
-bool gmem_is_ram(const struct gmem *mem, gpa_t gpa, u64 size)
-{
-	return gpa.raw <= mem->size && size <= mem->size - gpa.raw;
-}
-
-enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
-{
-	if (!gmem_is_ram(mem, gpa, size))
-		return ERR_FAULT;
-	memcpy(dst, fake_ram_of(mem) + gpa.raw, size);
-	return OK;
-}
-
-enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
-{
-	if (!gmem_is_ram(mem, gpa, size))
-		return ERR_FAULT;
-	memcpy(fake_ram_of(mem) + gpa.raw, src, size);
-	return OK;
-}
-
-enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out)
-{
-	if (!gmem_is_ram(mem, gpa, size) ||
-	    (gpa.raw & (GMEM_CHUNK_SIZE - 1)) + size > GMEM_CHUNK_SIZE)
-		return ERR_FAULT;
-	*out = HPA(mem->chunks[gpa.raw >> GMEM_CHUNK_SHIFT].raw +
-		   (gpa.raw & (GMEM_CHUNK_SIZE - 1)));
-	return OK;
-}
-
-/* ---- frames of the pool ---- */
-
-#define FAKE_POOL     MIB(8)
-#define FAKE_POOL_HPA MIB(1)
-
-static u8 fake_pool[FAKE_POOL] __attribute__((aligned(4096)));
-static size_t fake_pool_used;
-static u32 fake_pages_out;
-
-hpa_t frame_alloc_contiguous(u32 pages)
-{
-	size_t at = fake_pool_used;
-
-	MUST((size_t)pages * PAGE_SIZE <= FAKE_POOL - at);
-	fake_pool_used += (size_t)pages * PAGE_SIZE;
-	memset(fake_pool + at, 0, (size_t)pages * PAGE_SIZE);
-	fake_pages_out += pages;
-	return HPA(FAKE_POOL_HPA + at);
-}
-
-void *frame_ptr(hpa_t frame)
-{
-	MUST(frame.raw >= FAKE_POOL_HPA && frame.raw < FAKE_POOL_HPA + FAKE_POOL);
-	return fake_pool + (frame.raw - FAKE_POOL_HPA);
-}
-
-hpa_t frame_of(const void *ptr)
-{
-	MUST((const u8 *)ptr >= fake_pool && (const u8 *)ptr < fake_pool + FAKE_POOL);
-	return HPA(FAKE_POOL_HPA + (u64)((const u8 *)ptr - fake_pool));
-}
-
-/* What changes hands was cleared. */
-void frame_free_contiguous(hpa_t frame, u32 pages)
-{
-	const u8 *bytes = frame_ptr(frame);
-
-	MUST(!bytes[0] && !memcmp(bytes, bytes + 1, (size_t)pages * PAGE_SIZE - 1));
-	fake_pages_out -= pages;
-}
-
-static int *fake_users(hpa_t hpa)
-{
-	u64 vm = hpa.raw / GIB(16) - 1;
-
-	MUST(vm < FAKE_VMS && hpa.raw % GIB(16) < FAKE_RAM);
-	return &fake_dma_users[vm][(hpa.raw % GIB(16)) >> GMEM_CHUNK_SHIFT];
-}
-
-void frame_dma_get(hpa_t hpa, u64 size)
-{
-	MUST(size == GMEM_CHUNK_SIZE);
-	++*fake_users(hpa);
-}
-
-void frame_dma_put(hpa_t hpa, u64 size)
-{
-	MUST(size == GMEM_CHUNK_SIZE);
-	MUST(--*fake_users(hpa) >= 0);
-}
-
-/* ---- the rest of core ---- */
-
-static u64 fake_now;
-static bool fake_softirq;
-static bool fake_verbose;
-static u32 fake_lines;
-static void (*fake_softirq_handler)(u32 cpu);
-
-u64 now_ns(void)
-{
-	return fake_now += 1000;
-}
-
-void softirq_raise(u32 cpu, u32 bit)
-{
-	MUST(cpu == 0 && bit == SOFTIRQ_GPU);
-	fake_softirq = true;
-}
-
-void softirq_register(u32 bit, void (*handler)(u32 cpu))
-{
-	(void)bit;
-	fake_softirq_handler = handler;
-}
-
-enum err irq_register(irq_handler handler, void *ctx, u8 *vector)
-{
-	(void)handler;
-	(void)ctx;
-	*vector = 64;
-	return OK;
-}
-
-void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data)
-{
-	*address = 0xfee00000ULL | cpu << 12;
-	*data = vector;
-}
-
-u32 cpu_count(void)
-{
-	return 1;
-}
-
-struct percpu *percpu_of(u32 cpu)
-{
-	static struct percpu fake;
-
-	(void)cpu;
-	return &fake;
-}
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	va_list args;
-
-	(void)level;
-	fake_lines++;
-	if (!fake_verbose)
-		return;
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	fputc('\n', stderr);
-	va_end(args);
-}
-
-bool log_allowed(struct log_limit *limit, u32 burst)
-{
-	return limit->count++ < burst;
-}
-
-_Noreturn void panic(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	abort();
-}
-
-void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work)
-{
-	(void)vcpu;
-	work->queued = true;
-}
-
-bool vcpu_cancel_work(struct vcpu *vcpu, struct vcpu_work *work)
-{
-	bool was = work->queued;
-
-	(void)vcpu;
-	work->queued = false;
-	return was;
-}
-
-void pci_disable(struct pci *pci, const struct pci_function *function, u16 command)
-{
-	(void)pci;
-	(void)function;
-	(void)command;
-}
-
-/* ---- an IOMMU that remembers how much of each terabyte is mapped ---- */
-
-static u64 fake_mapped[FAKE_VMS + 1];
-
-enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
-{
-	domain->iommu = iommu;
-	return OK;
-}
-
-enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
-{
-	(void)domain;
-	(void)bdf;
-	return OK;
-}
-
-enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size, u32 rights)
-{
-	(void)domain;
-	(void)hpa;
-	MUST((rights & IOMMU_READ) && iova.raw >> 40 <= FAKE_VMS);
-	fake_mapped[iova.raw >> 40] += size;
-	return OK;
-}
-
-enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
-{
-	(void)domain;
-	MUST(iova.raw >> 40 <= FAKE_VMS && fake_mapped[iova.raw >> 40] >= size);
-	fake_mapped[iova.raw >> 40] -= size;
-	return OK;
-}
-
-enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data)
-{
-	(void)iommu;
-	irq_message(0, irq->vector, address, data);
-	return OK;
-}
+#include "tests/unit/fake_host.h"
 
 /* ---- the physical device ---- */
 
 #define FAKE_IDS      (1 + FAKE_VMS * VGPU_RESOURCES_MAX)
+#define FAKE_CONTEXTS (1 + FAKE_VMS * VIRGL_CONTEXTS_MAX)
 #define FAKE_SCANOUTS 2
 
 static struct {
@@ -296,9 +30,25 @@ static struct {
 		u32 width, height;
 		u64 backing_bytes;
 	} resources[FAKE_IDS];
+	bool contexts[FAKE_CONTEXTS];
+	bool filled[FAKE_CONTEXTS]; /* constants came before anything of the guest's */
 	u32 scanouts[FAKE_SCANOUTS];
-	struct gpu_job *fifo[GPU_SCHED_DEPTH];
+	struct fake_entry {
+		struct gpu_job *job; /* NULL: its vGPU is gone */
+		bool hangs;	     /* it is not finished */
+		bool waits;	     /* it has not done anything either */
+		bool abandoned;
+	} fifo[GPU_SCHED_DEPTH + GPU_ABANDONED_MOST];
 	u32 fifo_count;
+	u32 hang;	  /* jobs of this type hang, 0: none */
+	u32 hang_count;	  /* so many of them */
+	bool hang_early;  /* before they do anything */
+	bool stays_stuck; /* a reset does not help */
+	bool breaks;	  /* nor can it be reset */
+	bool picky;	  /* it stops at a guest's job, not at ours */
+	bool no_engine;	  /* it reads commands, and signals no fences */
+	bool dead;
+	u32 resets;
 	u32 kicks, commands;
 	bool frozen;	  /* it finishes nothing */
 	u32 refuse;	  /* the answer to the next command, 0: its own */
@@ -336,10 +86,26 @@ void virtio_gpu_display(const struct gpu *gpu, s32 scanout, struct audit_display
 	*out = (struct audit_display){ 1280, 800, sizeof(fake_edid), fake_edid };
 }
 
+static struct audit_capsets fake_capsets; /* count 0: no 3D */
+
+const struct audit_capsets *virtio_gpu_capsets(const struct gpu *gpu)
+{
+	(void)gpu;
+	return fake_capsets.count ? &fake_capsets : NULL;
+}
+
+/* Ids of the device without how often their slots were used. */
+static inline u32 fake_id(u32 id)
+{
+	return id ? 1 + (id - 1) % RESOURCE_ID_STRIDE : 0;
+}
+
 /* Only what belongs to the guest of this job may be named. */
 static u32 own_id(const struct vgpu *vgpu, u32 id)
 {
 	u32 base = 1 + vgpu->number * VGPU_RESOURCES_MAX;
+
+	id = fake_id(id);
 
 	MUST(id >= base && id < base + VGPU_RESOURCES_MAX);
 	return id;
@@ -377,7 +143,8 @@ static u64 check_backing(const struct virtio_gpu_job *job, u32 announced)
 /* Nobody sees what another left in this memory. */
 static u32 cleared_id(const struct vgpu *vgpu, u32 id)
 {
-	MUST(fake_device.resources[own_id(vgpu, id)].cleared || fake_device.refused);
+	id = own_id(vgpu, id);
+	MUST(fake_device.resources[id].cleared || fake_device.refused);
 	return id;
 }
 
@@ -397,15 +164,13 @@ static void fake_transfer(u32 id, const struct virtio_gpu_transfer_2d *transfer)
 	fake_device.resources[id].cleared = true;
 }
 
-static u32 fake_attach(const struct virtio_gpu_job *job, u32 id)
+static u32 fake_attach(const struct virtio_gpu_job *job, u32 id, u32 count, u32 zero_entries)
 {
-	u32 count = job->command.attach.entry_count;
-
 	if (!fake_device.resources[id].exists) /* its CREATE failed */
 		return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
-	fake_device.resources[id].zeros = job->zero_entries;
-	if (job->zero_entries) {
-		MUST(count == job->zero_entries && count <= CLEAR_ENTRIES_MAX);
+	fake_device.resources[id].zeros = zero_entries;
+	if (zero_entries) {
+		MUST(count == zero_entries && count <= CLEAR_ENTRIES_MAX);
 		fake_device.resources[id].backing_bytes = count * CLEAR_ENTRY_BYTES;
 	} else {
 		fake_device.resources[id].backing_bytes = check_backing(job, count);
@@ -414,9 +179,17 @@ static u32 fake_attach(const struct virtio_gpu_job *job, u32 id)
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-static u32 fake_execute(struct virtio_gpu_job *job)
+static bool *fake_context(const struct vgpu *vgpu, u32 id)
 {
-	union virtio_gpu_command *command = &job->command;
+	u32 base = 1 + vgpu->number * VIRGL_CONTEXTS_MAX;
+
+	MUST(id >= base && id < base + VIRGL_CONTEXTS_MAX);
+	return &fake_device.contexts[id];
+}
+
+static u32 fake_execute(const struct virtio_gpu_job *job, const union virtio_gpu_command *command,
+			const struct job_data *data)
+{
 	const struct vgpu *vgpu = job->base.vgpu;
 	u32 id;
 
@@ -441,7 +214,7 @@ static u32 fake_execute(struct virtio_gpu_job *job)
 		if (command->set_scanout.resource_id)
 			(void)cleared_id(vgpu, command->set_scanout.resource_id);
 		fake_device.scanouts[command->set_scanout.scanout_id] =
-			command->set_scanout.resource_id;
+			fake_id(command->set_scanout.resource_id);
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	case VIRTIO_GPU_CMD_RESOURCE_FLUSH:
 		(void)cleared_id(vgpu, command->flush.resource_id);
@@ -453,7 +226,8 @@ static u32 fake_execute(struct virtio_gpu_job *job)
 		fake_transfer(id, &command->transfer_2d);
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-		return fake_attach(job, own_id(vgpu, command->attach.resource_id));
+		return fake_attach(job, own_id(vgpu, command->attach.resource_id),
+				   command->attach.entry_count, data->zero_entries);
 	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
 		id = own_id(vgpu, command->ref.resource_id);
 		fake_device.resources[id].backed = false;
@@ -465,6 +239,20 @@ static u32 fake_execute(struct virtio_gpu_job *job)
 		if (command->cursor.resource_id)
 			(void)own_id(vgpu, command->cursor.resource_id);
 		return VIRTIO_GPU_RESP_OK_NODATA;
+	case VIRTIO_GPU_CMD_CTX_CREATE:
+		MUST(!*fake_context(vgpu, command->hdr.ctx_id));
+		*fake_context(vgpu, command->hdr.ctx_id) = true;
+		fake_device.filled[command->hdr.ctx_id] = false;
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	case VIRTIO_GPU_CMD_CTX_DESTROY:
+		*fake_context(vgpu, command->hdr.ctx_id) = false;
+		return VIRTIO_GPU_RESP_OK_NODATA;
+	case VIRTIO_GPU_CMD_SUBMIT_3D:
+		MUST(*fake_context(vgpu, command->hdr.ctx_id));
+		MUST(data->constants || data->stream_bytes == command->submit_3d.size);
+		MUST(data->constants || fake_device.filled[command->hdr.ctx_id]);
+		fake_device.filled[command->hdr.ctx_id] = true;
+		return VIRTIO_GPU_RESP_OK_NODATA;
 	default:
 		MUST(!"a command that guests are not offered");
 		return 0;
@@ -472,28 +260,48 @@ static u32 fake_execute(struct virtio_gpu_job *job)
 }
 
 /* The failing device: what it refuses has no effect, save that an UNREF always ends. */
-static u32 fake_answer(struct virtio_gpu_job *job)
+static u32 fake_answer(const struct virtio_gpu_job *job, const union virtio_gpu_command *command,
+		       const struct job_data *data)
 {
 	u32 refuse = fake_device.refuse;
 
-	if (!refuse || job->command.hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF)
-		return fake_execute(job);
+	fake_device.commands++;
+	if (!refuse || command->hdr.type == VIRTIO_GPU_CMD_RESOURCE_UNREF ||
+	    command->hdr.type == VIRTIO_GPU_CMD_CTX_DESTROY)
+		return fake_execute(job, command, data);
 	if (fake_device.refuse_after) {
 		fake_device.refuse_after--;
-		return fake_execute(job);
+		return fake_execute(job, command, data);
 	}
 	fake_device.refuse = 0;
 	fake_device.refused = true;
 	return refuse;
 }
 
+/* The first error of a job's commands is its answer. */
+static u32 fake_answers(const struct virtio_gpu_job *job)
+{
+	union virtio_gpu_command command;
+	struct job_data data;
+	u32 length, answer = VIRTIO_GPU_RESP_OK_NODATA;
+
+	for (u32 i = 0; job_command(job, i, &command, &length, &data); i++) {
+		u32 one = fake_answer(job, &command, &data);
+
+		MUST(i < AUDIT_SERIES_MAX && length <= sizeof(command));
+		if (answer == VIRTIO_GPU_RESP_OK_NODATA)
+			answer = one;
+	}
+	return answer;
+}
+
 enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *base)
 {
 	struct virtio_gpu_job *job = container_of(base, struct virtio_gpu_job, base);
+	struct fake_entry entry = { .job = base };
 	s32 scanout = base->vgpu->scanout;
 
 	(void)gpu;
-	fake_device.commands++;
 	if (job->names_scanout) {
 		job->answer = VIRTIO_GPU_RESP_OK_NODATA;
 		if (scanout == GPU_SCANOUT_NONE)
@@ -503,9 +311,19 @@ enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *base)
 		else
 			job->command.cursor.scanout_id = (u32)scanout;
 	}
-	job->answer = fake_answer(job);
-	MUST(fake_device.fifo_count < GPU_SCHED_DEPTH);
-	fake_device.fifo[fake_device.fifo_count++] = base;
+	job->answer = VIRTIO_GPU_RESP_ERR_UNSPEC;
+	if (fake_device.dead)
+		return GPU_DONE;
+	MUST(!base->abandoned);
+	fake_device.frozen |= fake_device.picky && !base->ours;
+	entry.hangs = fake_device.hang_count && fake_device.hang == job->command.hdr.type;
+	fake_device.hang_count -= entry.hangs;
+	entry.hangs |= fake_device.no_engine && !job->unfenced;
+	entry.waits = entry.hangs && fake_device.hang_early;
+	if (!entry.waits)
+		job->answer = fake_answers(job);
+	MUST(fake_device.fifo_count < ARRAY_SIZE(fake_device.fifo));
+	fake_device.fifo[fake_device.fifo_count++] = entry;
 	return GPU_SUBMITTED;
 }
 
@@ -517,14 +335,106 @@ void virtio_gpu_kick(struct gpu *gpu)
 
 struct gpu_job *virtio_gpu_poll(struct gpu *gpu)
 {
-	struct gpu_job *job = fake_device.fifo[0];
+	(void)gpu;
+	for (u32 i = 0; i < fake_device.fifo_count && !fake_device.frozen; i++) {
+		struct gpu_job *job = fake_device.fifo[i].job;
+
+		if (fake_device.fifo[i].hangs)
+			continue;
+		fake_device.fifo_count--;
+		memmove(&fake_device.fifo[i], &fake_device.fifo[i + 1],
+			(fake_device.fifo_count - i) * sizeof(struct fake_entry));
+		if (job)
+			return job;
+		i--; /* of a vGPU that is gone */
+	}
+	return NULL;
+}
+
+/* What hung is finished after all; what was abandoned has no effect any more. */
+static inline void fake_let_go(void)
+{
+	fake_device.hang_count = 0;
+	for (u32 i = 0; i < fake_device.fifo_count; i++) {
+		struct fake_entry *entry = &fake_device.fifo[i];
+		struct virtio_gpu_job *job;
+
+		if (entry->waits && !entry->abandoned) {
+			job = container_of(entry->job, struct virtio_gpu_job, base);
+			job->answer = fake_answers(job);
+		}
+		entry->hangs = entry->waits = false;
+	}
+	gpu_wake(gpu_get(0));
+}
+
+void virtio_gpu_abandon(struct gpu *gpu, struct gpu_job *base)
+{
+	bool found = false;
 
 	(void)gpu;
-	if (!fake_device.fifo_count || fake_device.frozen)
-		return NULL;
-	fake_device.fifo[0] = fake_device.fifo[1];
-	fake_device.fifo_count--;
-	return job;
+	for (u32 i = 0; i < fake_device.fifo_count; i++)
+		if (fake_device.fifo[i].job == base)
+			found = fake_device.fifo[i].abandoned = true;
+	MUST(found);
+}
+
+u32 virtio_gpu_abandoned(const struct gpu *gpu)
+{
+	u32 count = 0;
+
+	(void)gpu;
+	for (u32 i = 0; i < fake_device.fifo_count; i++)
+		count += fake_device.fifo[i].abandoned;
+	MUST(count <= GPU_ABANDONED_MOST);
+	return count;
+}
+
+void virtio_gpu_forget(struct gpu *gpu, const struct vgpu *vgpu)
+{
+	(void)gpu;
+	for (u32 i = 0; i < fake_device.fifo_count; i++) {
+		struct fake_entry *entry = &fake_device.fifo[i];
+
+		if (!entry->job || entry->job->vgpu != vgpu)
+			continue;
+		MUST(entry->abandoned);
+		entry->job = NULL;
+	}
+}
+
+static void fake_drop_all(void)
+{
+	for (u32 i = 0; i < fake_device.fifo_count; i++)
+		if (fake_device.fifo[i].abandoned && fake_device.fifo[i].job)
+			virtio_vgpu_job_late(fake_device.fifo[i].job->vgpu,
+					     fake_device.fifo[i].job);
+	fake_device.fifo_count = 0;
+}
+
+enum err virtio_gpu_reset(struct gpu *gpu)
+{
+	(void)gpu;
+	fake_device.resets++;
+	if (fake_device.breaks)
+		return ERR_TIMEOUT;
+	memset(fake_device.resources, 0, sizeof(fake_device.resources));
+	memset(fake_device.contexts, 0, sizeof(fake_device.contexts));
+	memset(fake_device.scanouts, 0, sizeof(fake_device.scanouts));
+	fake_drop_all();
+	fake_device.frozen = fake_device.stays_stuck;
+	fake_device.no_engine = false;
+	return OK;
+}
+
+void virtio_gpu_give_up(struct gpu *gpu)
+{
+	(void)gpu;
+	fake_device.dead = true;
+	memset(fake_device.resources, 0, sizeof(fake_device.resources));
+	memset(fake_device.contexts, 0, sizeof(fake_device.contexts));
+	memset(fake_device.scanouts, 0, sizeof(fake_device.scanouts));
+	fake_drop_all();
 }
 
 /* ---- a machine with two guests ---- */
@@ -549,8 +459,11 @@ static inline struct virtio_vgpu *fake_vgpu(u32 number)
 	return ((struct vgpu *)fake_vms[number].vgpu)->family;
 }
 
+#define FAKE_TIMEOUT_NS 1000000000ULL
+
 static void fake_machine_start(bool with_iommu, u64 quota)
 {
+	fake_timer = NULL;
 	memset(&fake_device, 0, sizeof(fake_device));
 	memset(fake_mapped, 0, sizeof(fake_mapped));
 	memset(fake_interrupts, 0, sizeof(fake_interrupts));
@@ -567,7 +480,9 @@ static void fake_machine_start(bool with_iommu, u64 quota)
 		struct config_guest *guest = &fake_config.guests[i];
 		struct vm *vm = &fake_vms[i];
 
-		*guest = (struct config_guest){ .gpu_weight = 100, .gpu_memory = quota };
+		*guest = (struct config_guest){ .gpu_weight = 100,
+						.gpu_memory = quota,
+						.gpu_timeout_ns = FAKE_TIMEOUT_NS };
 		memset(vm, 0, sizeof(*vm));
 		snprintf(vm->name, sizeof(vm->name), "guest%u", i);
 		vm->id = (u16)(i + 1);
@@ -612,28 +527,76 @@ static void fake_run(void)
 	MUST(!"the machine does not come to rest");
 }
 
-/* Stop both guests; whatever they did, nothing of them is left. */
+/* So much time goes by. */
+static inline void fake_pass(u64 ns)
+{
+	u64 end = fake_now + ns;
+
+	while (fake_timer && fake_timer->deadline_ns <= end) {
+		struct timer *due = fake_timer;
+
+		fake_now = MAX(fake_now, due->deadline_ns);
+		fake_timer = NULL;
+		due->fire(due);
+		fake_run();
+	}
+	fake_now = MAX(fake_now, end);
+}
+
+/* Long enough for every job that hangs; the longest way is that to a device given up. */
+static void fake_wait_until_stopped(u32 vm)
+{
+	for (u32 i = 0; i < 16 && !vgpu_stopped(&fake_vms[vm]); i++)
+		fake_pass(FAKE_TIMEOUT_NS);
+	MUST(vgpu_stopped(&fake_vms[vm]));
+}
+
+/* Units that wait for the device to let go of an ATTACH. */
+static u32 fake_units_held(struct virtio_vgpu *v)
+{
+	u32 count = 0;
+
+	for (u32 i = 0; i < GPU_JOBS_MAX + ARRAY_SIZE(v->internals); i++) {
+		const struct virtio_gpu_job *job =
+			i < GPU_JOBS_MAX ? &v->jobs[i] : &v->internals[i - GPU_JOBS_MAX];
+		u16 unit = job->detached ? job->held.first : BACKING_NONE;
+
+		for (; unit != BACKING_NONE; unit = backing_next(&v->audit.resources, unit))
+			count++;
+	}
+	return count;
+}
+
+/* Stop both guests; whatever they did, nothing of them is left. What hangs goes on hanging. */
 static void fake_machine_stop(void)
 {
-	fake_device.frozen = false;
+	fake_device.frozen = fake_device.stays_stuck;
+	fake_device.picky = false;
 	fake_device.refuse = 0;
 	for (u32 i = 0; i < FAKE_VMS; i++) {
 		vgpu_stop(&fake_vms[i]);
 		gpu_wake(gpu_get(0));
 		fake_run();
-		MUST(vgpu_stopped(&fake_vms[i]));
+		fake_wait_until_stopped(i);
 	}
 	for (u32 i = 0; i < FAKE_IDS; i++)
 		MUST(!fake_device.resources[i].exists);
+	for (u32 i = 0; i < FAKE_CONTEXTS; i++)
+		MUST(!fake_device.contexts[i]);
 	for (u32 i = 0; i < FAKE_VMS; i++) {
 		MUST(!fake_vgpu(i)->audit.resources.used);
-		MUST(fake_vgpu(i)->audit.resources.unit_free ==
+		MUST(fake_vgpu(i)->audit.resources.unit_free + fake_units_held(fake_vgpu(i)) ==
 		     fake_vgpu(i)->audit.resources.unit_count);
 		vgpu_destroy(&fake_vms[i]);
 		MUST(!fake_mapped[i + 1]);
 		for (u32 c = 0; c < FAKE_RAM / GMEM_CHUNK_SIZE; c++)
 			MUST(!fake_dma_users[i][c]);
 	}
+	/* What comes now is nobody's. */
+	fake_device.frozen = false;
+	fake_let_go();
+	fake_softirq_handler(0);
+	MUST(!fake_device.fifo_count);
 	MUST(!fake_mapped[0] && !fake_pages_out);
 }
 

@@ -113,6 +113,7 @@ static const char complete[] = "# everything\n"
 			       "gpu = 1\n"
 			       "gpu.weight = 200\n"
 			       "gpu.memory = 128M\n"
+			       "gpu.timeout = 0.5s\n"
 			       "autostart = no\n";
 
 static void assert_complete(void)
@@ -144,6 +145,7 @@ static void assert_complete(void)
 	assert_int_equal(guest->gpu, 1);
 	assert_int_equal(guest->gpu_weight, 200);
 	assert_int_equal(guest->gpu_memory, MIB(128));
+	assert_int_equal(guest->gpu_timeout_ns, 500000000);
 	assert_false(guest->autostart);
 }
 
@@ -210,6 +212,7 @@ static void test_guest_defaults(void **state)
 	assert_int_equal(guest->gpu, CONFIG_NO_GPU);
 	assert_int_equal(guest->gpu_weight, 100);
 	assert_int_equal(guest->gpu_memory, MIB(64));
+	assert_int_equal(guest->gpu_timeout_ns, 2000000000);
 	assert_true(guest->autostart);
 }
 
@@ -229,24 +232,43 @@ struct example {
 };
 
 static const struct example good[] = {
-	{ "host", "console", "com1" },	      { "host", "console", "com4" },
-	{ "host", "console", "0x100" },	      { "host", "console", "0xfff8" },
-	{ "host", "console", "0xC0A8" },      { "host", "baud", "115200" },
-	{ "host", "baud", "9600" },	      { "host", "baud", "50" },
-	{ "host", "log", "error" },	      { "host", "log", "warn" },
-	{ "host", "when-idle", "wait" },      { "host", "iommu", "auto" },
+	{ "host", "console", "com1" },
+	{ "host", "console", "com4" },
+	{ "host", "console", "0x100" },
+	{ "host", "console", "0xfff8" },
+	{ "host", "console", "0xC0A8" },
+	{ "host", "baud", "115200" },
+	{ "host", "baud", "9600" },
+	{ "host", "baud", "50" },
+	{ "host", "log", "error" },
+	{ "host", "log", "warn" },
+	{ "host", "when-idle", "wait" },
+	{ "host", "iommu", "auto" },
 	{ "host", "guests-on-cpu0", "yes" },
-	{ "gpu 0", "pci", "00:02.0" },	      { "gpu 3", "pci", "0000:fF:1f.7" },
-	{ "gpu 0", "slice", "500us" },	      { "gpu 0", "slice", "0.1s" },
-	{ "gpu 0", "slice", "100ms" },	      { "gpu 0", "slice", "100000000ns" },
-	{ "guest a", "kind", "linux" },	      { "guest a", "kernel", "dir\\vmlinuz-6.1" },
-	{ "guest a", "memory", "16M" },	      { "guest a", "memory", "64G" },
-	{ "guest a", "memory", "20480K" },    { "guest a", "memory", "33554432" },
-	{ "guest a", "cpus", "8" },	      { "guest a", "cpu.weight", "1" },
-	{ "guest a", "cpu.weight", "10000" }, { "guest a", "gpu", "3" },
-	{ "guest a", "gpu.weight", "100%" },  { "guest a", "gpu.memory", "1M" },
-	{ "guest a", "gpu.memory", "1028K" }, { "guest a", "gpu.memory", "16G" },
-	{ "guest a", "autostart", "yes" },    { "guest a", "cmdline", "" },
+	{ "gpu 0", "pci", "00:02.0" },
+	{ "gpu 3", "pci", "0000:fF:1f.7" },
+	{ "gpu 0", "slice", "500us" },
+	{ "gpu 0", "slice", "0.1s" },
+	{ "gpu 0", "slice", "100ms" },
+	{ "gpu 0", "slice", "100000000ns" },
+	{ "guest a", "kind", "linux" },
+	{ "guest a", "kernel", "dir\\vmlinuz-6.1" },
+	{ "guest a", "memory", "16M" },
+	{ "guest a", "memory", "64G" },
+	{ "guest a", "memory", "20480K" },
+	{ "guest a", "memory", "33554432" },
+	{ "guest a", "cpus", "8" },
+	{ "guest a", "cpu.weight", "1" },
+	{ "guest a", "cpu.weight", "10000" },
+	{ "guest a", "gpu", "3" },
+	{ "guest a", "gpu.weight", "100%" },
+	{ "guest a", "gpu.memory", "1M" },
+	{ "guest a", "gpu.memory", "1028K" },
+	{ "guest a", "gpu.memory", "16G" },
+	{ "guest a", "gpu.timeout", "100ms" },
+	{ "guest a", "gpu.timeout", "60s" },
+	{ "guest a", "autostart", "yes" },
+	{ "guest a", "cmdline", "" },
 };
 
 static const struct example bad[] = {
@@ -310,6 +332,11 @@ static const struct example bad[] = {
 	{ "guest a", "gpu.memory", "1020K" },
 	{ "guest a", "gpu.memory", "1026K" },
 	{ "guest a", "gpu.memory", "17G" },
+	{ "guest a", "gpu.timeout", "99ms" },
+	{ "guest a", "gpu.timeout", "0.0999s" },
+	{ "guest a", "gpu.timeout", "61s" },
+	{ "guest a", "gpu.timeout", "60000000001ns" },
+	{ "guest a", "gpu.timeout", "2" },
 	{ "guest a", "autostart", "true" },
 	{ "guest a", "cmdline", "a\tb" },
 };
@@ -416,7 +443,7 @@ static void test_unknown_keys_are_errors(void **state)
 	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\nKernel = k\n",
 			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: kind, "
 			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, gpu.weight, "
-			 "gpu.memory, autostart");
+			 "gpu.memory, gpu.timeout, autostart");
 }
 
 static void test_unknown_section_is_one_error_whatever_is_in_it(void **state)

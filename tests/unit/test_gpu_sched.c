@@ -346,6 +346,25 @@ static void a_late_look_keeps_equal_jobs_equal(void **state)
 	assert_in_range(b->vgpu[0].stats.jobs, 998, 1002);
 }
 
+static void the_oldest_is_the_one_submitted_first(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *jobs[2], *third;
+
+	assert_null(gpu_sched_oldest(&b->sched));
+	two_in_flight(b, jobs);
+	third = enqueue(b, 0, 30);
+	assert_ptr_equal(gpu_sched_oldest(&b->sched), jobs[0]);
+	assert_ptr_equal(jobs[0]->next, jobs[1]);
+	complete(b, jobs[1], 40); /* it has overtaken */
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 40), third);
+	assert_ptr_equal(gpu_sched_oldest(&b->sched), jobs[0]);
+	complete(b, jobs[0], 50);
+	assert_ptr_equal(gpu_sched_oldest(&b->sched), third);
+	complete(b, third, 60);
+	assert_null(gpu_sched_oldest(&b->sched));
+}
+
 static void a_clock_that_steps_back_costs_nobody(void **state)
 {
 	struct bench *b = *state;
@@ -515,6 +534,7 @@ int main(void)
 		TEST(work_has_a_least_and_a_most),
 		TEST(a_wrong_job_among_several_completes_none),
 		TEST(a_late_look_keeps_equal_jobs_equal),
+		TEST(the_oldest_is_the_one_submitted_first),
 		TEST(a_clock_that_steps_back_costs_nobody),
 		TEST(a_job_past_the_slice_is_paid_in_full_and_counted),
 		TEST(weights_3_to_1_share_3_to_1),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The VBE family, from a guest's registers to three devices that differ as the real ones do. */
-// SOURCES: gpu/gpu.c gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/vbe/family.c gpu/vbe/vfunc.c
+// SOURCES: gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c gpu/sched.c
+// SOURCES: gpu/vbe/family.c gpu/vbe/vfunc.c
 // SOURCES: gpu/vbe/dispi.c gpu/vbe/slices.c gpu/vbe/scanout.c gpu/vbe/phys.c
 // SOURCES: core/lib/string.c core/lib/error.c
 #include <pthread.h>

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A guest's virtio-gpu from its registers to the physical device and back. */
-// SOURCES: gpu/gpu.c gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
+// SOURCES: gpu/gpu.c gpu/hang.c gpu/virtio/freeze.c gpu/virtio/rebuild.c
+// SOURCES: gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
 // SOURCES: gpu/virtio/vfunc.c gpu/virtio/intake.c gpu/virtio/teardown.c
 // SOURCES: gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
+// SOURCES: gpu/virtio/audit_3d.c gpu/virtio/stream.c gpu/virtio/streams.c gpu/virtio/series.c
+// SOURCES: gpu/virtio/virgl.c gpu/virtio/virgl_rules.c gpu/virtio/virgl_checks.c
+// SOURCES: gpu/virtio/virgl_objects.c gpu/virtio/virgl_resource.c gpu/virtio/virgl_formats.c
 // SOURCES: gpu/virtio/vring.c core/lib/string.c core/lib/error.c
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,159 +14,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/fake_gpu.h"
-
-/* ---- a driver: rings in pages 1 to 3 of each queue, commands from 64 KiB on ---- */
-
-#define RING_AT(queue)	  (0x10000U * ((queue) + 1))
-#define COMMAND_AT	  0x100000U
-#define RESPONSE_AT	  0x180000U
-#define QUEUE_SIZE(queue) ((queue) ? 16 : 64)
-
-static u16 avail_index[FAKE_VMS][2];
-
-static void poke(u32 vm, u64 gpa, const void *bytes, size_t size)
-{
-	memcpy(fake_ram[vm] + gpa, bytes, size);
-}
-
-static void poke16(u32 vm, u64 gpa, u16 value)
-{
-	poke(vm, gpa, &value, sizeof(value));
-}
-
-static u16 peek16(u32 vm, u64 gpa)
-{
-	u16 value;
-
-	memcpy(&value, fake_ram[vm] + gpa, sizeof(value));
-	return value;
-}
-
-static void set_up_queue(u32 vm, u16 queue)
-{
-	set_reg(vm, REG(queue_select), 2, queue);
-	set_reg(vm, REG(queue_size), 2, QUEUE_SIZE(queue));
-	set_reg(vm, REG(queue_msix_vector), 2, queue + 1U);
-	set_reg(vm, REG(queue_desc_lo), 4, RING_AT(queue));
-	set_reg(vm, REG(queue_driver_lo), 4, RING_AT(queue) + 0x1000);
-	set_reg(vm, REG(queue_device_lo), 4, RING_AT(queue) + 0x2000);
-	set_reg(vm, REG(queue_enable), 2, 1);
-	avail_index[vm][queue] = 0;
-	memset(fake_ram[vm] + RING_AT(queue), 0, 0x3000);
-}
-
-static void probe(u32 vm)
-{
-	set_reg(vm, REG(device_status), 1, 0);
-	assert_int_equal(get_reg(vm, REG(device_status), 1), 0);
-	set_reg(vm, REG(device_status), 1, 3);
-	set_reg(vm, REG(driver_feature_select), 4, 0);
-	set_reg(vm, REG(driver_feature), 4, VIRTIO_GPU_F_EDID);
-	set_reg(vm, REG(driver_feature_select), 4, 1);
-	set_reg(vm, REG(driver_feature), 4, 1);
-	set_reg(vm, REG(device_status), 1, 11);
-	assert_int_equal(get_reg(vm, REG(device_status), 1), 11);
-	set_reg(vm, REG(config_msix_vector), 2, 0);
-	set_up_queue(vm, 0);
-	set_up_queue(vm, 1);
-	set_reg(vm, REG(device_status), 1, 15);
-}
-
-static void put_desc(u32 vm, u16 queue, u16 index, u64 addr, u32 len, u16 flags, u16 next)
-{
-	struct virtq_desc desc = { addr, len, flags, next };
-
-	poke(vm, RING_AT(queue) + index * 16U, &desc, sizeof(desc));
-}
-
-static void make_available(u32 vm, u16 queue, u16 head)
-{
-	u16 index = avail_index[vm][queue]++;
-
-	poke16(vm, RING_AT(queue) + 0x1004 + 2U * (index % QUEUE_SIZE(queue)), head);
-	poke16(vm, RING_AT(queue) + 0x1002, avail_index[vm][queue]);
-}
-
-/* Send one command with room for an answer; returns the answer's type. */
-static u32 command(u32 vm, const void *bytes, u32 size)
-{
-	struct virtio_gpu_hdr hdr = { 0 };
-
-	poke(vm, COMMAND_AT, bytes, size);
-	poke(vm, RESPONSE_AT, &hdr, sizeof(hdr));
-	put_desc(vm, 0, 0, COMMAND_AT, size, VIRTQ_DESC_F_NEXT, 1);
-	put_desc(vm, 0, 1, RESPONSE_AT, 2048, VIRTQ_DESC_F_WRITE, 0);
-	make_available(vm, 0, 0);
-	ring_bell(vm, 0);
-	fake_run();
-	memcpy(&hdr, fake_ram[vm] + RESPONSE_AT, sizeof(hdr));
-	return hdr.type;
-}
-
-static u32 create(u32 vm, u32 id, u32 width, u32 height)
-{
-	struct virtio_gpu_create_2d c = { { .type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D },
-					  id,
-					  VIRTIO_GPU_FORMAT_B8G8R8X8,
-					  width,
-					  height };
-
-	return command(vm, &c, sizeof(c));
-}
-
-static u32 refer(u32 vm, u32 type, u32 id)
-{
-	struct virtio_gpu_resource_ref c = { { .type = type }, id, 0 };
-
-	return command(vm, &c, sizeof(c));
-}
-
-static u32 attach(u32 vm, u32 id, const struct virtio_gpu_mem_entry *entries, u32 count)
-{
-	u8 bytes[64 * 1024];
-	struct virtio_gpu_attach_backing c = { { .type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING },
-					       id,
-					       count };
-
-	memcpy(bytes, &c, sizeof(c));
-	memcpy(bytes + sizeof(c), entries, count * sizeof(*entries));
-	return command(vm, bytes, (u32)(sizeof(c) + count * sizeof(*entries)));
-}
-
-static u32 attach_one(u32 vm, u32 id, u64 addr, u32 length)
-{
-	struct virtio_gpu_mem_entry entry = { addr, length, 0 };
-
-	return attach(vm, id, &entry, 1);
-}
-
-static u32 transfer(u32 vm, u32 id, u32 width, u32 height, u64 offset)
-{
-	struct virtio_gpu_transfer_2d c = { { .type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D },
-					    { 0, 0, width, height },
-					    offset,
-					    id,
-					    0 };
-
-	return command(vm, &c, sizeof(c));
-}
-
-static u32 show(u32 vm, u32 scanout, u32 id, u32 width, u32 height)
-{
-	struct virtio_gpu_set_scanout c = {
-		{ .type = VIRTIO_GPU_CMD_SET_SCANOUT }, { 0, 0, width, height }, scanout, id
-	};
-
-	return command(vm, &c, sizeof(c));
-}
-
-static u32 host_id(u32 vm, u32 guest_id)
-{
-	const struct resource *resource = resource_find(&fake_vgpu(vm)->audit.resources, guest_id);
-
-	return resource ? resource->host_id : 0;
-}
+#include "tests/unit/fake_driver.h"
 
 static int set_up(void **state)
 {
@@ -180,7 +32,8 @@ static int tear_down(void **state)
 	return 0;
 }
 
-#define OK_NODATA VIRTIO_GPU_RESP_OK_NODATA
+#define OK_NODATA	VIRTIO_GPU_RESP_OK_NODATA
+#define CREATE_COMMANDS 4 /* create, attach zeros, transfer, detach */
 
 /* ---- drawing ---- */
 
@@ -357,13 +210,13 @@ static void a_new_resource_is_cleared_before_the_guest_hears_of_it(void **state)
 	assert_int_equal(create(0, 5, 640, 480), OK_NODATA);
 	assert_true(fake_device.resources[host_id(0, 5)].cleared);
 	assert_false(fake_device.resources[host_id(0, 5)].backed);
-	assert_int_equal(fake_device.commands, 1 + AUDIT_CLEAR_STEPS);
+	assert_int_equal(fake_device.commands, CREATE_COMMANDS);
 }
 
 static void what_cannot_be_cleared_is_not_handed_out(void **state)
 {
 	(void)state;
-	for (u32 step = 0; step < 1 + AUDIT_CLEAR_STEPS; step++) {
+	for (u32 step = 0; step < CREATE_COMMANDS; step++) {
 		fake_device.refuse_after = step;
 		fake_device.refuse = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
 		assert_int_equal(create(0, 5, 64, 64), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit of virtio-gpu commands, rule by rule; virtio 1.2, section 5.7.6. */
-// SOURCES: gpu/virtio/audit.c gpu/virtio/resources.c
+// SOURCES: gpu/virtio/audit.c gpu/virtio/audit_3d.c gpu/virtio/resources.c
+// SOURCES: gpu/virtio/virgl_objects.c gpu/virtio/virgl_resource.c gpu/virtio/virgl_formats.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

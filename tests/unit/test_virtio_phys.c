@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bringing a physical virtio-gpu up, and what a device that does not behave can do to us. */
-// SOURCES: gpu/virtio/phys.c gpu/virtio/resources.c drivers/virtio_pci.c drivers/virtqueue.c
+// SOURCES: gpu/virtio/phys.c gpu/virtio/start.c gpu/virtio/resources.c
+// SOURCES: drivers/virtio_pci.c drivers/virtqueue.c
+// SOURCES: gpu/virtio/series.c gpu/virtio/audit.c gpu/virtio/audit_3d.c gpu/virtio/virgl_capset.c
+// SOURCES: gpu/virtio/virgl.c gpu/virtio/virgl_rules.c gpu/virtio/virgl_checks.c
+// SOURCES: gpu/virtio/virgl_objects.c gpu/virtio/virgl_resource.c gpu/virtio/virgl_formats.c
 // SOURCES: core/lib/string.c core/lib/error.c
 #include <setjmp.h>
 #include <stdarg.h>
@@ -70,6 +74,20 @@ u64 now_ns(void)
 	return now += 1000;
 }
 
+hpa_t frame_alloc(void)
+{
+	return frame_alloc_contiguous(1);
+}
+
+static u32 timers_set;
+
+void timer_set(struct timer *timer, u64 deadline_ns)
+{
+	(void)timer;
+	(void)deadline_ns;
+	timers_set++;
+}
+
 static u32 errors_logged;
 
 void log_at(enum log_level level, const char *fmt, ...)
@@ -136,6 +154,21 @@ void pci_enable(struct pci *pci, const struct pci_function *f, u16 command)
 	(void)pci;
 	(void)f;
 	dev.bus_master |= (command & PCI_COMMAND_BUS_MASTER) != 0;
+}
+
+void pci_disable(struct pci *pci, const struct pci_function *f, u16 command)
+{
+	(void)pci;
+	(void)f;
+	dev.bus_master &= !(command & PCI_COMMAND_BUS_MASTER);
+}
+
+static struct gpu_job *late; /* the last one that was let go */
+
+void virtio_vgpu_job_late(struct vgpu *vgpu, struct gpu_job *base)
+{
+	assert_ptr_equal(base->vgpu, vgpu);
+	late = base;
 }
 
 enum err pci_msix_enable(struct pci *pci, const struct pci_function *f, struct pci_msix *msix)
@@ -249,6 +282,10 @@ static void written(u64 offset)
 	if (offset == offsetof(struct virtio_pci_common, device_status)) {
 		if (dev.never_resets && !c->device_status)
 			c->device_status = 4;
+		if (!c->device_status) {
+			memset(dev.queues, 0, sizeof(dev.queues));
+			dev.accepted = 0;
+		}
 		if (dev.refuses_features)
 			c->device_status &= (u8)~VIRTIO_STATUS_FEATURES_OK;
 	}
@@ -319,8 +356,9 @@ static void the_device_comes_up_with_what_we_use_and_no_more(void **state)
 	(void)state;
 	assert_true(virtio_gpu_matches(&function));
 	assert_int_equal(virtio_gpu_attach(&gpu), OK);
-	assert_true(dev.accepted == (VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM |
-				     VIRTIO_F_INDIRECT_DESC | VIRTIO_GPU_F_EDID));
+	assert_true(dev.accepted ==
+		    (VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | VIRTIO_F_INDIRECT_DESC |
+		     VIRTIO_GPU_F_EDID | VIRTIO_GPU_F_VIRGL));
 	assert_int_equal(dev.common.device_status, 15);
 	assert_true(dev.bus_master && dev.msix_on);
 	assert_int_equal(gpu.scanout_count, 4);
@@ -505,8 +543,149 @@ static void an_answer_to_nothing_is_reported_and_dropped(void **state)
 	assert_int_equal(errors_logged, 2);
 }
 
+/* ---- jobs that do not come back ---- */
+
+static struct virtio_gpu_job more[GPU_ABANDONED_MOST + GPU_SCHED_DEPTH];
+
+static int set_up_hang(void **state)
+{
+	set_up_running(state);
+	memset(more, 0, sizeof(more));
+	for (u32 i = 0; i < ARRAY_SIZE(more); i++) {
+		more[i].base.vgpu = &vgpu;
+		more[i].command.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH;
+		more[i].length = sizeof(struct virtio_gpu_flush);
+		backing_init(&more[i].backing);
+	}
+	late = NULL;
+	return 0;
+}
+
+static void abandon(struct virtio_gpu_job *one)
+{
+	assert_int_equal(virtio_gpu_submit(&gpu, &one->base), GPU_SUBMITTED);
+	virtio_gpu_kick(&gpu);
+	virtio_gpu_abandon(&gpu, &one->base);
+}
+
+static void a_late_answer_is_not_taken_for_another_jobs(void **state)
+{
+	(void)state;
+	dev.silent = true;
+	abandon(&more[0]);
+	assert_int_equal(virtio_gpu_abandoned(&gpu), 1);
+	assert_int_equal(virtio_gpu_submit(&gpu, &more[1].base), GPU_SUBMITTED);
+	dev.silent = false;
+	virtio_gpu_kick(&gpu);
+	assert_ptr_equal(virtio_gpu_poll(&gpu), &more[0].base);
+	assert_int_equal(virtio_gpu_abandoned(&gpu), 0);
+	assert_ptr_equal(virtio_gpu_poll(&gpu), &more[1].base);
+	assert_null(virtio_gpu_poll(&gpu));
+}
+
+static void there_is_room_beside_all_that_can_be_abandoned(void **state)
+{
+	(void)state;
+	dev.silent = true;
+	for (u32 i = 0; i < GPU_ABANDONED_MOST; i++)
+		abandon(&more[i]);
+	for (u32 i = GPU_ABANDONED_MOST; i < ARRAY_SIZE(more); i++)
+		assert_int_equal(virtio_gpu_submit(&gpu, &more[i].base), GPU_SUBMITTED);
+	assert_int_equal(virtio_gpu_submit(&gpu, &job.base), GPU_DONE);
+	assert_int_equal(job.answer, VIRTIO_GPU_RESP_ERR_UNSPEC);
+}
+
+static void the_late_answer_to_a_vgpu_that_is_gone_is_nobodys(void **state)
+{
+	struct vgpu other = vgpu;
+
+	(void)state;
+	dev.silent = true;
+	more[1].base.vgpu = &other;
+	abandon(&more[0]);
+	abandon(&more[1]);
+	virtio_gpu_forget(&gpu, &other);
+	assert_int_equal(virtio_gpu_abandoned(&gpu), 2);
+	dev.silent = false;
+	serve(0);
+	assert_ptr_equal(virtio_gpu_poll(&gpu), &more[0].base);
+	assert_null(virtio_gpu_poll(&gpu));
+	assert_int_equal(virtio_gpu_abandoned(&gpu), 0);
+}
+
+static void a_reset_brings_the_device_up_as_before(void **state)
+{
+	u64 accepted = dev.accepted, fence, mapped = mapped_bytes;
+	size_t used = pool_used;
+
+	(void)state;
+	job.command.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH;
+	job.length = sizeof(struct virtio_gpu_flush);
+	for (u32 i = 0; i < 100; i++) {
+		assert_int_equal(virtio_gpu_submit(&gpu, &job.base), GPU_SUBMITTED);
+		virtio_gpu_kick(&gpu);
+		assert_ptr_equal(virtio_gpu_poll(&gpu), &job.base);
+	}
+	dev.silent = true;
+	abandon(&more[0]);
+	assert_int_equal(virtio_gpu_submit(&gpu, &more[1].base), GPU_SUBMITTED);
+	fence = dev.last_fence;
+	dev.msix_on = false;
+	assert_int_equal(virtio_gpu_reset(&gpu), OK);
+	dev.silent = false;
+	assert_ptr_equal(late, &more[0].base);
+	assert_int_equal(virtio_gpu_abandoned(&gpu), 0);
+	assert_true(dev.accepted == accepted);
+	assert_int_equal(dev.common.device_status, 15);
+	assert_true(dev.queues[0].enabled && dev.queues[1].enabled && dev.bus_master);
+	assert_null(virtio_gpu_poll(&gpu));
+	for (u32 i = 0; i < ARRAY_SIZE(more); i++)
+		assert_int_equal(virtio_gpu_submit(&gpu, &more[i].base), GPU_SUBMITTED);
+	virtio_gpu_kick(&gpu);
+	for (u32 i = 0; i < ARRAY_SIZE(more); i++)
+		assert_ptr_equal(virtio_gpu_poll(&gpu), &more[i].base);
+	assert_true(dev.last_fence > fence + 2); /* of those sent before it, too */
+	assert_int_equal(errors_logged, 0);
+	assert_true(pool_used == used && mapped_bytes == mapped);
+}
+
+static void a_device_that_comes_back_otherwise_is_not_used(void **state)
+{
+	(void)state;
+	dev.offered &= ~VIRTIO_GPU_F_EDID;
+	assert_int_equal(virtio_gpu_reset(&gpu), ERR_DEVICE);
+	free(v);
+	set_up_hang(state);
+	dev.queue_size = 32;
+	assert_int_equal(virtio_gpu_reset(&gpu), ERR_DEVICE);
+	free(v);
+	set_up_hang(state);
+	dev.never_resets = true;
+	assert_int_equal(virtio_gpu_reset(&gpu), ERR_TIMEOUT);
+}
+
+static void a_device_that_is_given_up_masters_the_bus_no_more(void **state)
+{
+	u32 commands;
+
+	(void)state;
+	dev.silent = true;
+	abandon(&more[0]);
+	virtio_gpu_give_up(&gpu);
+	assert_false(dev.bus_master);
+	assert_ptr_equal(late, &more[0].base);
+	dev.silent = false;
+	commands = dev.commands;
+	assert_int_equal(virtio_gpu_submit(&gpu, &more[1].base), GPU_DONE);
+	assert_int_equal(more[1].answer, VIRTIO_GPU_RESP_ERR_UNSPEC);
+	virtio_gpu_kick(&gpu);
+	assert_int_equal(dev.commands, commands);
+}
+
 #define RULE(name)    cmocka_unit_test_setup(name, set_up)
 #define RUNNING(name) cmocka_unit_test_setup_teardown(name, set_up_running, tear_down_running)
+
+#define HANG(name) cmocka_unit_test_setup_teardown(name, set_up_hang, tear_down_running)
 
 int main(void)
 {
@@ -525,6 +704,12 @@ int main(void)
 		RUNNING(the_scanout_is_the_one_at_submission),
 		RUNNING(all_16384_entries_fit_one_request),
 		RUNNING(an_answer_to_nothing_is_reported_and_dropped),
+		HANG(a_late_answer_is_not_taken_for_another_jobs),
+		HANG(there_is_room_beside_all_that_can_be_abandoned),
+		HANG(the_late_answer_to_a_vgpu_that_is_gone_is_nobodys),
+		HANG(a_reset_brings_the_device_up_as_before),
+		HANG(a_device_that_comes_back_otherwise_is_not_used),
+		HANG(a_device_that_is_given_up_masters_the_bus_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A guest's hang ends one guest only: what Facet does when the GPU does not answer.
+
+On the test GPU, for one machine: `still` shows a picture and draws no more, so what is on its
+output after a reset of the device Facet made anew; `alpha` and `beta` draw.
+"""
+
+import re
+
+import facet
+import fakebench
+import pytest
+from test_fakegpu import STILL, moves, shows
+
+pytestmark = pytest.mark.not_on(
+    "qemu-vbe",
+    "qemu-virgl",
+    "bochs-*",
+    reason="the GPU is this file's own on each bench: once is enough",
+)
+
+TIMEOUT_S = 1
+NAMES = ("still", "alpha", "beta")  # at home on outputs 0, 1, 2
+# The device's ids of resources: so many for each of so many guests, then the next such round.
+IDS, GUESTS = 1024, 16
+
+
+def guest(name, cmdline=""):
+    return facet.guest_conf(name, cmdline, gpu__timeout=f"{TIMEOUT_S}s")
+
+
+@pytest.fixture(scope="module")
+def bench(start_shared, tmp_path_factory):
+    with fakebench.FakeGpu(str(tmp_path_factory.mktemp("gpu"))) as gpu:
+        text = facet.conf(guest("still", "facet.test=still"), guest("alpha"), guest("beta"))
+        machine = start_shared(text, **gpu.options())
+        said = machine.expect(r"^still\| .*" + STILL, facet.BOOT_S + facet.GUEST_S)
+        for name in ("alpha", "beta"):
+            machine.expect_frame(name, at_least=10, timeout=facet.GUEST_S)
+        assert shows(machine, said)
+        yield gpu, machine, said
+
+
+def state(machine, name):
+    [vgpu] = [v for v in machine.stats()["gpus"][0]["vgpus"] if v["name"] == name]
+    return vgpu["state"]
+
+
+def hung(machine, name):
+    return state(machine, name) == "hung"
+
+
+def restart(machine, *names):
+    since = machine.mark()
+    for name in names:
+        machine.command(f"restart {name}")
+    for name in names:
+        machine.expect(rf"^{name}\| .*guest {name}: frame \d\d+", facet.GUEST_S, since=since)
+
+
+@pytest.fixture
+def drawing(bench):
+    """All guests well; the test GPU as new."""
+    gpu, machine, _ = bench
+    gpu.order(do="normal")
+    restart(machine, *(name for name in ("alpha", "beta") if hung(machine, name)))
+    assert not hung(machine, "still")
+    return gpu, machine
+
+
+def resources_of(gpu, name):
+    number = NAMES.index(name)
+    ids = [r["id"] for r in gpu.stats()["resources"]]
+    return [i for i in ids if (i - 1) // IDS % GUESTS == number]
+
+
+def shown_by(gpu, name):
+    """The resource on a guest's output, where it draws."""
+    return gpu.stats()["outputs"][str(NAMES.index(name))]
+
+
+def comes_to_hang(machine, name):
+    for _ in range(20 * (TIMEOUT_S + 2)):
+        if hung(machine, name):
+            return True
+        machine.rest(0.05)
+    return False
+
+
+@pytest.mark.parametrize("how", ("lose", "hang"))
+def test_a_fence_that_does_not_come_ends_its_guests_gpu_alone(drawing, how):
+    gpu, machine = drawing
+    resets, since = gpu.stats()["resets"], machine.mark()
+    gpu.order(do=how, count=1, resource=shown_by(gpu, "alpha"))
+    assert comes_to_hang(machine, "alpha")
+    machine.expect(r"guest alpha: gpu 0: no answer for 1000 ms: .* frozen", 2, since=since)
+    assert re.search(r"^alpha .*\bhung\b", machine.command("gpu"), re.MULTILINE)
+    assert moves(machine, "beta") and not hung(machine, "beta")
+    # Nothing of alpha's is left on the device, which was not reset for it.
+    assert resources_of(gpu, "alpha") == []
+    assert gpu.stats()["resets"] == resets
+    gpu.order(do="normal")  # what hung is answered now, too late
+    assert gpu.stats()["fences"]["hung"] == 0
+    assert moves(machine, "beta") and hung(machine, "alpha")
+    assert not re.search(r"^facet: .*(panic|invariant|answered a)", machine.text(), re.MULTILINE)
+
+
+def test_a_restart_brings_a_hung_guest_back(drawing):
+    gpu, machine = drawing
+    gpu.order(do="hang", count=1, resource=shown_by(gpu, "alpha"))
+    assert comes_to_hang(machine, "alpha")
+    restart(machine, "alpha")
+    assert not hung(machine, "alpha") and moves(machine, "alpha", "beta")
+    assert shown_by(gpu, "alpha") in resources_of(gpu, "alpha")
+
+
+def test_a_slow_fence_is_no_hang(drawing):
+    gpu, machine = drawing
+    gpu.order(do="delay", ms=TIMEOUT_S * 300)
+    assert moves(machine, "alpha", "beta", seconds=6)
+    assert not hung(machine, "alpha") and not hung(machine, "beta")
+
+
+def test_others_wait_no_longer_than_the_time_out(drawing):
+    gpu, machine = drawing
+    gpu.order(do="hang", count=1, resource=shown_by(gpu, "alpha"))
+    since = machine.mark()
+    machine.expect(r"guest beta: frame \d+", TIMEOUT_S + 3, since=since)
+    assert comes_to_hang(machine, "alpha")
+
+
+def stop_until_reset(gpu, machine):
+    """The device takes nothing and answers nothing until it is reset."""
+    resets, since = gpu.stats()["resets"], machine.mark()
+    gpu.order(do="stop")
+    machine.expect(r"gpu 0: the device does not answer: reset", 3 * TIMEOUT_S + 5, since=since)
+    machine.rest(1)
+    stats = gpu.stats()
+    assert stats["resets"] == resets + 1 and not stats["stopped"]
+
+
+def test_a_device_that_stops_is_reset_and_pictures_come_back(drawing, bench):
+    """Whose job the device had is to blame; the others go on. Then once more."""
+    gpu, machine = drawing
+    draw = {"alpha", "beta"}
+    while draw:
+        stop_until_reset(gpu, machine)
+        assert shows(machine, bench[2]) and not hung(machine, "still")
+        blamed = {name for name in draw if hung(machine, name)}
+        assert len(blamed) == 1
+        draw -= blamed
+        assert moves(machine, *draw, seconds=2)
+    restart(machine, "alpha", "beta")
+    assert moves(machine, "alpha", "beta")
+    assert machine.stats()["gpus"][0]["given_up"] is False
+
+
+def test_a_reset_takes_3d_away_and_says_so(tmp_path, start):
+    """Linux makes a context for whoever draws, where the device has 3D."""
+    with fakebench.FakeGpu(str(tmp_path), "--virgl") as gpu:
+        machine = start(facet.conf(guest("alpha"), guest("beta")), **gpu.options())
+        for name in ("alpha", "beta"):
+            machine.expect_frame(name, at_least=10, timeout=facet.BOOT_S + facet.GUEST_S)
+        assert gpu.stats()["contexts"]
+        stop_until_reset(gpu, machine)
+        lost = r"guest \w+: gpu 0: its 3D contexts are lost with the reset: .* frozen"
+        machine.expect(lost, 2)
+        assert hung(machine, "alpha") and hung(machine, "beta")
+        assert gpu.stats()["contexts"] == {} and gpu.stats()["resources"] == []
