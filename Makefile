@@ -3,7 +3,8 @@
 
 BUILD   ?= build
 PYTHON  ?= /usr/bin/python3
-BENCH   ?= qemu-virtio
+GPU     ?=
+BENCH   ?= $(if $(filter virgl,$(GPU)),qemu-virgl,qemu-virtio)
 KVM     ?= 0
 FUZZ_SECONDS ?= 60
 JOBS    ?= $(shell nproc)
@@ -34,13 +35,16 @@ help:
 	@echo
 	@echo '  make run           build, start in an emulator, console in this terminal; BENCH=bochs'
 	@echo '  make demo          the same unattended; pictures and log in $(BUILD)/demo'
+	@echo '                     GPU=virgl: two guests that render in 3D'
 	@echo '  make image         $(BUILD)/facet.img, fit to be written to a stick'
 	@echo '  make check         every test: unit, model, fuzz, system on every bench'
 	@echo '  make check-unit    tests on this host (cmocka)'
 	@echo '  make check-model   simulations on this host'
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo '  make check-system  Facet on one bench, BENCH=$(BENCH); TESTS="-k name" to choose'
+	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders'
 	@echo '  make bench         instructions for each kind of exit, against their bounds'
+	@echo '  make bench-3d      frames a second and latency through Facet and directly on QEMU'
 	@echo '  make lint          layering, style, static analysis; CHECKS="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
@@ -52,12 +56,13 @@ help:
 .PHONY: image run demo
 image: $(BUILD)/facet.img
 
+# With the guests of that machine: GPU=virgl needs those that render.
 run: setup-run
-	$(Q)$(MAKE) image
+	$(Q)$(MAKE) image $$($(BENCH_NAMES) programs)
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tools/run.py
 
 demo: setup-run
-	$(Q)$(MAKE) image
+	$(Q)$(MAKE) image $$($(BENCH_NAMES) programs)
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tools/demo.py
 
 .PHONY: clean
@@ -66,11 +71,13 @@ clean:
 
 # ---- packages -----------------------------------------------------------------------
 
-.PHONY: setup-build setup-run setup-check setup-lint
+.PHONY: setup-build setup-run setup-3d setup-check setup-lint
 setup-build:
 	@tools/setup.sh build
 setup-run:
 	@tools/setup.sh build run
+setup-3d:
+	@tools/setup.sh build run 3d
 setup-check:
 	@tools/setup.sh build run check
 setup-lint:
@@ -181,6 +188,33 @@ $(GUEST)/guest.cpio.gz: tools/initramfs.sh tests/guest/init $(GUEST)/drawer $(GU
 	$(call say,CPIO,$@)
 	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/init $@
 
+# A guest that renders in 3D: Mesa with virgl, kmscube and glmark2 as the distribution has them.
+GUEST3D_PROGRAMS := $(GUEST)/render3d $(GUEST)/medley3d $(GUEST)/mutate3d
+GUEST3D_LIBRARIES := $(GUEST)/shim3d.so $(GUEST)/record3d.so
+GUEST3D_STREAMS := tests/guest/streams
+CFLAGS_GUEST3D := -std=gnu17 -O2 -Wall -Wextra -Werror -isystem /usr/include/libdrm
+
+$(GUEST3D_PROGRAMS): $(GUEST)/%: tests/guest/%.c Makefile | setup-3d
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_GUEST3D) -Wl,--as-needed -o $@ $< -lEGL -lGLESv2 -lgbm -ldrm -lm
+
+$(GUEST3D_LIBRARIES): $(GUEST)/%.so: tests/guest/%.c Makefile | setup-3d
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_GUEST3D) -shared -fPIC -o $@ $<
+
+$(GUEST)/guest3d.cpio: tools/guest3d.sh tests/guest/init3d $(GUEST3D_PROGRAMS) \
+		$(GUEST3D_LIBRARIES) $(wildcard $(GUEST3D_STREAMS)/*) $(GUEST)/vmlinuz
+	$(call say,CPIO,$@)
+	$(Q)tools/guest3d.sh $(GUEST)/3d $(GUEST) tests/guest/init3d $@ $(GUEST3D_PROGRAMS) \
+		$(GUEST3D_LIBRARIES) $(GUEST3D_STREAMS)
+
+# The same guest directly on QEMU, without Facet: TEST="glmark2 facet.scene=build"
+.PHONY: direct3d
+direct3d: $(GUEST)/guest3d.cpio
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/system/direct3d.py $(or $(TEST),kmscube)
+
 # A guest without an operating system, in the form of a Linux kernel image.
 BARE := tests/guest/bare
 BARE_OBJECTS := $(patsubst %,$(GUEST)/obj/%.o,$(sort $(wildcard $(BARE)/*.c)))
@@ -290,7 +324,7 @@ check-fuzz: setup-check
 	$(Q)$(RUNTESTS) --seconds $(FUZZ_SECONDS) fuzz $(FUZZ_PROGRAMS)
 
 check-system: setup-check check-kvm
-	$(Q)$(MAKE) -j$(JOBS) image guest-programs
+	$(Q)programs=$$($(BENCH_NAMES) programs) || exit 2; $(MAKE) -j$(JOBS) image $$programs
 	$(Q)mkdir -p $(BUILD)/results
 	$(Q)name=$$($(BENCH_NAMES) current) || exit 2; \
 	BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider \
@@ -316,8 +350,14 @@ check-benches: setup-check check-kvm
 check-on-%:
 	$(Q)$(MAKE) check-system BENCH=$*
 
-.PHONY: guest-programs
+# What is made of a minute in `make check`, for ten minutes.
+.PHONY: soak
+soak:
+	$(Q)SOAK_SECONDS=600 $(MAKE) check-system BENCH=qemu-virgl TESTS='-k hostile_streams -s'
+
+.PHONY: guest-programs guest3d-programs
 guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare $(GUEST)/vmlinux.flat
+guest3d-programs: $(GUEST)/guest3d.cpio
 
 # Each part runs even when one before it failed; the last line counts them all.
 check: check-kvm
@@ -332,6 +372,12 @@ bench: setup-run
 	$(Q)failed=; for bench in qemu-virtio bochs-vmx; do \
 		BENCH=$$bench BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py || failed=1; done; \
 	test -z "$$failed"
+
+# 3D through Facet against the same guest directly on QEMU; not for a machine that others use.
+.PHONY: bench-3d
+bench-3d: setup-run
+	$(Q)$(MAKE) image guest3d-programs
+	$(Q)BENCH=qemu-virgl BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench3d.py $(ARGS)
 
 .PHONY: lint format
 lint: setup-lint

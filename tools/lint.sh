@@ -85,7 +85,7 @@ check_cppcheck() {
 }
 check_scripts() {
 	local status=0 f
-	for f in tools/*.sh .ci/run tests/guest/init; do
+	for f in tools/*.sh .ci/run tests/guest/init*; do
 		bash -n "$f" || status=1
 	done
 	for f in tools/*.py tests/system/*.py tests/bench/*.py; do

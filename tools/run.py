@@ -38,13 +38,20 @@ def qemu(bench, image, folder):
     cpus = max(3, min(4, os.cpu_count() or 2))
     argv = emulators.qemu_arguments(image, variables, cpus=cpus, **bench.options)
     show = os.environ.get("SHOW")
+    environment, hidden = dict(os.environ), None
     if show:
-        argv[argv.index("-display") + 1] = show
+        argv[argv.index("-display") + 1] = f"{show},gl=on" if bench.renders else show
+    elif bench.renders:
+        # It renders in a window only; nobody sees this one.
+        hidden = emulators.Xvfb(folder, DAY_S)
+        environment["DISPLAY"] = f":{hidden.display}"
     # Ctrl-C goes to Facet like any key; Ctrl-A is QEMU's.
     argv += ["-chardev", "stdio,id=console,mux=on,signal=off"]
     argv += ["-serial", "chardev:console", "-mon", "chardev=console,mode=readline"]
     with open(os.path.join(folder, "qemu.log"), "wb") as errors:
-        status = subprocess.call(argv, stderr=errors)
+        status = subprocess.call(argv, stderr=errors, env=environment)
+    if hidden:
+        hidden.close()
     if status:
         print(f"QEMU ended with status {status}; see {errors.name}", file=sys.stderr)
     return status

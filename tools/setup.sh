@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Finds out which packages are missing and installs them by name through apt.
 #
-#   tools/setup.sh [build] [run] [check] [lint]      (default: build run)
+#   tools/setup.sh [build] [run] [3d] [check] [lint]      (default: build run)
 #
 # It says what it installs, uses sudo when not root, and does nothing, fast, when
 # everything is there. Debian 12 and current Ubuntu.
@@ -12,6 +12,8 @@ declare -A group=(
 	[build]="gcc binutils make gnu-efi gdisk mtools dosfstools python3"
 	[run]="kmod libc6-dev libdrm-dev qemu-system-x86 ovmf cpio gzip xz-utils zstd
 		bochs bochs-sdl bochs-x vgabios xvfb"
+	[3d]="libegl-dev libgles-dev libgbm-dev libdrm-dev libegl1 libgl1 libgl1-mesa-dri
+		qemu-system-gui qemu-system-modules-opengl"
 	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest spin"
 	[lint]="clang clang-format clang-tidy cppcheck"
 )
@@ -19,10 +21,23 @@ declare -A group=(
 # Names that a distribution gives to the same thing: the first that apt knows is taken.
 declare -A instead=(
 	[libclang-rt-dev]="libclang-rt-14-dev libclang-common-14-dev"
+	# Debian 12 has these modules in qemu-system-gui, and both need this library.
+	[qemu-system-modules-opengl]="libvirglrenderer1"
 )
 
 installed() {
 	[[ -e /var/lib/dpkg/info/$1.list || -e /var/lib/dpkg/info/$1:amd64.list ]]
+}
+
+# The same thing by any of its names.
+have() {
+	local name
+	for name in "$1" ${instead[$1]-}; do
+		if installed "$name"; then
+			return 0
+		fi
+	done
+	return 1
 }
 
 known_to_apt() {
@@ -47,7 +62,7 @@ for g in "${@:-build}"; do
 		exit 2
 	fi
 	for p in ${group[$g]}; do
-		installed "$p" || missing+=("$p")
+		have "$p" || missing+=("$p")
 	done
 done
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The four benches: which computer each is, and what a test may ask of it.
+"""The benches: which computer each is, and what a test may ask of it.
 
 BENCH=NAME in the environment chooses one. KVM=1 runs QEMU's on the host's own processor.
 """
@@ -26,11 +26,14 @@ class Bench:
     memory: str  # of a Linux guest
     gpu_memory: str
     host: str = ""  # further lines of [host]
+    renders: bool = False  # its GPU has 3D
+    only: tuple = ()  # the test files that it is for; empty: all
     cmdline: str = ""  # further words for a Linux guest's kernel
     options: dict = field(default_factory=dict)  # of the emulator
 
 
 VIRTIO_GPU = "virtio-gpu-pci,id=gpu,iommu_platform=on,disable-legacy=on,max_outputs=4"
+VIRGL = "virtio-gpu-gl-pci,id=gpu,iommu_platform=on,disable-legacy=on,max_outputs=1,xres=640,yres=480"
 BOCHS_DISPLAY = "bochs-display,id=gpu,vgamem=64M"
 
 
@@ -40,7 +43,7 @@ BOCHS_DISPLAY = "bochs-display,id=gpu,vgamem=64M"
 QEMU_HOST = "guests-on-cpu0 = no\n"
 
 
-def qemu(name, driver, outputs, gpu, gpu_memory):
+def qemu(name, driver, outputs, gpu, gpu_memory, only=(), **options):
     return Bench(
         name=name,
         emulator="qemu",
@@ -52,7 +55,9 @@ def qemu(name, driver, outputs, gpu, gpu_memory):
         memory="256M",
         gpu_memory=gpu_memory,
         host=QEMU_HOST,
-        options={"iommu": "vtd", "gpu": gpu},
+        renders=gpu == VIRGL,
+        only=only,
+        options={"iommu": "vtd", "gpu": gpu, **options},
     )
 
 
@@ -81,6 +86,16 @@ BENCHES = {
     for bench in (
         qemu("qemu-virtio", "virtio_gpu", 4, VIRTIO_GPU, "64M"),
         qemu("qemu-vbe", "bochs-drm", 1, BOCHS_DISPLAY, "16M"),
+        qemu(
+            "qemu-virgl",
+            "virtio_gpu",
+            1,
+            VIRGL,
+            "192M",
+            only=("test_virgl.py",),
+            display="sdl,gl=on",
+            memory=3072,
+        ),
         bochs("bochs-vmx", "Intel", "corei7_skylake_x"),
         bochs("bochs-svm", "AMD", "ryzen"),
     )
@@ -127,17 +142,19 @@ def kvm_missing():
 
 
 def main():
-    """For the Makefile: names, or whether KVM can be used."""
+    """For the Makefile: names, what to build for one, or whether KVM can be used."""
     what = sys.argv[1] if len(sys.argv) == 2 else ""
     if what == "kvm":
         missing = kvm_missing()
         sys.exit(f"KVM=1: {missing}" if missing else 0)
     if what == "current":
         print(current().name)
+    elif what == "programs":
+        print("guest-programs", *(["guest3d-programs"] if current().renders else []))
     elif what in ("qemu", "bochs", "names"):
         print(*(b.name for b in BENCHES.values() if what in ("names", b.emulator)))
     else:
-        sys.exit("benches.py names|qemu|bochs|current|kvm")
+        sys.exit("benches.py names|qemu|bochs|current|programs|kvm")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,22 @@ BENCH = benches.current()
 
 def pytest_report_header():
     accel = "KVM" if benches.kvm_wanted() and BENCH.emulator == "qemu" else "software emulation"
-    return f"bench {BENCH.name}: {BENCH.emulator}, {BENCH.vendor}, {accel}, limits x {BENCH.scale}"
+    head = f"bench {BENCH.name}: {BENCH.emulator}, {BENCH.vendor}, {accel}, limits x {BENCH.scale}"
+    if BENCH.only:
+        head += f"\nonly {', '.join(BENCH.only)}: all else about this computer another bench shows"
+    return head
 
 
-def pytest_collection_modifyitems(items):
-    """A test that is not for this bench is skipped, with the reason that stands in its mark."""
+def pytest_collection_modifyitems(config, items):
+    """A test that is not for this bench is skipped, with the reason that stands in its mark.
+
+    A bench that is there for some files only leaves out the others' tests, uncounted: it differs
+    from another bench in what these files are about, and in nothing else.
+    """
+    if BENCH.only:
+        others = [item for item in items if item.path.name not in BENCH.only]
+        items[:] = [item for item in items if item.path.name in BENCH.only]
+        config.hook.pytest_deselected(items=others)
     for item in items:
         for mark in item.iter_markers("not_on"):
             if "reason" not in mark.kwargs or not mark.args:

@@ -317,6 +317,15 @@ def guest_conf(name, cmdline="", quiet=True, **keys):
     return f"\n[guest {name}]\n" + "\n".join(lines) + "\n"
 
 
+GUEST3D_FILES = ("vmlinuz", "guest3d.cpio")
+
+
+def guest3d_conf(name, test, words="", **keys):
+    """A [guest] section for a Linux that renders: tests/guest/init3d."""
+    keys = {"initrd": "guest3d.cpio", "memory": "512M", **keys}
+    return guest_conf(name, f"facet.test={test} {words}", **keys)
+
+
 def bare_conf(name, test, options="", **keys):
     """A [guest] section for tests/guest/bare."""
     cmdline = f"facet.name={name} facet.test={test} {options}".strip()
@@ -352,8 +361,15 @@ def make_image(folder, text, files=GUEST_FILES):
     return image
 
 
+# Of glmark2, one after the other for ever.
+DEMO_SCENES = "facet.scene=shading:shading=phong,build,texture"
+
+
 def bench_image(bench, folder):
     """The disk that `make run` and `make demo` start: two guests that draw."""
     if bench.name == "qemu-virtio":
         return os.path.join(BUILD, "facet.img")
+    if bench.renders:
+        guests = guest3d_conf("alpha", "kmscube"), guest3d_conf("beta", "glmark2", DEMO_SCENES)
+        return make_image(folder, conf(*guests), GUEST3D_FILES)
     return make_image(folder, conf(guest_conf("alpha"), guest_conf("beta")))

@@ -1,0 +1,246 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Measure what mediation costs 3D: kmscube and scenes of glmark2, directly on QEMU and through Facet.
+
+    bench3d.py [--rounds N] [--seconds N] [--scenes A,B] [frames] [latency]
+
+Rounds of runs in turn on the same machine: the guest directly on QEMU, one guest of Facet, two guests
+of Facet together; kernel, image, memory and one vCPU are the same. Each figure is the median of
+the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if one misses its bound.
+
+    direct.SCENE one.SCENE two.SCENE   frames a second; `two` is the sum of both guests
+    ratio.one.SCENE ratio.two.SCENE    of `one` to `direct`, of `two` to `one`
+    engine.SCENE exits.SCENE bytes.SCENE   a frame of `one`: engine time, exits, bytes of streams
+    latency.*.p50, .p99                from the submission of a tiny job to its fence: directly,
+                                       through Facet alone, and beside a guest with heavy jobs
+
+Runs differ by more than what is measured where others use the machine: its load is printed, too.
+"""
+
+import argparse
+import os
+import re
+import statistics
+import sys
+from contextlib import contextmanager
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+os.environ.setdefault("BENCH", "qemu-virgl")
+import benches  # pylint: disable=wrong-import-position
+import direct3d  # pylint: disable=wrong-import-position
+import facet  # pylint: disable=wrong-import-position
+
+FOLDER = os.path.join(facet.BUILD, "bench3d")
+SCENES = "build,texture,shading"
+START_S = facet.BOOT_S + facet.GUEST_S
+RATIO = 0.90
+# A light guest's jobs beside a heavy one's: render3d's latency and load.
+LIGHT = "facet.frames=200 facet.rate=50"
+HEAVY = "facet.work=200 facet.depth=4"
+
+
+# ---- machines ----
+
+
+@contextmanager
+def direct(test, words, limit_s):
+    """The guest is the machine. Its lines are those of guest `alpha`, as below."""
+    folder = os.path.join(FOLDER, "direct")
+    with direct3d.machine(folder, test, words, name="alpha", limit_s=limit_s) as machine:
+        yield machine
+
+
+@contextmanager
+def mediated(guests, limit_s):
+    """guests: (name, test, words, further keys of the section)."""
+    folder = os.path.join(FOLDER, "facet")
+    text = facet.conf(
+        *(facet.guest3d_conf(name, test, words, **keys) for name, test, words, keys in guests)
+    )
+    image = facet.make_image(folder, text, facet.GUEST3D_FILES)
+    with facet.Machine(image, folder=folder, limit_s=limit_s) as machine:
+        yield machine
+
+
+def expect(machine, name, line, timeout, since=None):
+    return machine.expect(rf"^(?:{name}\| )?guest {name}: {line}", timeout, since=since)
+
+
+# ---- frames ----
+
+WORKLOADS = "kmscube+glmark2"
+
+
+class Use:
+    """What a guest has used of Facet from one moment on."""
+
+    def __init__(self, machine, name):
+        self.machine, self.name = machine, name
+        self.then = self.now()
+
+    def now(self):
+        stats = self.machine.stats()
+        guest = next(g for g in stats["guests"] if g["name"] == self.name)
+        return {
+            "engine": facet.figure(stats, "engine_ns", self.name) / 1000,
+            "exits": sum(guest["exits"].values()),
+            "bytes": facet.figure(stats, "stream_bytes", self.name),
+        }
+
+    def a_frame(self, frames):
+        """{what: of it a frame}; counts anew."""
+        now = self.now()
+        used = {what: (now[what] - self.then[what]) / max(frames, 1) for what in now}
+        self.then = now
+        return used
+
+
+def kmscube(machine, name, seconds):
+    """(frames, seconds) between its first and its last line."""
+    del seconds
+    expect(machine, name, r"ended with status", START_S + 60, since=0)
+    said = re.findall(
+        rf"guest {name}: Rendered (\d+) frames in (\S+) sec", machine.text(), re.MULTILINE
+    )
+    (first, start), (last, end) = said[0], said[-1]
+    return int(last) - int(first), float(end) - float(start)
+
+
+def run_frames(machine, names, scenes, seconds, used):
+    """{scene: frames a second, of all guests}; fills `used` for the first guest's frames."""
+    fps = {}
+    for name in names:
+        expect(machine, name, r"Rendered \d+ frames", START_S, since=0)
+    # From here on kmscube's frames count, and what they take.
+    use = Use(machine, names[0]) if used is not None else None
+    for name in names:
+        frames, time_s = kmscube(machine, name, seconds)
+        fps["kmscube"] = fps.get("kmscube", 0) + frames / time_s
+        if use and name == names[0]:
+            used["kmscube"] = use.a_frame(frames)
+    at = {name: 0 for name in names}
+    for scene in scenes:
+        for name in names:
+            line = rf"\[{re.escape(scene.split(':')[0])}\] .*FPS: (\d+) "
+            found = expect(machine, name, line, 3 * seconds + 120, since=at[name])
+            at[name] = found.end()
+            fps[scene] = fps.get(scene, 0) + int(found.group(1))
+            if use and name == names[0]:
+                used[scene] = use.a_frame(int(found.group(1)) * seconds)
+    return fps
+
+
+def frames(args):
+    """One round: {(kind, scene): frames a second} and what a frame of `one` used."""
+    scenes = args.scenes.split(",")
+    words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
+    limit_s = 2 * START_S + (len(scenes) + 1) * (3 * args.seconds + 60)
+    got, used = {}, {}
+
+    with direct(WORKLOADS, words, limit_s) as machine:
+        found = run_frames(machine, ["alpha"], scenes, args.seconds, None)
+        got.update({("direct", scene): fps for scene, fps in found.items()})
+    for kind, names in (("one", ["alpha"]), ("two", ["alpha", "beta"])):
+        with mediated([(name, WORKLOADS, words, {}) for name in names], limit_s) as machine:
+            found = run_frames(
+                machine, names, scenes, args.seconds, used if kind == "one" else None
+            )
+            got.update({(kind, scene): fps for scene, fps in found.items()})
+    return got, used
+
+
+def median_of(rounds, key):
+    return statistics.median(round_[key] for round_ in rounds)
+
+
+def measure_frames(args):
+    rounds, uses = [], []
+    for number in range(args.rounds):
+        got, used = frames(args)
+        rounds.append(got)
+        uses.append(used)
+        told = ", ".join(f"{kind} {scene} {fps:.0f}" for (kind, scene), fps in got.items())
+        print(f"# round {number + 1} of {args.rounds}, load {load()}: {told}", flush=True)
+    for scene in ["kmscube"] + args.scenes.split(","):
+        alone = median_of(rounds, ("direct", scene))
+        one, two = (median_of(rounds, (kind, scene)) for kind in ("one", "two"))
+        for kind, fps in (("direct", alone), ("one", one), ("two", two)):
+            yield f"{kind}.{scene}", fps, "fps", None
+        yield f"ratio.one.{scene}", one / alone if alone else None, "of_direct", RATIO
+        yield f"ratio.two.{scene}", two / one if one else None, "of_one", RATIO
+        for what, unit in (("engine", "us"), ("exits", "exits"), ("bytes", "bytes")):
+            value = statistics.median(used[scene][what] for used in uses)
+            yield f"{what}.{scene}", value, f"{unit}_a_frame", None
+
+
+# ---- latency ----
+
+LATENCY = r"latency of \d+ jobs: p50 (\d+) us, p99 (\d+) us"
+
+
+def latencies(machine, since):
+    """The second group of jobs after `since`: the first may have begun before."""
+    expect(machine, "alpha", LATENCY, START_S, since=since)
+    return tuple(int(us) for us in expect(machine, "alpha", LATENCY, 60).groups())
+
+
+def latency(args):
+    del args
+    got = {}
+    with direct("latency", LIGHT, 2 * START_S) as machine:
+        got["direct"] = latencies(machine, 0)
+    guests = [("alpha", "latency", LIGHT, {}), ("beta", "load", HEAVY, {"autostart": "no"})]
+    with mediated(guests, 4 * START_S) as machine:
+        got["alone"] = latencies(machine, 0)
+        machine.command("start beta")
+        expect(machine, "beta", r"load frame \d+", START_S, since=0)
+        got["beside"] = latencies(machine, machine.mark())
+    return got
+
+
+def measure_latency(args):
+    rounds = []
+    for number in range(args.rounds):
+        rounds.append(latency(args))
+        print(f"# round {number + 1} of {args.rounds}, load {load()}: {rounds[-1]}", flush=True)
+    for kind in rounds[0]:
+        for place, what in enumerate(("p50", "p99")):
+            value = statistics.median(round_[kind][place] for round_ in rounds)
+            yield f"latency.{kind}.{what}", value, "us", None
+
+
+# ---- all ----
+
+
+def load():
+    return " ".join(f"{value:.1f}" for value in os.getloadavg())
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("what", nargs="*", choices=["frames", "latency", []])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=10, help="of each scene")
+    parser.add_argument("--scenes", default=SCENES, help="of glmark2")
+    return parser.parse_args()
+
+
+def main():
+    if not benches.current().renders:
+        sys.exit("bench3d: BENCH is a machine whose GPU does not render")
+    args = parse()
+    missed = []
+    for what, measure in (("frames", measure_frames), ("latency", measure_latency)):
+        if args.what and what not in args.what:
+            continue
+        for name, value, unit, least in measure(args):
+            shown = "-" if value is None else f"{value:.2f}"
+            print(f"virgl {name} {shown} {unit} {least or '-'}", flush=True)
+            if value is None or (least is not None and value < least):
+                missed.append(name)
+    if missed:
+        print(f"bench3d: bound missed or figure missing: {', '.join(missed)}", file=sys.stderr)
+    sys.exit(bool(missed))
+
+
+main()
