@@ -33,6 +33,11 @@ ANSWER_S = 20
 # None of these lines can be followed by what a test waits for.
 HOPELESS = re.compile(r"^facet: (panic|fatal|fault in the hypervisor)\b.*", re.MULTILINE)
 
+# How Facet takes its prompt away to print a line above it. What stood there was not entered, so
+# the line gets a mark at its end: a command's echo is a line without one.
+ERASE = "\r\x1b[K"
+ERASED = "\x1f"
+
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|[\x07\x0f]")
 
 
@@ -98,7 +103,10 @@ class Machine:
                 whole = len(pending)
                 if cut >= 0 and not ESCAPES.match(pending, cut):
                     whole = cut
-                text = ESCAPES.sub("", pending[:whole]).replace("\r", "\n")
+                if pending[:whole].endswith("\r"):
+                    whole -= 1  # what follows it says what it is
+                text = pending[:whole].replace(ERASE, ERASED + "\n")
+                text = ESCAPES.sub("", text).replace("\r", "\n")
                 text = re.sub(r"\n\n+", "\n", text)
                 # A line's two ends may come one by one.
                 if self.console.endswith("\n"):
@@ -106,7 +114,7 @@ class Machine:
                 pending = pending[whole:]
                 self.console += text
                 if self.echo:
-                    self.echo(text)
+                    self.echo(text.replace(ERASED, ""))
                 self.changed.notify_all()
 
     def tail(self, lines=25):
