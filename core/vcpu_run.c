@@ -182,7 +182,7 @@ static void deliver_events(struct vcpu *vcpu)
 		return;
 	if (!virt->can_inject(&vcpu->arch)) {
 		if (!vcpu->arch.apic_delivers)
-			virt->request_irq_window(&vcpu->arch);
+			virt->offer_interrupt(&vcpu->arch, (u8)vector);
 		return;
 	}
 	vcpu->halted = false;
@@ -207,6 +207,9 @@ static void enter(struct vcpu *vcpu)
 	}
 	virt->run(&vcpu->arch, &exit);
 	__atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
+	if (vcpu->arch.taken)
+		vcpu->vm->ops->accept_interrupt(vcpu, vcpu->arch.taken);
+	vcpu->arch.taken = 0;
 	vcpu->exits[exit.kind]++;
 	handlers[exit.kind](vcpu, &exit);
 }

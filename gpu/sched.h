@@ -27,7 +27,9 @@
 #define GPU_SCHED_WEIGHT_MAX 10000
 
 /* Jobs in flight: one runs, one waits in the device so that it never starves. */
+#ifndef GPU_SCHED_DEPTH
 #define GPU_SCHED_DEPTH	    2
+#endif
 #define GPU_SCHED_DEPTH_MAX 16
 
 /* A slice is from 0.5 to 100 ms. */

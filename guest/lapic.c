@@ -11,6 +11,9 @@
 #define SVR_ENABLE	BIT(8)
 #define DFR_FLAT	0xffffffffu
 #define ICR_PENDING	BIT(12)
+#define PV_EOI_ENABLE	BIT(0) /* of the MSR */
+#define PV_EOI_RESERVED BIT(1)
+#define PV_EOI_LENT	1u /* in the word */
 #define APIC_BASE_KNOWN (APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE)
 
 /* Writable bits of ICR and of the local vector table (SDM 3A 11.5.1, 11.6.1). */
@@ -138,6 +141,8 @@ static void reset_registers(struct lapic *apic)
 	s->esr = 0;
 	s->esr_pending = 0;
 	s->icr = 0;
+	s->pv_eoi_msr = 0;
+	apic->eoi_lent = false;
 	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
 		s->lvt[i] = LVT_MASKED;
 	lapic_timer_reset(apic);
@@ -208,17 +213,75 @@ static int requested_of_processor(struct lapic *apic)
 	return vector;
 }
 
+/* ---- end of interrupt by a bit in the guest's memory, without an exit ---- */
+
+bool lapic_write_pv_eoi(struct lapic *apic, u64 value)
+{
+	if (value & PV_EOI_RESERVED)
+		return false;
+	apic->eoi_lent = false;
+	apic->s.pv_eoi_msr = value;
+	return true;
+}
+
+static gpa_t pv_eoi_word(const struct lapic *apic)
+{
+	return GPA(apic->s.pv_eoi_msr & ~PV_EOI_ENABLE);
+}
+
+/*
+ * `vector` is the only one that is requested, and none is in service: when the guest ends it,
+ * nobody has to know at once. Until it is delivered there is nothing that the bit could end.
+ */
+static void lend_eoi(struct lapic *apic, u8 vector)
+{
+	const u32 lent = PV_EOI_LENT;
+
+	if (!(apic->s.pv_eoi_msr & PV_EOI_ENABLE) || lapic_in_service(apic) >= 0 ||
+	    (__atomic_load_n(&apic->s.tmr[vector / 64], __ATOMIC_RELAXED) & BIT(vector % 64)))
+		return;
+	for (u32 i = 0; i < 4; i++)
+		if (__atomic_load_n(&apic->s.irr[i], __ATOMIC_RELAXED) !=
+		    (i == vector / 64U ? BIT(vector % 64) : 0))
+			return;
+	apic->eoi_lent =
+		gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &lent, sizeof(lent)) == OK;
+}
+
+/* What the guest did with it; taken back where another interrupt waits for the EOI. */
+static void look_at_lent_eoi(struct lapic *apic)
+{
+	const struct gmem *mem = &apic->vcpu->vm->memory;
+	const u32 none = 0;
+	u32 word = PV_EOI_LENT;
+
+	if (gmem_read(mem, pv_eoi_word(apic), &word, sizeof(word)) || word & PV_EOI_LENT) {
+		if (lapic_highest(apic->s.irr) < 0 ||
+		    gmem_write(mem, pv_eoi_word(apic), &none, sizeof(none)))
+			return;
+	} else {
+		lapic_eoi(apic);
+	}
+	apic->eoi_lent = false;
+}
+
 int lapic_pending(struct lapic *apic)
 {
 	int vector;
 
+	if (apic->eoi_lent)
+		look_at_lent_eoi(apic);
 	if (__atomic_load_n(&apic->timer_fired, __ATOMIC_RELAXED))
 		lapic_timer_follow_up(apic);
 	vector = apic->vcpu->arch.apic_delivers ? requested_of_processor(apic)
 						: lapic_highest(apic->s.irr);
 	if (vector < 0 || !lapic_enabled(apic))
 		return -1;
-	return ((u32)vector & 0xf0) > (processor_priority(apic) & 0xf0) ? vector : -1;
+	if (((u32)vector & 0xf0) <= (processor_priority(apic) & 0xf0))
+		return -1;
+	if (!apic->vcpu->arch.apic_delivers)
+		lend_eoi(apic, (u8)vector);
+	return vector;
 }
 
 void lapic_accept(struct lapic *apic, u8 vector)
@@ -256,6 +319,8 @@ static bool read_register(struct lapic *apic, u32 reg, u32 *value)
 	struct lapic_state *s = &apic->s;
 	bool delivers = apic->vcpu->arch.apic_delivers;
 
+	if (apic->eoi_lent)
+		look_at_lent_eoi(apic);
 	*value = 0;
 	if (reg >= LAPIC_ISR && reg < LAPIC_ISR + 8)
 		*value = delivers ? *page_word(apic, reg) : bits_read(s->isr, reg - LAPIC_ISR);

@@ -28,6 +28,9 @@ struct vm;
  */
 #define LAPIC_MIN_PERIOD_NS 20000u
 
+/* End of interrupt by a bit in memory (Linux Documentation/virt/kvm/x86/msr.rst). */
+#define MSR_KVM_PV_EOI 0x4b564d04u
+
 #define APIC_BASE_BSP	 BIT(8)
 #define APIC_BASE_X2APIC BIT(10)
 #define APIC_BASE_ENABLE BIT(11)
@@ -106,6 +109,7 @@ struct lapic_state {
 	u32 timer_divide;
 	u64 timer_start_ns; /* when timer_initial was written; 0: stopped */
 	u64 tsc_deadline;   /* in the guest's TSC; 0: not armed */
+	u64 pv_eoi_msr;	    /* as written */
 };
 
 struct lapic {
@@ -115,6 +119,7 @@ struct lapic {
 	u64 eoi_exits[4];      /* what the processor knows of tmr; while it delivers itself */
 	u64 timer_deadline_ns; /* what the timer is armed for; 0: it is not */
 	bool timer_fired;      /* atomic; the vCPU's CPU follows up */
+	bool eoi_lent;	       /* the guest may end the present interrupt by its bit in memory */
 };
 
 /* ---- lapic.c: registers ---- */
@@ -142,6 +147,9 @@ int lapic_pending(struct lapic *apic);
 /* `vector`, which lapic_pending() gave, goes from IRR to ISR. */
 void lapic_accept(struct lapic *apic, u8 vector);
 void lapic_eoi(struct lapic *apic);
+
+/* MSR_KVM_PV_EOI; false: #GP. An address outside RAM is accepted and never used. */
+bool lapic_write_pv_eoi(struct lapic *apic, u64 value);
 
 /* Highest vectors in service and requested, -1: none. Any CPU; a snapshot. */
 int lapic_in_service(const struct lapic *apic);

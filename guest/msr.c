@@ -178,6 +178,9 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 	case MSR_APIC_BASE:
 		*value = own->lapic.s.base;
 		return true;
+	case MSR_KVM_PV_EOI:
+		*value = own->lapic.s.pv_eoi_msr;
+		return true;
 	case MSR_MTRR_DEFAULT:
 		*value = own->msrs.mtrr_default;
 		return true;
@@ -209,6 +212,8 @@ bool msr_write(struct vcpu *vcpu, u32 index, u64 value)
 		return write_tsc(vcpu, value);
 	case MSR_APIC_BASE:
 		return lapic_write_base(&own->lapic, value);
+	case MSR_KVM_PV_EOI:
+		return lapic_write_pv_eoi(&own->lapic, value);
 	case MSR_MTRR_DEFAULT:
 		return write_mtrr_default(&own->msrs, value);
 	case MSR_KVM_WALL_CLOCK:

@@ -179,7 +179,8 @@ struct arch_vcpu {
 	 * points it to where the processor keeps it, or else the local APIC does.
 	 */
 	u32 *tpr;
-	u32 *apic_page;	    /* of a local APIC, 1024 words; NULL: the back end has none */
+	u32 *apic_page; /* of a local APIC, 1024 words; NULL: the back end has none */
+	u8 taken; /* an offered interrupt that the guest has taken, not accepted yet; 0: none */
 	bool apic_delivers; /* the processor delivers interrupts from `apic_page` by itself */
 	u64 dr[4];	    /* debug addresses while another vCPU has the processor */
 	hpa_t fpu_frame;    /* XSAVE area */
@@ -232,8 +233,12 @@ struct virt_ops {
 	/* False: NMIs are blocked or an event is pending; try again at the next exit. */
 	bool (*inject_nmi)(struct arch_vcpu *vcpu);
 	void (*inject_exception)(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
-	/* Ask for VM_EXIT_IRQ_WINDOW as soon as an interrupt can be taken. */
-	void (*request_irq_window)(struct arch_vcpu *vcpu);
+	/*
+	 * The guest cannot take `vector` now. As soon as it can, either the processor
+	 * delivers it, and after that exit arch_vcpu.taken says so, or VM_EXIT_IRQ_WINDOW
+	 * comes. The offer ends with the next exit.
+	 */
+	void (*offer_interrupt)(struct arch_vcpu *vcpu, u8 vector);
 
 	/*
 	 * NULL where the processor has no virtual-interrupt delivery. The local APIC

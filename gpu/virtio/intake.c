@@ -127,11 +127,23 @@ void intake_enqueue(struct virtio_vgpu *v, struct virtio_gpu_job *job)
 	gpu_enqueue(v->vgpu, &job->base);
 }
 
+/*
+ * What the device does for a command it has done when it answers, but for streams: of those only
+ * a fence tells the end, and what they cost. Renderers look at fences late, so no other
+ * command has one that its guest did not ask for.
+ */
+static bool needs_fence(const struct virtio_vgpu *v)
+{
+	return v->header.type == VIRTIO_GPU_CMD_SUBMIT_3D ||
+	       (v->header.flags & VIRTIO_GPU_FLAG_FENCE);
+}
+
 void intake_fill(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 {
 	const struct audit_result *result = &v->result;
 
-	job->internal = job->unfenced = false;
+	job->internal = false;
+	job->base.early = job->unfenced = !needs_fence(v);
 	job->queue = queue;
 	job->head = v->chain.head;
 	job->effect = result->effect;

@@ -94,6 +94,15 @@ enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t s
 	return OK;
 }
 
+enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
+{
+	(void)mem;
+	if (gpa.raw > FAKE_RAM || size > FAKE_RAM - gpa.raw)
+		return ERR_FAULT;
+	memcpy(dst, fake_ram + gpa.raw, size);
+	return OK;
+}
+
 void guest_console_output(struct vm *vm, u8 byte)
 {
 	(void)vm;

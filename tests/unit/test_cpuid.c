@@ -126,7 +126,7 @@ static void hypervisor_leaves(void **state)
 	assert_int_equal(kvm.eax, 0x40000010);
 	assert_memory_equal(((u32[]){ kvm.ebx, kvm.ecx, kvm.edx }), "KVMKVMKVM\0\0\0", 12);
 	assert_int_equal(get(0x40000001, 0).eax,
-			 BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(7) | BIT(24));
+			 BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(6) | BIT(7) | BIT(24));
 	assert_int_equal(get(0x40000010, 0).eax, 2400000);
 	assert_int_equal(get(0x40000010, 0).ebx, 1000000);
 	assert_memory_equal(((u32[]){ facet.ebx, facet.ecx, facet.edx }), "FacetFacetFa", 12);

@@ -598,16 +598,32 @@ static void an_engine_that_stands_is_not_the_others_fault(void **state)
 
 	(void)state;
 	vgpu->scanout = GPU_SCANOUT_NONE; /* its clean-up has no fence */
-	create(A, 4, 8, 8);
-	create(B, 4, 8, 8);
+	start_posting(A);
+	start_posting(B);
+	post_create(A, 4);
+	send_posted(A);
+	post_create(B, 4);
+	send_posted(B);
 	fake_device.no_engine = true;
-	create(A, 5, 8, 8);
-	create(B, 5, 8, 8);
+	post_create(A, 5);
+	send_posted(A);
+	post_create(B, 5);
+	send_posted(B);
 	wait_for_reset();
 	assert_int_equal(fake_device.resets, 1);
 	expect_hung(A);
 	assert_int_equal(alive(B), 2);
 	expect_fine(B);
+}
+
+/* Renderers look at fences late: none is added to what the guest asked none for. */
+static void a_command_without_a_fence_waits_for_none(void **state)
+{
+	(void)state;
+	fake_device.no_engine = true;
+	create(A, 5, 8, 8);
+	assert_int_equal(alive(A), 1);
+	assert_int_equal(fake_vgpu(A)->outstanding, 0);
 }
 
 static void what_waited_is_sent_again_in_order(void **state)
@@ -857,6 +873,7 @@ int main(void)
 		RULE_3D(a_context_whose_end_was_lost_is_ended_again),
 		RULE(a_silent_device_is_reset_and_pictures_come_back),
 		RULE(an_engine_that_stands_is_not_the_others_fault),
+		RULE(a_command_without_a_fence_waits_for_none),
 		RULE(what_waited_is_sent_again_in_order),
 		RULE(a_backing_is_the_one_that_the_device_had),
 		RULE(a_guest_may_reset_its_device_meanwhile),

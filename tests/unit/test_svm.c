@@ -832,17 +832,48 @@ static void an_interrupt_needs_if_and_no_shadow(void **state)
 	assert_false(svm_ops.can_inject(&vcpu));
 }
 
-static void the_window_is_told_once(void **state)
+#define OFFERED_55 (SVM_V_INTR_MASKING | SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_VECTOR(0x55))
+
+static void an_offer_ends_with_the_exit(void **state)
 {
 	(void)state;
-	svm_ops.request_irq_window(&vcpu);
-	assert_true(vmcb->v_intr & SVM_V_IRQ);
-	assert_true(vmcb->intercept1 & SVM_I1_VINTR);
-	exits(SVM_EXIT_VINTR, 0, 0);
-	assert_int_equal(out.kind, VM_EXIT_IRQ_WINDOW);
+	svm_ops.offer_interrupt(&vcpu, 0x55);
+	assert_true(vmcb->v_intr == OFFERED_55);
+	exits(SVM_EXIT_INTR, 0, 0);
 	assert_false(vmcb->v_intr & SVM_V_IRQ);
-	assert_false(vmcb->intercept1 & SVM_I1_VINTR);
 	assert_true(vmcb->v_intr & SVM_V_INTR_MASKING);
+	assert_int_equal(vcpu.taken, 0);
+	assert_int_equal(vmcb->event_inj, 0);
+}
+
+static void an_offered_interrupt_that_was_taken_is_told_once(void **state)
+{
+	(void)state;
+	svm_ops.offer_interrupt(&vcpu, 0x55);
+	vmcb->v_intr &= ~SVM_V_IRQ; /* the processor does that */
+	exits(SVM_EXIT_CPUID, 0, 0);
+	assert_int_equal(vcpu.taken, 0x55);
+	vcpu.taken = 0;
+	exits(SVM_EXIT_CPUID, 0, 0);
+	assert_int_equal(vcpu.taken, 0);
+}
+
+static void an_offered_interrupt_cut_short_is_repeated_and_not_offered_again(void **state)
+{
+	(void)state;
+	svm_ops.offer_interrupt(&vcpu, 0x55);
+	vmcb->exit_int_info = SVM_EVENT_VALID | SVM_EVENT_INTR | 0x55;
+	exits(SVM_EXIT_NPF, 0, 0x100000000);
+	assert_int_equal(vcpu.taken, 0x55);
+	assert_false(vmcb->v_intr & SVM_V_IRQ);
+	assert_int_equal(vmcb->event_inj, SVM_EVENT_VALID | SVM_EVENT_INTR | 0x55);
+	/* Another event that was cut short says nothing of the offer. */
+	vcpu.taken = 0;
+	svm_ops.offer_interrupt(&vcpu, 0x55);
+	vmcb->exit_int_info = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | X86_PF;
+	exits(SVM_EXIT_INTR, 0, 0);
+	assert_int_equal(vcpu.taken, 0);
+	vmcb->exit_int_info = 0;
 }
 
 static void an_nmi_blocks_others_until_iret(void **state)
@@ -995,7 +1026,9 @@ int main(void)
 		TEST(a_string_faults_before_the_port_is_touched),
 		TEST(an_event_that_was_cut_short_is_delivered_again),
 		TEST(an_interrupt_needs_if_and_no_shadow),
-		TEST(the_window_is_told_once),
+		TEST(an_offer_ends_with_the_exit),
+		TEST(an_offered_interrupt_that_was_taken_is_told_once),
+		TEST(an_offered_interrupt_cut_short_is_repeated_and_not_offered_again),
 		TEST(an_nmi_blocks_others_until_iret),
 		TEST(intercepted_exceptions_go_back),
 		TEST(a_reset_vcpu_is_as_after_init),

@@ -33,8 +33,8 @@ static u32 exit_count, entries;
 static u64 completed[16];
 static u32 completions;
 static u64 further_values; /* accesses that an instruction still has, as complete() tells */
-static u32 resets, inits, startups, nmis, injected, windows, exceptions;
-static u8 startup_vector, injected_vector, exception_vector;
+static u32 resets, inits, startups, nmis, injected, offers, exceptions;
+static u8 startup_vector, injected_vector, offered_vector, exception_vector;
 static bool can_inject, can_nmi;
 static int pending;
 static enum vm_end ended;
@@ -133,10 +133,11 @@ static void fake_exception(struct arch_vcpu *arch, u8 vector, bool has_code, u32
 	assert_int_equal(code, 0);
 }
 
-static void fake_window(struct arch_vcpu *arch)
+static void fake_offer(struct arch_vcpu *arch, u8 vector)
 {
 	(void)arch;
-	windows++;
+	offers++;
+	offered_vector = vector;
 }
 
 static void fake_startup(struct arch_vcpu *arch, u8 vector)
@@ -157,7 +158,7 @@ static const struct virt_ops fake_virt = {
 	.inject_interrupt = fake_inject,
 	.inject_nmi = fake_nmi,
 	.inject_exception = fake_exception,
-	.request_irq_window = fake_window,
+	.offer_interrupt = fake_offer,
 	.startup = fake_startup,
 };
 const struct virt_ops *virt = &fake_virt;
@@ -241,7 +242,7 @@ static int start(void **state)
 	fake_cpus[0].slice_end_ns = 1;
 	exit_count = entries = completions = 0;
 	further_values = 0;
-	resets = inits = startups = nmis = injected = windows = exceptions = 0;
+	resets = inits = startups = nmis = injected = offers = exceptions = 0;
 	can_inject = can_nmi = true;
 	pending = -1;
 	ended = VM_END_NONE;
@@ -497,15 +498,28 @@ static void an_interrupt_is_injected_and_accepted(void **state)
 	assert_int_equal(pending, -1);
 }
 
-static void one_that_cannot_be_taken_waits_for_the_window(void **state)
+static void one_that_cannot_be_taken_is_offered(void **state)
 {
 	(void)state;
 	pending = 0x51;
 	can_inject = false;
 	vcpu_run(&vcpu);
 	assert_int_equal(injected, 0);
-	assert_int_equal(windows, 1);
+	assert_int_equal(offers, 1);
+	assert_int_equal(offered_vector, 0x51);
 	assert_int_equal(pending, 0x51);
+}
+
+static void what_the_processor_delivered_is_accepted_once(void **state)
+{
+	(void)state;
+	pending = 0x51;
+	can_inject = false;
+	vcpu.arch.taken = 0x51;
+	vcpu_run(&vcpu);
+	assert_int_equal(pending, -1);
+	assert_int_equal(vcpu.arch.taken, 0);
+	assert_int_equal(injected, 0);
 }
 
 static void an_nmi_waits_until_it_can_be_taken(void **state)
@@ -670,7 +684,8 @@ int main(void)
 		cmocka_unit_test_setup(a_kick_ends_a_halt_before_and_after_it, start),
 		cmocka_unit_test_setup(work_does_not_end_a_halt, start),
 		cmocka_unit_test_setup(an_interrupt_is_injected_and_accepted, start),
-		cmocka_unit_test_setup(one_that_cannot_be_taken_waits_for_the_window, start),
+		cmocka_unit_test_setup(one_that_cannot_be_taken_is_offered, start),
+		cmocka_unit_test_setup(what_the_processor_delivered_is_accepted_once, start),
 		cmocka_unit_test_setup(an_nmi_waits_until_it_can_be_taken, start),
 		cmocka_unit_test_setup(init_resets_and_waits_for_a_start_up, start),
 		cmocka_unit_test_setup(a_start_up_that_nobody_waits_for_is_ignored, start),

@@ -186,11 +186,28 @@ static void keep_event(struct vmcb *vmcb)
 		vmcb->event_inj = 0;
 }
 
+/*
+ * An interrupt that was offered has been taken, or it is withdrawn. Where its delivery was cut
+ * short it counts as taken, since keep_event() goes on with it; QEMU leaves V_IRQ set then.
+ */
+static void end_offer(struct svm_vcpu *svm, struct arch_vcpu *vcpu)
+{
+	struct vmcb *vmcb = svm->vmcb;
+	u64 cut_short = SVM_EVENT_VALID | SVM_EVENT_INTR | svm->offered;
+
+	if (!(vmcb->v_intr & SVM_V_IRQ) || (vmcb->exit_int_info & 0x800007ff) == cut_short)
+		vcpu->taken = svm->offered;
+	svm->offered = 0;
+	vmcb->v_intr &= ~SVM_V_IRQ;
+}
+
 void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	u32 code = (u32)vmcb->exit_code;
 
+	if (svm_of(vcpu)->offered)
+		end_offer(svm_of(vcpu), vcpu);
 	keep_event(vmcb);
 	exit->kind = VM_EXIT_INTERRUPT;
 	switch (code) {
@@ -213,11 +230,6 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case SVM_EXIT_HLT:
 		exit_hlt(vcpu, exit);
-		break;
-	case SVM_EXIT_VINTR:
-		vmcb->v_intr &= ~SVM_V_IRQ;
-		vmcb->intercept1 &= (u32)~SVM_I1_VINTR;
-		exit->kind = VM_EXIT_IRQ_WINDOW;
 		break;
 	case SVM_EXIT_VMMCALL:
 		hypercall_exit(vcpu, exit);

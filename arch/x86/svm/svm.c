@@ -123,6 +123,7 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	struct vmcb *vmcb = svm->vmcb;
 
 	memset(vmcb, 0, sizeof(*vmcb));
+	svm->offered = vcpu->taken = 0;
 	set_intercepts(vmcb);
 	vmcb->nested_control = 1;
 	vmcb->nested_cr3 = vcpu->nested_root.raw;
@@ -317,12 +318,12 @@ void svm_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 
 	vmcb_of(vcpu)->event_inj = event;
 }
 
-static void svm_request_irq_window(struct arch_vcpu *vcpu)
+/* The processor delivers it as soon as the guest can take it (APM 2, 15.21.4). */
+static void svm_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 {
-	struct vmcb *vmcb = vmcb_of(vcpu);
-
-	vmcb->v_intr |= SVM_V_IRQ | SVM_V_IGNORE_TPR;
-	vmcb->intercept1 |= SVM_I1_VINTR;
+	svm_of(vcpu)->offered = vector;
+	vmcb_of(vcpu)->v_intr =
+		SVM_V_INTR_MASKING | SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_VECTOR(vector);
 }
 
 /* The VMCB field that holds an MSR, or NULL. */
@@ -422,7 +423,7 @@ const struct virt_ops svm_ops = {
 	.inject_interrupt = svm_inject_interrupt,
 	.inject_nmi = svm_inject_nmi,
 	.inject_exception = svm_inject_exception,
-	.request_irq_window = svm_request_irq_window,
+	.offer_interrupt = svm_offer_interrupt,
 	.startup = svm_startup,
 	.read_msr = svm_read_msr,
 	.write_msr = svm_write_msr,

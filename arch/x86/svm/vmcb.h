@@ -84,7 +84,6 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "VMCB");
 #define SVM_I1_NMI	BIT(1)
 #define SVM_I1_SMI	BIT(2)
 #define SVM_I1_INIT	BIT(3)
-#define SVM_I1_VINTR	BIT(4)
 #define SVM_I1_RDPMC	BIT(15)
 #define SVM_I1_CPUID	BIT(18)
 #define SVM_I1_IRET	BIT(20)
@@ -118,7 +117,6 @@ enum svm_exit_code {
 	SVM_EXIT_NMI = 0x061,
 	SVM_EXIT_SMI = 0x062,
 	SVM_EXIT_INIT = 0x063,
-	SVM_EXIT_VINTR = 0x064,
 	SVM_EXIT_RDPMC = 0x06f,
 	SVM_EXIT_CPUID = 0x072,
 	SVM_EXIT_IRET = 0x074,
@@ -136,9 +134,10 @@ enum svm_exit_code {
 };
 
 /* v_intr */
-#define SVM_V_IRQ	   BIT(8)
-#define SVM_V_IGNORE_TPR   BIT(20)
-#define SVM_V_INTR_MASKING BIT(24)
+#define SVM_V_IRQ	     BIT(8)
+#define SVM_V_IGNORE_TPR     BIT(20)
+#define SVM_V_INTR_MASKING   BIT(24)
+#define SVM_V_INTR_VECTOR(v) ((u64)(v) << 32)
 
 /* event_inj and exit_int_info */
 #define SVM_EVENT_VALID	     BIT(31)

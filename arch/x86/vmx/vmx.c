@@ -110,8 +110,9 @@ void vmx_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 
 	vmcs_clear_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS);
 }
 
-static void vmx_request_irq_window(struct arch_vcpu *vcpu)
+static void vmx_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 {
+	(void)vector; /* a window has none */
 	(void)vcpu;
 	vmcs_set_bits(VMCS_PRIMARY_CONTROLS, PRIMARY_IRQ_WINDOW);
 }
@@ -245,7 +246,7 @@ const struct virt_ops vmx_ops = {
 	.inject_interrupt = vmx_inject_interrupt,
 	.inject_nmi = vmx_inject_nmi,
 	.inject_exception = vmx_inject_exception,
-	.request_irq_window = vmx_request_irq_window,
+	.offer_interrupt = vmx_offer_interrupt,
 	.startup = vmx_startup,
 	.read_msr = vmx_read_msr,
 	.write_msr = vmx_write_msr,
