@@ -299,10 +299,18 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_TESTS))
 MODEL_PROGRAMS := $(patsubst tests/model/%.c,$(BUILD)/model/%,$(MODEL_TESTS))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 
+# What Mesa was recorded to say, as seeds in the form that the fuzzer takes.
+FUZZ_SEEDS := $(BUILD)/fuzz/seeds/virgl
+$(FUZZ_SEEDS): $(BUILD)/model/virgl_recorded $(wildcard $(GUEST3D_STREAMS)/*)
+	$(call say,SEEDS,$@)
+	$(Q)rm -rf $@
+	$(Q)mkdir -p $@
+	$(Q)FACET_CORPUS=$@ $<
+
 .PHONY: unit-programs model-programs fuzz-programs
 unit-programs: $(UNIT_PROGRAMS)
 model-programs: $(MODEL_PROGRAMS)
-fuzz-programs: $(FUZZ_PROGRAMS)
+fuzz-programs: $(FUZZ_PROGRAMS) $(FUZZ_SEEDS)
 
 RUNTESTS := $(PYTHON) tools/runtests.py --results $(BUILD)/results --jobs $(JOBS)
 
