@@ -167,6 +167,9 @@ $(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
 
 # ---- guest software and the disk image ----------------------------------------------
 
+# $(call field,FILE,NAME): what a program of a guest's or a test says after `// NAME:`
+field = $(shell sed -n '1,40s@^// *$(2): *@@p' $(1))
+
 GUEST := $(BUILD)/guest
 GUEST_CONF := tests/guest/facet.conf
 
@@ -192,12 +195,17 @@ $(GUEST)/guest.cpio.gz: tools/initramfs.sh tests/guest/init $(GUEST)/drawer $(GU
 GUEST3D_PROGRAMS := $(GUEST)/render3d $(GUEST)/medley3d $(GUEST)/mutate3d
 GUEST3D_LIBRARIES := $(GUEST)/shim3d.so $(GUEST)/record3d.so
 GUEST3D_STREAMS := tests/guest/streams
-CFLAGS_GUEST3D := -std=gnu17 -O2 -Wall -Wextra -Werror -isystem /usr/include/libdrm
+CFLAGS_GUEST3D := -std=gnu17 -O2 -Wall -Wextra -Werror -I. -isystem /usr/include/libdrm
 
-$(GUEST3D_PROGRAMS): $(GUEST)/%: tests/guest/%.c Makefile | setup-3d
-	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_GUEST3D) -Wl,--as-needed -o $@ $< -lEGL -lGLESv2 -lgbm -ldrm -lm
+# What it is linked with besides its own file, a program says as a test does (SOURCES).
+define guest3d_program
+$(1): $(2) $(call field,$(2),SOURCES) $(wildcard tests/guest/*3d.h) Makefile | setup-3d
+	$$(call say,CC,$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS_GUEST3D) -Wl,--as-needed -o $$@ $$(filter %.c,$$^) \
+		-lEGL -lGLESv2 -lgbm -ldrm -lm
+endef
+$(foreach p,$(GUEST3D_PROGRAMS),$(eval $(call guest3d_program,$(p),tests/guest/$(notdir $(p)).c)))
 
 $(GUEST3D_LIBRARIES): $(GUEST)/%.so: tests/guest/%.c Makefile | setup-3d
 	$(call say,CC,$<)
@@ -264,9 +272,6 @@ UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
 MODEL_TESTS := $(sort $(wildcard tests/model/*.c))
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
-# $(call field,FILE,NAME): what a test says after `// NAME:`
-field = $(shell sed -n '1,40s@^// *$(2): *@@p' $(1))
-
 # $(1) kind, $(2) compiler, $(3) flags
 define host_object
 $(BUILD)/$(1)/obj/%.c.o: %.c Makefile | setup-check
@@ -299,10 +304,18 @@ UNIT_PROGRAMS := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(UNIT_TESTS))
 MODEL_PROGRAMS := $(patsubst tests/model/%.c,$(BUILD)/model/%,$(MODEL_TESTS))
 FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(FUZZERS))
 
+# What Mesa was recorded to say, as seeds in the form that the fuzzer takes.
+FUZZ_SEEDS := $(BUILD)/fuzz/seeds/virgl
+$(FUZZ_SEEDS): $(BUILD)/model/virgl_recorded $(wildcard $(GUEST3D_STREAMS)/*)
+	$(call say,SEEDS,$@)
+	$(Q)rm -rf $@
+	$(Q)mkdir -p $@
+	$(Q)FACET_CORPUS=$@ $<
+
 .PHONY: unit-programs model-programs fuzz-programs
 unit-programs: $(UNIT_PROGRAMS)
 model-programs: $(MODEL_PROGRAMS)
-fuzz-programs: $(FUZZ_PROGRAMS)
+fuzz-programs: $(FUZZ_PROGRAMS) $(FUZZ_SEEDS)
 
 RUNTESTS := $(PYTHON) tools/runtests.py --results $(BUILD)/results --jobs $(JOBS)
 

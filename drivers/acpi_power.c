@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Switching off and resetting the machine by the registers that the FADT names. */
 #include "arch/x86/io.h"
+#include "arch/x86/spinlock.h"
+#include "core/timer.h"
 #include "drivers/acpi.h"
 
 /* PM1 control register, ACPI 4.8.3.2.1. */
@@ -14,11 +16,18 @@
 #define KEYBOARD_COMMAND   0x64
 #define KEYBOARD_RESET	   0xfe
 
-/* Reads of the unused port 80h take about a microsecond each on the LPC bus. */
-static void wait_about_us(u32 us)
+/* An emulator ends between two of the commands that it executes for a GPU. */
+#define OFF_MS	     2000
+#define RESET_MS     100
+#define ACPI_MODE_MS 100
+
+/* By the clock, and without ports: an emulator's take no time, and the lock that it ends with. */
+static void wait_ms(u32 ms)
 {
-	for (u32 i = 0; i < us; i++)
-		(void)inb(0x80);
+	u64 end = now_ns() + ms * 1000000ULL;
+
+	while (now_ns() < end)
+		cpu_relax();
 }
 
 /* Firmware without SMI_CMD is in ACPI mode from the start. */
@@ -27,10 +36,10 @@ static void enter_acpi_mode(const struct acpi_power *power)
 	if (!power->smi_command || !power->acpi_enable || (inw(power->pm1a_control) & PM1_SCI_EN))
 		return;
 	outb(power->smi_command, power->acpi_enable);
-	for (u32 tries = 0; tries < 1000; tries++) {
+	for (u32 tries = 0; tries < ACPI_MODE_MS; tries++) {
 		if (inw(power->pm1a_control) & PM1_SCI_EN)
 			return;
-		wait_about_us(100);
+		wait_ms(1);
 	}
 }
 
@@ -52,7 +61,7 @@ void acpi_power_off(const struct acpi_power *power)
 	enter_acpi_mode(power);
 	sleep_by(power->pm1a_control, power->s5_type_a);
 	sleep_by(power->pm1b_control, power->s5_type_b);
-	wait_about_us(100000);
+	wait_ms(OFF_MS);
 }
 
 void acpi_reset(const struct acpi_power *power)
@@ -60,11 +69,11 @@ void acpi_reset(const struct acpi_power *power)
 	/* Registers in memory or configuration space are rare: the next ways serve there. */
 	if (power->reset_space == 1) {
 		outb((u16)power->reset_address, power->reset_value);
-		wait_about_us(100000);
+		wait_ms(RESET_MS);
 	}
 	outb(RESET_CONTROL_PORT, 0x02);
 	outb(RESET_CONTROL_PORT, 0x06);
-	wait_about_us(100000);
+	wait_ms(RESET_MS);
 	outb(KEYBOARD_COMMAND, KEYBOARD_RESET);
-	wait_about_us(100000);
+	wait_ms(RESET_MS);
 }

@@ -5,7 +5,8 @@
 runtests.py --results DIR [--jobs N] [--seconds S] unit|model|fuzz PROGRAM...
 
 `unit` programs are cmocka's and report each test; a `model` program is one test, and
-so is a fuzzer, which runs for S seconds from its seeds in tests/fuzz/corpus/SUBJECT.
+so is a fuzzer, which runs for S seconds from its seeds: those in tests/fuzz/corpus/SUBJECT
+and those that the build made in seeds/SUBJECT beside the program.
 A program that was not built counts as one failure. What a failing one printed is shown.
 """
 
@@ -28,7 +29,13 @@ def command(kind, program, seconds):
     subject = os.path.basename(program).removeprefix("fuzz_")
     found = os.path.join(os.path.dirname(program), "found", subject)
     os.makedirs(found, exist_ok=True)
-    seeds = os.path.join("tests/fuzz/corpus", subject)
+    seeds = [
+        os.path.join("tests/fuzz/corpus", subject),
+        os.path.join(os.path.dirname(program), "seeds", subject),
+    ]
+    # libFuzzer writes what it finds into the first folder: never into the seeds.
+    grown = os.path.join(os.path.dirname(program), "corpus", os.path.basename(program))
+    os.makedirs(grown, exist_ok=True)
     return [
         program,
         f"-max_total_time={seconds}",
@@ -36,7 +43,8 @@ def command(kind, program, seconds):
         "-verbosity=1",
         "-timeout=20",
         f"-artifact_prefix={found}/",
-    ] + ([seeds] if os.path.isdir(seeds) else [])
+        grown,
+    ] + [folder for folder in seeds if os.path.isdir(folder)]
 
 
 def run(kind, program, seconds):
@@ -45,14 +53,8 @@ def run(kind, program, seconds):
         return 0, 1, 0, 0.0, f"{program} was not built\n", ""
     start = time.monotonic()
     try:
-        argv = command(kind, program, seconds)
-        if kind == "fuzz" and len(argv) == 7:
-            # libFuzzer writes what it finds into the first folder: never into the seeds.
-            grown = os.path.join(os.path.dirname(program), "corpus", os.path.basename(program))
-            os.makedirs(grown, exist_ok=True)
-            argv.insert(-1, grown)
         done = subprocess.run(
-            argv,
+            command(kind, program, seconds),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             timeout=LIMIT_S + seconds,

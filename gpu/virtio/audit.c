@@ -428,12 +428,13 @@ void audit_control(struct audit *audit, const void *bytes, u32 length, u64 total
 		if (!is_offered(audit, in.hdr.type))
 			audit_refuse(result, VIRTIO_GPU_RESP_ERR_UNSPEC,
 				     "command that is not offered");
+		else if (in.hdr.type == VIRTIO_GPU_CMD_SUBMIT_3D)
+			dispatch(audit, &in, total, result); /* a wrong length fails its context */
 		else if (length < length_of(in.hdr.type))
 			audit_refuse(result, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				     "command cut short");
 		else if (total > length_of(in.hdr.type) && length_of(in.hdr.type) &&
-			 in.hdr.type != VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING &&
-			 in.hdr.type != VIRTIO_GPU_CMD_SUBMIT_3D)
+			 in.hdr.type != VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING)
 			audit_refuse(result, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				     "command too long");
 		else

@@ -20,6 +20,7 @@ enum audit_verdict {
 	AUDIT_SUBMIT,  /* `command` goes to the device */
 	AUDIT_BACKING, /* first copy `entry_count` entries behind the command, then submit */
 	AUDIT_STREAM,  /* first copy and audit the `stream_bytes` behind it (virgl.h) */
+	AUDIT_FAIL,    /* answer with `answer`, and the context has failed */
 	AUDIT_BURY,    /* answer now; `resource` goes when no context has it bound any more */
 };
 

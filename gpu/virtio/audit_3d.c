@@ -319,6 +319,7 @@ bool audit_3d_flat_fits(const struct resource *resource,
 
 /* ---- streams ---- */
 
+/* Part of its length may be missing, which reads as zeros: then `total` is too short for any. */
 static void submit_3d(struct audit *audit, const union virtio_gpu_command *in, u64 total,
 		      struct audit_result *result)
 {
@@ -332,18 +333,18 @@ static void submit_3d(struct audit *audit, const union virtio_gpu_command *in, u
 			     "the context has failed");
 		return;
 	}
-	if (size % sizeof(u32) || size > STREAM_BYTES_MAX) {
-		audit_refuse(result, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "length of the command stream");
-		return;
-	}
 	if (total != sizeof(in->submit_3d) + (u64)size) {
 		audit_refuse(result, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "a command stream not as long as announced");
-		return;
+			     "not as long as announced");
+		result->verdict = AUDIT_FAIL;
+	} else if (size % sizeof(u32) || size > STREAM_BYTES_MAX) {
+		audit_refuse(result, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "no whole dwords, or too many");
+		result->verdict = AUDIT_FAIL;
+	} else {
+		result->verdict = AUDIT_STREAM;
+		result->stream_bytes = size;
 	}
-	result->verdict = AUDIT_STREAM;
-	result->stream_bytes = size;
 }
 
 u32 audit_make_submit(const struct audit_contexts *contexts, u32 slot, u32 bytes,

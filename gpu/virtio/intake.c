@@ -245,6 +245,9 @@ static bool act(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 		break;
 	case AUDIT_STREAM:
 		return stream_begin(v);
+	case AUDIT_FAIL:
+		stream_refuse(v);
+		break;
 	}
 	return !v->broken;
 }

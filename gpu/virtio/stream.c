@@ -113,6 +113,27 @@ static bool copy_step(struct virtio_vgpu *v)
 	return true;
 }
 
+/* The context takes no more; the answer waits its turn. */
+static void fail_context(struct virtio_vgpu *v)
+{
+	struct vgpu_3d *three = v->three;
+
+	virgl_context_fail(&three->contexts.objects, v->result.context);
+	three->counters.refused++;
+	v->result.verdict = AUDIT_ANSWER;
+	v->result.answer = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
+	v->result.why = NULL; /* its line says more than that of other commands */
+	v->stage = INTAKE_ANSWER;
+}
+
+void stream_refuse(struct virtio_vgpu *v)
+{
+	if (log_allowed(&v->three->limit, REFUSED_LINES))
+		log_warn("guest %s: virgl stream refused: %s; its context has failed",
+			 v->vgpu->vm->name, v->result.why);
+	fail_context(v);
+}
+
 static void report(struct virtio_vgpu *v)
 {
 	struct vgpu_3d *three = v->three;
@@ -127,16 +148,10 @@ static void report(struct virtio_vgpu *v)
 
 static void refuse(struct virtio_vgpu *v)
 {
-	struct vgpu_3d *three = v->three;
-
-	virgl_context_fail(&three->contexts.objects, v->result.context);
-	three->counters.refused++;
 	v->audit.counters.refused++;
 	report(v);
 	stream_cancel(v);
-	v->result.verdict = AUDIT_ANSWER;
-	v->result.answer = VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER;
-	v->stage = INTAKE_ANSWER;
+	fail_context(v);
 }
 
 static void count(struct stream_counters *counters, const struct virgl_audit *audit)

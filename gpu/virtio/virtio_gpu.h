@@ -222,6 +222,8 @@ must_check enum err stream_create(struct virtio_vgpu *v);
 void stream_destroy(struct virtio_vgpu *v);
 /* Begin with the stream of the command in hand; false: no room now, the request was put back. */
 bool stream_begin(struct virtio_vgpu *v);
+/* The one of the command in hand, of a wrong length, is refused: its context has failed. */
+void stream_refuse(struct virtio_vgpu *v);
 /* A step of INTAKE_COPY to INTAKE_PIECES; true: there may be more to do. */
 bool stream_step(struct virtio_vgpu *v);
 /* Give up the one in hand. */

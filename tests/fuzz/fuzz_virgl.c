@@ -5,10 +5,8 @@
  * ignored. The guest has the 16 resources of tests/unit/virgl_world.h, numbers
  * 1 to 16, and a new context with sub-context 0.
  *
- * To make a seed from recorded streams: join the streams of one context, from
- * its first (the joint of two streams is a good stream), replace each resource
- * by the one of virgl_world.h of the same kind, and cut at a command where it
- * gets long. Seeds called generated-... are from
+ * Seeds called recorded-... are what Mesa said in a guest: tests/model/virgl_recorded.c makes them
+ * of tests/guest/streams when the fuzzer is built. Those called generated-... are from
  *
  *     FACET_CORPUS=tests/fuzz/corpus/virgl build/model/virgl_streams
  */

@@ -8,7 +8,7 @@
  *
  * Prints the CRC-32 of what each step left; the same in each round and on each run.
  */
-
+// SOURCES: tests/guest/gl3d.c tests/guest/say3d.c
 #include <EGL/egl.h>
 #include <EGL/eglext.h>
 #include <GLES3/gl32.h>
@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/guest/gl3d.h"
+#include "tests/guest/say3d.h"
+
 /* <GLES2/gl2ext.h> declares them, but a program that includes it must not use those of 3.2. */
 #define GL_QUERY_WAIT_NV 0x8e13
 typedef void (*begin_condition_fn)(GLuint query, GLenum mode);
@@ -27,19 +30,15 @@ typedef void (*end_condition_fn)(void);
 typedef void (*clear_texture_fn)(GLuint texture, GLint level, GLenum format, GLenum type,
 				 const void *data);
 
+const char program_name[] = "medley3d";
+
 #define SIZE	 64
 #define POINTS	 16
 #define NUMBERS	 256 /* of a compute shader's buffer */
 #define VERSION	 "#version 320 es\nprecision highp float;\nprecision highp int;\n"
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static void fail(const char *what)
-{
-	printf("medley3d: %s failed (GL %x, EGL %x)\n", what, glGetError(), eglGetError());
-	exit(1);
-}
-
-static void open_gl(void)
+static void open_surfaceless(void)
 {
 	const EGLint version[] = { EGL_CONTEXT_MAJOR_VERSION, 3, EGL_CONTEXT_MINOR_VERSION, 2,
 				   EGL_NONE };
@@ -47,24 +46,11 @@ static void open_gl(void)
 	EGLContext context;
 
 	if (!eglInitialize(display, NULL, NULL))
-		fail("eglInitialize");
+		fail_gl("eglInitialize");
 	eglBindAPI(EGL_OPENGL_ES_API);
 	context = eglCreateContext(display, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, version);
 	if (!eglMakeCurrent(display, EGL_NO_SURFACE, EGL_NO_SURFACE, context))
-		fail("eglMakeCurrent");
-}
-
-static uint32_t crc32(const void *data, size_t size)
-{
-	const uint8_t *bytes = data;
-	uint32_t crc = 0xffffffffu;
-
-	for (size_t i = 0; i < size; i++) {
-		crc ^= bytes[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? (crc >> 1) ^ 0xedb88320u : crc >> 1;
-	}
-	return ~crc;
+		fail_gl("eglMakeCurrent");
 }
 
 struct shader {
@@ -73,7 +59,7 @@ struct shader {
 };
 
 /* `captured`: what transform feedback takes, or NULL. */
-static GLuint make_program(const struct shader *shaders, size_t count, const char *captured)
+static GLuint link_program(const struct shader *shaders, size_t count, const char *captured)
 {
 	GLuint program = glCreateProgram();
 	char log[512];
@@ -88,8 +74,8 @@ static GLuint make_program(const struct shader *shaders, size_t count, const cha
 		glGetShaderiv(shader, GL_COMPILE_STATUS, &done);
 		if (!done) {
 			glGetShaderInfoLog(shader, sizeof(log), NULL, log);
-			printf("medley3d: %s\n", log);
-			fail("glCompileShader");
+			printf("%s: %s\n", program_name, log);
+			fail_gl("glCompileShader");
 		}
 		glAttachShader(program, shader);
 		glDeleteShader(shader);
@@ -100,14 +86,14 @@ static GLuint make_program(const struct shader *shaders, size_t count, const cha
 	glGetProgramiv(program, GL_LINK_STATUS, &done);
 	if (!done) {
 		glGetProgramInfoLog(program, sizeof(log), NULL, log);
-		printf("medley3d: %s\n", log);
-		fail("glLinkProgram");
+		printf("%s: %s\n", program_name, log);
+		fail_gl("glLinkProgram");
 	}
 	glUseProgram(program);
 	return program;
 }
 
-static GLuint make_buffer(GLenum target, size_t size, const void *data)
+static GLuint fill_buffer(GLenum target, size_t size, const void *data)
 {
 	GLuint buffer;
 
@@ -123,7 +109,7 @@ static uint32_t crc_of_buffer(GLenum target, size_t size)
 	uint32_t crc;
 
 	if (!bytes)
-		fail("glMapBufferRange");
+		fail_gl("glMapBufferRange");
 	crc = crc32(bytes, size);
 	glUnmapBuffer(target);
 	return crc;
@@ -137,7 +123,7 @@ static GLuint make_texture(GLenum target, GLsizei size, GLsizei depth)
 	GLuint texture;
 
 	if (!bytes)
-		fail("malloc");
+		fail_gl("malloc");
 	for (size_t i = 0; i < 4 * texels; i++)
 		bytes[i] = (uint8_t)(i * 37 + i / 251);
 	glGenTextures(1, &texture);
@@ -165,7 +151,7 @@ static GLuint make_texture(GLenum target, GLsizei size, GLsizei depth)
 
 static GLuint target_frame, target_texture, target_depth;
 
-static void make_target(void)
+static void draw_on_texture(void)
 {
 	glGenFramebuffers(1, &target_frame);
 	glBindFramebuffer(GL_FRAMEBUFFER, target_frame);
@@ -217,7 +203,7 @@ static uint32_t queries(void)
 	begin_condition_fn begin =
 		(begin_condition_fn)eglGetProcAddress("glBeginConditionalRenderNV");
 	end_condition_fn end = (end_condition_fn)eglGetProcAddress("glEndConditionalRenderNV");
-	GLuint program = make_program(shaders, COUNT(shaders), NULL), query, seen = 0;
+	GLuint program = link_program(shaders, COUNT(shaders), NULL), query, seen = 0;
 
 	glGenQueries(1, &query);
 	glEnable(GL_SCISSOR_TEST);
@@ -244,7 +230,7 @@ static uint32_t queries(void)
 static uint32_t stencil_and_depth(void)
 {
 	const struct shader shaders[] = { whole, blue };
-	GLuint program = make_program(shaders, COUNT(shaders), NULL);
+	GLuint program = link_program(shaders, COUNT(shaders), NULL);
 	const GLfloat red[] = { 1, 0, 0, 1 };
 
 	glEnable(GL_STENCIL_TEST);
@@ -278,7 +264,7 @@ static uint32_t transform_feedback(void)
 		  "void main() { taken = position * 2.0 + float(gl_VertexID); gl_Position = taken; }\n" },
 		blue,
 	};
-	GLuint program = make_program(shaders, COUNT(shaders), "taken"), query, written = 0;
+	GLuint program = link_program(shaders, COUNT(shaders), "taken"), query, written = 0;
 	float points[POINTS][4];
 	GLuint buffers[2];
 	uint32_t crc;
@@ -286,8 +272,8 @@ static uint32_t transform_feedback(void)
 	for (int i = 0; i < POINTS; i++)
 		for (int j = 0; j < 4; j++)
 			points[i][j] = (float)(i * j) / 8;
-	buffers[0] = make_buffer(GL_ARRAY_BUFFER, sizeof(points), points);
-	buffers[1] = make_buffer(GL_TRANSFORM_FEEDBACK_BUFFER, sizeof(points), NULL);
+	buffers[0] = fill_buffer(GL_ARRAY_BUFFER, sizeof(points), points);
+	buffers[1] = fill_buffer(GL_TRANSFORM_FEEDBACK_BUFFER, sizeof(points), NULL);
 	glBindBufferBase(GL_TRANSFORM_FEEDBACK_BUFFER, 0, buffers[1]);
 	glEnableVertexAttribArray(0);
 	glVertexAttribPointer(0, 4, GL_FLOAT, GL_FALSE, 0, NULL);
@@ -330,7 +316,7 @@ static uint32_t instances(void)
 	static const float sizes[] = { .1f, .2f, .3f, .4f, .1f, .2f, .3f, .4f };
 	static const uint16_t indices[] = { 0, 1, 2, 3, 0xffff, 0, 2, 1 };
 	static const GLuint indirect[] = { 8, 8, 0, 0, 0 };
-	GLuint program = make_program(shaders, COUNT(shaders), NULL), array, buffers[5];
+	GLuint program = link_program(shaders, COUNT(shaders), NULL), array, buffers[5];
 	float places[8][4] = { 0 };
 
 	for (int i = 0; i < 8; i++) {
@@ -339,20 +325,20 @@ static uint32_t instances(void)
 	}
 	glGenVertexArrays(1, &array);
 	glBindVertexArray(array);
-	buffers[0] = make_buffer(GL_ARRAY_BUFFER, sizeof(corners), corners);
+	buffers[0] = fill_buffer(GL_ARRAY_BUFFER, sizeof(corners), corners);
 	glVertexAttribPointer(0, 2, GL_FLOAT, GL_FALSE, 0, NULL);
-	buffers[1] = make_buffer(GL_ARRAY_BUFFER, sizeof(sizes), sizes);
+	buffers[1] = fill_buffer(GL_ARRAY_BUFFER, sizeof(sizes), sizes);
 	glVertexAttribPointer(1, 1, GL_FLOAT, GL_FALSE, 0, NULL);
 	glVertexAttribDivisor(1, 1);
 	glEnableVertexAttribArray(0);
 	glEnableVertexAttribArray(1);
-	buffers[2] = make_buffer(GL_ELEMENT_ARRAY_BUFFER, sizeof(indices), indices);
-	buffers[3] = make_buffer(GL_UNIFORM_BUFFER, sizeof(places), places);
+	buffers[2] = fill_buffer(GL_ELEMENT_ARRAY_BUFFER, sizeof(indices), indices);
+	buffers[3] = fill_buffer(GL_UNIFORM_BUFFER, sizeof(places), places);
 	glBindBufferBase(GL_UNIFORM_BUFFER, 0, buffers[3]);
 	glUniformBlockBinding(program, glGetUniformBlockIndex(program, "places"), 0);
 	glEnable(GL_PRIMITIVE_RESTART_FIXED_INDEX);
 	glDrawElementsInstanced(GL_TRIANGLE_STRIP, 8, GL_UNSIGNED_SHORT, NULL, 4);
-	buffers[4] = make_buffer(GL_DRAW_INDIRECT_BUFFER, sizeof(indirect), indirect);
+	buffers[4] = fill_buffer(GL_DRAW_INDIRECT_BUFFER, sizeof(indirect), indirect);
 	glDrawElementsIndirect(GL_TRIANGLE_STRIP, GL_UNSIGNED_SHORT, NULL);
 	glDisable(GL_PRIMITIVE_RESTART_FIXED_INDEX);
 	glBindVertexArray(0);
@@ -381,7 +367,7 @@ static uint32_t textures(void)
 	static const GLenum targets[] = { GL_TEXTURE_3D, GL_TEXTURE_2D_ARRAY, GL_TEXTURE_CUBE_MAP,
 					  GL_TEXTURE_2D };
 	static const char *const names[] = { "volume", "layers", "cube", "plain" };
-	GLuint program = make_program(shaders, COUNT(shaders), NULL), made[4], sampler;
+	GLuint program = link_program(shaders, COUNT(shaders), NULL), made[4], sampler;
 	uint32_t crc;
 
 	for (GLuint i = 0; i < 4; i++) {
@@ -408,7 +394,7 @@ static uint32_t textures(void)
 static uint32_t samples(void)
 {
 	const struct shader shaders[] = { whole, blue };
-	GLuint program = make_program(shaders, COUNT(shaders), NULL), frame, buffer;
+	GLuint program = link_program(shaders, COUNT(shaders), NULL), frame, buffer;
 
 	glGenFramebuffers(1, &frame);
 	glBindFramebuffer(GL_FRAMEBUFFER, frame);
@@ -450,7 +436,7 @@ static uint32_t geometry(void)
 		  "}\n" },
 		blue,
 	};
-	GLuint program = make_program(shaders, COUNT(shaders), NULL);
+	GLuint program = link_program(shaders, COUNT(shaders), NULL);
 
 	glDrawArrays(GL_POINTS, 0, POINTS);
 	glDeleteProgram(program);
@@ -477,7 +463,7 @@ static uint32_t tessellation(void)
 		  "}\n" },
 		blue,
 	};
-	GLuint program = make_program(shaders, COUNT(shaders), NULL);
+	GLuint program = link_program(shaders, COUNT(shaders), NULL);
 
 	glPatchParameteri(GL_PATCH_VERTICES, 3);
 	glDrawArrays(GL_PATCHES, 0, 3);
@@ -504,19 +490,19 @@ static uint32_t compute(void)
 		  "}\n" },
 	};
 	static const GLuint groups[] = { NUMBERS / 16, 1, 1 };
-	GLuint program = make_program(shaders, COUNT(shaders), NULL), buffers[3];
+	GLuint program = link_program(shaders, COUNT(shaders), NULL), buffers[3];
 	uint32_t numbers[NUMBERS], zero = 0, crc;
 
 	for (uint32_t i = 0; i < NUMBERS; i++)
 		numbers[i] = i;
-	buffers[0] = make_buffer(GL_SHADER_STORAGE_BUFFER, sizeof(numbers), numbers);
+	buffers[0] = fill_buffer(GL_SHADER_STORAGE_BUFFER, sizeof(numbers), numbers);
 	glBindBufferBase(GL_SHADER_STORAGE_BUFFER, 0, buffers[0]);
-	buffers[1] = make_buffer(GL_ATOMIC_COUNTER_BUFFER, sizeof(zero), &zero);
+	buffers[1] = fill_buffer(GL_ATOMIC_COUNTER_BUFFER, sizeof(zero), &zero);
 	glBindBufferBase(GL_ATOMIC_COUNTER_BUFFER, 0, buffers[1]);
 	glBindImageTexture(0, target_texture, 0, GL_FALSE, 0, GL_WRITE_ONLY, GL_RGBA8);
 	glDispatchCompute(NUMBERS / 16, 1, 1);
 	glMemoryBarrier(GL_ALL_BARRIER_BITS);
-	buffers[2] = make_buffer(GL_DISPATCH_INDIRECT_BUFFER, sizeof(groups), groups);
+	buffers[2] = fill_buffer(GL_DISPATCH_INDIRECT_BUFFER, sizeof(groups), groups);
 	glDispatchComputeIndirect(0);
 	glMemoryBarrier(GL_BUFFER_UPDATE_BARRIER_BIT);
 	crc = crc_of_buffer(GL_SHADER_STORAGE_BUFFER, sizeof(numbers)) +
@@ -535,7 +521,7 @@ static uint32_t copies(void)
 	uint32_t crc;
 
 	glCopyTexSubImage2D(GL_TEXTURE_2D, 0, 4, 4, 0, 0, 32, 32);
-	buffer = make_buffer(GL_PIXEL_PACK_BUFFER, SIZE * SIZE * 4, NULL);
+	buffer = fill_buffer(GL_PIXEL_PACK_BUFFER, SIZE * SIZE * 4, NULL);
 	glReadPixels(0, 0, SIZE, SIZE, GL_RGBA, GL_UNSIGNED_BYTE, NULL);
 	crc = crc_of_buffer(GL_PIXEL_PACK_BUFFER, SIZE * SIZE * 4);
 	glDeleteBuffers(1, &buffer);
@@ -576,8 +562,8 @@ int main(int argc, char **argv)
 		}
 		seconds = (unsigned int)strtoul(optarg, NULL, 10);
 	}
-	open_gl();
-	make_target();
+	open_surfaceless();
+	draw_on_texture();
 	do {
 		for (size_t i = 0; i < COUNT(steps); i++) {
 			uint32_t crc;

@@ -3,6 +3,10 @@
  * What stock Mesa really sends passes the audit: the streams in
  * tests/guest/streams, recorded in guests directly on QEMU, each program's from its
  * first, in one context.
+ *
+ * With FACET_CORPUS it writes seeds for tests/fuzz/fuzz_virgl.c there: of each program the streams
+ * so far, joined, which name the resource of tests/unit/virgl_world.h of the same kind. It is
+ * the audit that puts these names in.
  */
 // SOURCES: gpu/virtio/virgl.c gpu/virtio/virgl_rules.c gpu/virtio/virgl_checks.c
 // SOURCES: gpu/virtio/virgl_objects.c gpu/virtio/virgl_resource.c gpu/virtio/virgl_formats.c
@@ -12,9 +16,11 @@
 
 #include "gpu/virtio/virgl.h"
 #include "gpu/virtio/virgl_proto.h"
+#include "tests/unit/virgl_world.h"
 
 #define FOLDER	      "tests/guest/streams"
 #define DWORDS_MAX    65536
+#define SEED_DWORDS   9216 /* of longer ones the fuzzer makes too few a second */
 #define RESOURCES_MAX 256
 #define HOST	      0x5a000000U /* ids of the device: guest's id plus this */
 #define CONTEXT	      0
@@ -25,6 +31,8 @@ static struct virgl_audit audit;
 static struct virgl_resource resources[RESOURCES_MAX];
 static u32 words[DWORDS_MAX];
 static u32 found;
+static const char *corpus;
+static u32 seed[SEED_DWORDS], seed_used, seeds;
 
 static const struct virgl_resource *find(void *ctx, u32 guest_id)
 {
@@ -36,6 +44,36 @@ static const struct virgl_resource *find(void *ctx, u32 guest_id)
 }
 
 static const struct virgl_names names = { find, NULL };
+
+/* The resource of virgl_world.h that a stream may use as it uses this one. */
+static u32 world_like(const struct virgl_resource *r)
+{
+	static const struct {
+		u32 bind, id;
+	} buffers[] = { { VIRGL_BIND_STAGING, WORLD_STAGING },
+			{ VIRGL_BIND_CUSTOM, WORLD_RESULTS },
+			{ VIRGL_BIND_INDEX_BUFFER, WORLD_INDICES },
+			{ VIRGL_BIND_CONSTANT_BUFFER, WORLD_UNIFORMS },
+			{ VIRGL_BIND_STREAM_OUTPUT, WORLD_FEEDBACK } };
+
+	switch (r->target) {
+	case VIRGL_TARGET_BUFFER:
+		for (size_t i = 0; i < ARRAY_SIZE(buffers); i++)
+			if (r->bind & buffers[i].bind)
+				return buffers[i].id;
+		return WORLD_VERTICES;
+	case VIRGL_TARGET_3D:
+		return WORLD_VOLUME;
+	case VIRGL_TARGET_CUBE:
+		return WORLD_CUBE;
+	case VIRGL_TARGET_2D_ARRAY:
+		return WORLD_ARRAY;
+	default:
+		if (r->bind & VIRGL_BIND_DEPTH_STENCIL)
+			return WORLD_DEPTH;
+		return r->last_level ? WORLD_PICTURE : WORLD_COLOR;
+	}
+}
 
 /* "id target format bind width height depth array_size last_level nr_samples flags" a line. */
 static bool read_resources(const char *program, u32 number)
@@ -57,7 +95,7 @@ static bool read_resources(const char *program, u32 number)
 			   &samples, &r.flags) != 11 ||
 		    id >= RESOURCES_MAX)
 			continue;
-		r.host_id = HOST + id;
+		r.host_id = corpus ? world_like(&r) : HOST + id;
 		r.backing_bytes = VIRGL_BUFFER_BYTES;
 		resources[id] = r;
 	}
@@ -91,6 +129,25 @@ static enum virgl_verdict run(u32 count)
 	return verdict;
 }
 
+/* One more stream of the program: the streams so far are a seed while they are not too long. */
+static void write_seed(const char *program, u32 number, u32 count)
+{
+	char path[256];
+	FILE *file;
+
+	if (!corpus || seed_used + count > SEED_DWORDS)
+		return;
+	memcpy(&seed[seed_used], words, count * sizeof(u32));
+	seed_used += count;
+	snprintf(path, sizeof(path), "%s/recorded-%s-%02u", corpus, program, number);
+	file = fopen(path, "wb");
+	if (!file || fwrite(seed, sizeof(u32), seed_used, file) != seed_used || fclose(file)) {
+		printf("virgl_recorded: cannot write %s\n", path);
+		exit(1);
+	}
+	seeds++;
+}
+
 /* All of one program; how many streams passed. */
 static u32 replay(const char *program)
 {
@@ -99,13 +156,16 @@ static u32 replay(const char *program)
 	virgl_objects_init(&objects);
 	if (virgl_context_create(&objects, CONTEXT))
 		abort();
+	seed_used = 0;
 	for (; (count = read_stream(program, number)); number++) {
 		if (!read_resources(program, number)) {
 			printf("virgl_recorded: no resources of %s-%05u\n", program, number);
 			exit(1);
 		}
-		if (run(count) == VIRGL_DONE)
+		if (run(count) == VIRGL_DONE) {
+			write_seed(program, number, count);
 			continue;
+		}
 		printf("virgl_recorded: %s-%05u: %s %s at dword %u: %s\n", program, number,
 		       virgl_command_name(audit.opcode), virgl_object_name(audit.object_type),
 		       audit.at, audit.why);
@@ -123,12 +183,15 @@ int main(void)
 	static const char *const programs[] = { "kmscube", "medley", "render", "zero" };
 	u32 streams = 0;
 
+	corpus = getenv("FACET_CORPUS");
 	for (size_t i = 0; i < ARRAY_SIZE(programs); i++)
 		streams += replay(programs[i]);
 	if (!found) {
 		printf("virgl_recorded: no resource was named\n");
 		return 1;
 	}
+	if (corpus)
+		printf("virgl_recorded: %u seeds in %s\n", seeds, corpus);
 	printf("virgl_recorded: %u streams of stock Mesa passed, %u names of resources in them\n",
 	       streams, found);
 	return 0;

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.not_on(
 )
 
 TIMEOUT_S = 1
+NEEDS_RESET = 0x40  # virtio 1.2, 2.1
 NAMES = ("still", "alpha", "beta")  # at home on outputs 0, 1, 2
 # The device's ids of resources: so many for each of so many guests, then the next such round.
 IDS, GUESTS = 1024, 16
@@ -32,7 +33,11 @@ def guest(name, cmdline=""):
 @pytest.fixture(scope="module")
 def bench(start_shared, tmp_path_factory):
     with fakebench.FakeGpu(str(tmp_path_factory.mktemp("gpu"))) as gpu:
-        text = facet.conf(guest("still", "facet.test=still"), guest("alpha"), guest("beta"))
+        text = facet.conf(
+            guest("still", "facet.test=still"),
+            guest("alpha", "facet.test=rebind"),
+            guest("beta"),
+        )
         machine = start_shared(text, **gpu.options())
         said = machine.expect(r"^still\| .*" + STILL, facet.BOOT_S + facet.GUEST_S)
         for name in ("alpha", "beta"):
@@ -112,6 +117,27 @@ def test_a_restart_brings_a_hung_guest_back(drawing):
     restart(machine, "alpha")
     assert not hung(machine, "alpha") and moves(machine, "alpha", "beta")
     assert shown_by(gpu, "alpha") in resources_of(gpu, "alpha")
+
+
+def test_a_rebind_of_its_driver_brings_a_hung_guest_back(drawing):
+    """Without a restart: stock Linux lets go of the device, which resets it, and takes it anew."""
+    gpu, machine = drawing
+    gpu.order(do="hang", count=1, resource=shown_by(gpu, "alpha"))
+    assert comes_to_hang(machine, "alpha")
+    since = machine.mark()
+    machine.send("attach alpha\r")
+    machine.rest(1)
+    machine.send("\r\x1d")
+    bound = machine.expect(
+        r"guest alpha: driver bound anew, device status (\w+), now (\w+)", 30, since=since
+    )
+    before, after = (int(status, 16) for status in bound.groups())
+    assert before & NEEDS_RESET and not after & NEEDS_RESET
+    machine.expect(r"^alpha\| .*guest alpha: frame \d\d+", facet.GUEST_S)
+    assert not hung(machine, "alpha") and moves(machine, "alpha", "beta")
+    assert shown_by(gpu, "alpha") in resources_of(gpu, "alpha")
+    wrong = r"^alpha\| .*(init reached|\[ cut here \]|BUG:|Oops|Call Trace)"
+    assert not re.search(wrong, machine.text(since), re.MULTILINE)
 
 
 def test_a_slow_fence_is_no_hang(drawing):

@@ -10,6 +10,10 @@
  *   gpu/virtio/freeze.c gpu/virtio/rebuild.c
  *   gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
  *   gpu/virtio/vring.c core/lib/string.c core/lib/error.c
+ * and for 3D (fake_gpu_3d.h)
+ *   gpu/virtio/audit_3d.c gpu/virtio/stream.c gpu/virtio/streams.c gpu/virtio/series.c
+ *   gpu/virtio/virgl.c gpu/virtio/virgl_rules.c gpu/virtio/virgl_checks.c
+ *   gpu/virtio/virgl_objects.c gpu/virtio/virgl_resource.c gpu/virtio/virgl_formats.c
  */
 #ifndef TESTS_UNIT_FAKE_GPU_H
 #define TESTS_UNIT_FAKE_GPU_H
@@ -27,7 +31,8 @@ static struct {
 		bool exists, backed;
 		bool zeros;   /* backed by nothing but zeros */
 		bool cleared; /* what was in its memory before is gone */
-		u32 width, height;
+		struct virgl_resource shape;
+		u64 uncleared; /* bytes of all levels and layers that zeros have to reach yet */
 		u64 backing_bytes;
 	} resources[FAKE_IDS];
 	bool contexts[FAKE_CONTEXTS];
@@ -148,21 +153,7 @@ static u32 cleared_id(const struct vgpu *vgpu, u32 id)
 	return id;
 }
 
-static void fake_transfer(u32 id, const struct virtio_gpu_transfer_2d *transfer)
-{
-	const struct virtio_gpu_rect *rect = &transfer->rect;
-
-	MUST((u64)rect->x + rect->width <= fake_device.resources[id].width);
-	MUST((u64)rect->y + rect->height <= fake_device.resources[id].height);
-	MUST(transfer->offset + (u64)(rect->height - 1) * fake_device.resources[id].width * 4 +
-		     (u64)rect->width * 4 <=
-	     fake_device.resources[id].backing_bytes);
-	if (!fake_device.resources[id].zeros)
-		return;
-	MUST(rect->width == fake_device.resources[id].width && !transfer->offset);
-	MUST(rect->height == fake_device.resources[id].height);
-	fake_device.resources[id].cleared = true;
-}
+#include "tests/unit/fake_gpu_3d.h"
 
 static u32 fake_attach(const struct virtio_gpu_job *job, u32 id, u32 count, u32 zero_entries)
 {
@@ -179,14 +170,6 @@ static u32 fake_attach(const struct virtio_gpu_job *job, u32 id, u32 count, u32 
 	return VIRTIO_GPU_RESP_OK_NODATA;
 }
 
-static bool *fake_context(const struct vgpu *vgpu, u32 id)
-{
-	u32 base = 1 + vgpu->number * VIRGL_CONTEXTS_MAX;
-
-	MUST(id >= base && id < base + VIRGL_CONTEXTS_MAX);
-	return &fake_device.contexts[id];
-}
-
 static u32 fake_execute(const struct virtio_gpu_job *job, const union virtio_gpu_command *command,
 			const struct job_data *data)
 {
@@ -196,11 +179,13 @@ static u32 fake_execute(const struct virtio_gpu_job *job, const union virtio_gpu
 	fake_device.last_type = command->hdr.type;
 	switch (command->hdr.type) {
 	case VIRTIO_GPU_CMD_RESOURCE_CREATE_2D:
-		id = own_id(vgpu, command->create_2d.resource_id);
-		MUST(!fake_device.resources[id].exists);
-		fake_device.resources[id].exists = true;
-		fake_device.resources[id].width = command->create_2d.width;
-		fake_device.resources[id].height = command->create_2d.height;
+		fake_create(own_id(vgpu, command->create_2d.resource_id),
+			    &(struct virgl_resource){ .target = VIRGL_TARGET_2D,
+						      .format = command->create_2d.format,
+						      .width = command->create_2d.width,
+						      .height = command->create_2d.height,
+						      .depth = 1,
+						      .array_size = 1 });
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	case VIRTIO_GPU_CMD_RESOURCE_UNREF:
 		id = own_id(vgpu, command->ref.resource_id);
@@ -223,7 +208,7 @@ static u32 fake_execute(const struct virtio_gpu_job *job, const union virtio_gpu
 		id = own_id(vgpu, command->transfer_2d.resource_id);
 		if (!fake_device.resources[id].backed) /* its ATTACH failed */
 			return VIRTIO_GPU_RESP_ERR_UNSPEC;
-		fake_transfer(id, &command->transfer_2d);
+		fake_transfer_2d(id, &command->transfer_2d);
 		return VIRTIO_GPU_RESP_OK_NODATA;
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
 		return fake_attach(job, own_id(vgpu, command->attach.resource_id),
@@ -239,20 +224,8 @@ static u32 fake_execute(const struct virtio_gpu_job *job, const union virtio_gpu
 		if (command->cursor.resource_id)
 			(void)own_id(vgpu, command->cursor.resource_id);
 		return VIRTIO_GPU_RESP_OK_NODATA;
-	case VIRTIO_GPU_CMD_CTX_CREATE:
-		MUST(!*fake_context(vgpu, command->hdr.ctx_id));
-		*fake_context(vgpu, command->hdr.ctx_id) = true;
-		fake_device.filled[command->hdr.ctx_id] = false;
-		return VIRTIO_GPU_RESP_OK_NODATA;
-	case VIRTIO_GPU_CMD_CTX_DESTROY:
-		*fake_context(vgpu, command->hdr.ctx_id) = false;
-		return VIRTIO_GPU_RESP_OK_NODATA;
-	case VIRTIO_GPU_CMD_SUBMIT_3D:
-		MUST(*fake_context(vgpu, command->hdr.ctx_id));
-		MUST(data->constants || data->stream_bytes == command->submit_3d.size);
-		MUST(data->constants || fake_device.filled[command->hdr.ctx_id]);
-		fake_device.filled[command->hdr.ctx_id] = true;
-		return VIRTIO_GPU_RESP_OK_NODATA;
+	case VIRTIO_GPU_CMD_CTX_CREATE ... VIRTIO_GPU_CMD_SUBMIT_3D:
+		return fake_execute_3d(job, command, data);
 	default:
 		MUST(!"a command that guests are not offered");
 		return 0;

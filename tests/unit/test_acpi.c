@@ -455,9 +455,17 @@ static struct {
 static unsigned write_count;
 static u16 pm1_control;
 
+static u64 clock_ns;
+
+u64 now_ns(void)
+{
+	return clock_ns += 1000;
+}
+
 u32 host_port_in(u16 port, unsigned size)
 {
 	(void)size;
+	clock_ns += 50; /* an emulator's: hardly any */
 	return port == 0x604 ? pm1_control : 0;
 }
 
@@ -492,6 +500,16 @@ static void power_off_enters_acpi_mode_and_writes_s5(void **state)
 	assert_int_equal(writes[2].value, 0x3401);
 }
 
+static void switching_off_is_given_time_by_the_clock(void **state)
+{
+	struct acpi_power power = { .pm1a_control = 0x604, .s5_known = true, .s5_type_a = 5 };
+
+	(void)state;
+	clock_ns = 0;
+	acpi_power_off(&power);
+	assert_in_range(clock_ns, 2000000000, 2100000000);
+}
+
 static void reset_tries_the_named_register_first(void **state)
 {
 	struct acpi_power power = { .reset_space = 1, .reset_address = 0xcf9, .reset_value = 0x0f };
@@ -521,6 +539,7 @@ int main(void)
 		TEST(dmar_gives_units_reserved_memory_and_scopes),
 		TEST(a_dmar_with_one_bad_part_is_not_used_at_all),
 		TEST(power_off_enters_acpi_mode_and_writes_s5),
+		TEST(switching_off_is_given_time_by_the_clock),
 		TEST(reset_tries_the_named_register_first),
 	};
 

@@ -508,6 +508,17 @@ static void submit(u32 context, u32 size, u64 total)
 	audit_control(audit, &c, sizeof(c), total, &result);
 }
 
+/* The context fails when the answer is given: until then the command may be audited anew. */
+static void refused_for_length(u32 context, u32 size, u64 total)
+{
+	u64 before = audit->counters.refused;
+
+	submit(context, size, total);
+	assert_int_equal(result.verdict, AUDIT_FAIL);
+	assert_int_equal(result.answer, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	assert_int_equal(audit->counters.refused, before + 1);
+}
+
 static void a_stream_is_as_long_as_it_says(void **state)
 {
 	(void)state;
@@ -515,18 +526,36 @@ static void a_stream_is_as_long_as_it_says(void **state)
 	submit(7, 64, 32 + 64);
 	assert_int_equal(result.verdict, AUDIT_STREAM);
 	assert_int_equal(result.stream_bytes, 64);
-	submit(7, 64, 32 + 60);
-	expect(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	submit(7, 64, 32 + 68);
-	expect(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	submit(7, 62, 32 + 62);
-	expect(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
 	submit(7, STREAM_BYTES_MAX, 32ULL + STREAM_BYTES_MAX);
 	assert_int_equal(result.verdict, AUDIT_STREAM);
-	submit(7, STREAM_BYTES_MAX + 4, 36ULL + STREAM_BYTES_MAX);
-	expect(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
-	submit(7, 0xfffffffc, 32 + 0xfffffffcULL);
-	expect(VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	refused_for_length(7, 64, 32 + 60);
+	refused_for_length(7, 64, 32 + 68);
+	refused_for_length(7, 62, 32 + 62);
+	refused_for_length(7, STREAM_BYTES_MAX + 4, 36ULL + STREAM_BYTES_MAX);
+	refused_for_length(7, 0xfffffffc, 32 + 0xfffffffcULL);
+}
+
+static void a_submit_that_is_cut_short_names_its_context_too(void **state)
+{
+	struct virtio_gpu_submit_3d c = { { .type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 7 }, 0, 0 };
+
+	(void)state;
+	ctx_create(7);
+	for (u32 length = sizeof(c.hdr); length < sizeof(c); length++) {
+		audit_control(audit, &c, length, length, &result);
+		assert_int_equal(result.verdict, AUDIT_FAIL);
+		assert_int_equal(result.context, 0);
+	}
+	audit_control(audit, &c, sizeof(c.hdr) - 1, sizeof(c.hdr) - 1, &result);
+	expect(VIRTIO_GPU_RESP_ERR_UNSPEC);
+}
+
+static void a_stream_for_no_context_fails_none(void **state)
+{
+	(void)state;
+	ctx_create(7);
+	submit(8, 64, 32 + 60);
+	expect(VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID);
 }
 
 static void a_failed_context_takes_no_more(void **state)
@@ -570,6 +599,8 @@ int main(void)
 		RULE(layers_come_from_the_device_one_by_one),
 		RULE(a_flat_transfer_to_a_3d_resource_counts_its_own_bytes),
 		RULE(a_stream_is_as_long_as_it_says),
+		RULE(a_submit_that_is_cut_short_names_its_context_too),
+		RULE(a_stream_for_no_context_fails_none),
 		RULE(a_failed_context_takes_no_more),
 	};
 
