@@ -171,18 +171,28 @@ static bool do_work(struct vcpu *vcpu)
 	return true;
 }
 
+/* What was offered and not taken waits again; another may have come that is more urgent. */
+static void end_offer(struct vcpu *vcpu)
+{
+	vcpu->vm->ops->return_interrupt(vcpu, vcpu->arch.offered);
+	vcpu->arch.offered = 0;
+}
+
 static void deliver_events(struct vcpu *vcpu)
 {
 	int vector;
 
+	if (vcpu->arch.offered) /* and then there was no entry */
+		end_offer(vcpu);
 	if (vcpu->nmi_pending && virt->inject_nmi(&vcpu->arch))
 		vcpu->nmi_pending = vcpu->halted = false;
 	vector = vcpu->vm->ops->pending_interrupt(vcpu);
 	if (vector < 0)
 		return;
 	if (!virt->can_inject(&vcpu->arch)) {
-		if (!vcpu->arch.apic_delivers)
-			virt->offer_interrupt(&vcpu->arch, (u8)vector);
+		/* Accepted now: whoever raises it once more while it may be taken is not lost. */
+		if (!vcpu->arch.apic_delivers && virt->offer_interrupt(&vcpu->arch, (u8)vector))
+			vcpu->vm->ops->accept_interrupt(vcpu, (u8)vector);
 		return;
 	}
 	vcpu->halted = false;
@@ -207,9 +217,8 @@ static void enter(struct vcpu *vcpu)
 	}
 	virt->run(&vcpu->arch, &exit);
 	__atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
-	if (vcpu->arch.taken)
-		vcpu->vm->ops->accept_interrupt(vcpu, vcpu->arch.taken);
-	vcpu->arch.taken = 0;
+	if (vcpu->arch.offered) /* before the exit is handled: it may be an EOI */
+		end_offer(vcpu);
 	vcpu->exits[exit.kind]++;
 	handlers[exit.kind](vcpu, &exit);
 }

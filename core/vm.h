@@ -96,6 +96,8 @@ struct vm_ops {
 	int (*pending_interrupt)(struct vcpu *vcpu);
 	/* That interrupt has been injected: IRR to ISR. */
 	void (*accept_interrupt)(struct vcpu *vcpu, u8 vector);
+	/* It was accepted, but has not reached the guest. */
+	void (*return_interrupt)(struct vcpu *vcpu, u8 vector);
 	/* A level-triggered interrupt, which the processor delivered, has ended. */
 	void (*eoi)(struct vcpu *vcpu, u8 vector);
 	void (*cpuid)(struct vcpu *vcpu, struct vm_exit *exit);

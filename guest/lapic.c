@@ -200,7 +200,7 @@ static u32 processor_priority(const struct lapic *apic)
 }
 
 /* The highest request after the processor has been told of all; -1 if nobody has to know it. */
-static int requested_of_processor(struct lapic *apic)
+static __attribute__((noinline)) int requested_of_processor(struct lapic *apic)
 {
 	struct vcpu *vcpu = apic->vcpu;
 	int vector;
@@ -233,7 +233,7 @@ static gpa_t pv_eoi_word(const struct lapic *apic)
  * `vector` is the only one that is requested, and none is in service: when the guest ends it,
  * nobody has to know at once. Until it is delivered there is nothing that the bit could end.
  */
-static void lend_eoi(struct lapic *apic, u8 vector)
+static __attribute__((noinline)) void lend_eoi(struct lapic *apic, u8 vector)
 {
 	const u32 lent = PV_EOI_LENT;
 
@@ -249,7 +249,7 @@ static void lend_eoi(struct lapic *apic, u8 vector)
 }
 
 /* What the guest did with it; taken back where another interrupt waits for the EOI. */
-static void look_at_lent_eoi(struct lapic *apic)
+static __attribute__((noinline)) void look_at_lent_eoi(struct lapic *apic)
 {
 	const struct gmem *mem = &apic->vcpu->vm->memory;
 	const u32 none = 0;
@@ -289,6 +289,12 @@ void lapic_accept(struct lapic *apic, u8 vector)
 	/* ISR first: the vector is never in neither. */
 	apic->s.isr[vector / 64] |= BIT(vector % 64);
 	__atomic_fetch_and(&apic->s.irr[vector / 64], ~BIT(vector % 64), __ATOMIC_ACQ_REL);
+}
+
+void lapic_return(struct lapic *apic, u8 vector)
+{
+	__atomic_fetch_or(&apic->s.irr[vector / 64], BIT(vector % 64), __ATOMIC_ACQ_REL);
+	apic->s.isr[vector / 64] &= ~BIT(vector % 64);
 }
 
 void lapic_eoi(struct lapic *apic)

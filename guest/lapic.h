@@ -146,6 +146,8 @@ bool lapic_write_base(struct lapic *apic, u64 value);
 int lapic_pending(struct lapic *apic);
 /* `vector`, which lapic_pending() gave, goes from IRR to ISR. */
 void lapic_accept(struct lapic *apic, u8 vector);
+/* And back: it has not been delivered. */
+void lapic_return(struct lapic *apic, u8 vector);
 void lapic_eoi(struct lapic *apic);
 
 /* MSR_KVM_PV_EOI; false: #GP. An address outside RAM is accepted and never used. */
@@ -168,6 +170,12 @@ static inline bool lapic_is_x2apic(const struct lapic *apic)
 /* Index of the highest bit of a 256-bit register, -1 if none. */
 static inline int lapic_highest(const u64 *bits)
 {
+	/* Nearly always there is none, and each exit asks. */
+	if (!(__atomic_load_n(&bits[0], __ATOMIC_RELAXED) |
+	      __atomic_load_n(&bits[1], __ATOMIC_RELAXED) |
+	      __atomic_load_n(&bits[2], __ATOMIC_RELAXED) |
+	      __atomic_load_n(&bits[3], __ATOMIC_RELAXED)))
+		return -1;
 	for (int i = 3; i >= 0; i--) {
 		u64 word = __atomic_load_n(&bits[i], __ATOMIC_RELAXED);
 

@@ -46,6 +46,7 @@ static u64 first_guest_ticks;
 static const struct vm_ops machine_ops = {
 	.pending_interrupt = platform_pending_interrupt,
 	.accept_interrupt = platform_accept_interrupt,
+	.return_interrupt = platform_return_interrupt,
 	.eoi = platform_eoi,
 	.cpuid = platform_cpuid,
 	.msr = platform_msr,

@@ -141,6 +141,11 @@ void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
 	lapic_accept(vcpu->lapic, vector);
 }
 
+void platform_return_interrupt(struct vcpu *vcpu, u8 vector)
+{
+	lapic_return(vcpu->lapic, vector);
+}
+
 void platform_vcpu_init(struct vcpu *vcpu)
 {
 	struct platform_vcpu *own = platform_vcpu(vcpu);

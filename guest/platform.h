@@ -57,6 +57,7 @@ void platform_destroy(struct vm *vm);
 /* struct vm_ops */
 int platform_pending_interrupt(struct vcpu *vcpu);
 void platform_accept_interrupt(struct vcpu *vcpu, u8 vector);
+void platform_return_interrupt(struct vcpu *vcpu, u8 vector);
 void platform_cpuid(struct vcpu *vcpu, struct vm_exit *exit);
 bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit);
 void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit);

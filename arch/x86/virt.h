@@ -180,7 +180,7 @@ struct arch_vcpu {
 	 */
 	u32 *tpr;
 	u32 *apic_page; /* of a local APIC, 1024 words; NULL: the back end has none */
-	u8 taken; /* an offered interrupt that the guest has taken, not accepted yet; 0: none */
+	u8 offered; /* an interrupt that the guest may take by itself, and has not yet; 0: none */
 	bool apic_delivers; /* the processor delivers interrupts from `apic_page` by itself */
 	u64 dr[4];	    /* debug addresses while another vCPU has the processor */
 	hpa_t fpu_frame;    /* XSAVE area */
@@ -234,11 +234,11 @@ struct virt_ops {
 	bool (*inject_nmi)(struct arch_vcpu *vcpu);
 	void (*inject_exception)(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
 	/*
-	 * The guest cannot take `vector` now. As soon as it can, either the processor
-	 * delivers it, and after that exit arch_vcpu.taken says so, or VM_EXIT_IRQ_WINDOW
-	 * comes. The offer ends with the next exit.
+	 * The guest cannot take `vector` now. True: as soon as it can the processor
+	 * delivers it: arch_vcpu.offered is `vector` until then, and the offer ends with the
+	 * next exit. False: VM_EXIT_IRQ_WINDOW comes.
 	 */
-	void (*offer_interrupt)(struct arch_vcpu *vcpu, u8 vector);
+	bool (*offer_interrupt)(struct arch_vcpu *vcpu, u8 vector);
 
 	/*
 	 * NULL where the processor has no virtual-interrupt delivery. The local APIC

@@ -203,6 +203,7 @@ const struct virt_ops *virt = &fake_virt;
 static const struct vm_ops fake_ops = {
 	.pending_interrupt = platform_pending_interrupt,
 	.accept_interrupt = platform_accept_interrupt,
+	.return_interrupt = platform_return_interrupt,
 	.cpuid = platform_cpuid,
 	.msr = platform_msr,
 	.hypercall = platform_hypercall,

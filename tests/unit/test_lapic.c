@@ -733,6 +733,21 @@ static void leaving_x2apic_mode_takes_the_registers_back(void **state)
 	assert_int_equal(page_read(0, LAPIC_ISR + 3), 0);
 }
 
+/* ---- offers ---- */
+
+static void one_that_comes_back_is_requested_again(void **state)
+{
+	(void)state;
+	start(1);
+	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
+	assert_int_equal(fake_take_interrupt(0), 0x51);
+	lapic_raise(fake_vcpus[0].lapic, 0x51, false); /* while it is on offer: once more */
+	platform_return_interrupt(&fake_vcpus[0], 0x51);
+	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), -1);
+	assert_int_equal(fake_take_interrupt(0), 0x51);
+	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), -1);
+}
+
 /* ---- the end of an interrupt by a bit in memory ---- */
 
 #define PV_EOI_GPA 0x3000ULL
@@ -873,6 +888,7 @@ int main(void)
 		cmocka_unit_test(changing_the_mode_to_deadline_disarms),
 		cmocka_unit_test(an_expiry_that_crosses_a_new_deadline_does_not_disarm_it),
 		cmocka_unit_test(software_disable_masks_every_lvt_entry),
+		cmocka_unit_test(one_that_comes_back_is_requested_again),
 		cmocka_unit_test(a_lent_eoi_ends_the_interrupt_without_an_exit),
 		cmocka_unit_test(it_is_not_lent_where_somebody_waits_for_the_end),
 		cmocka_unit_test(one_that_comes_meanwhile_takes_it_back),

@@ -306,6 +306,12 @@ void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
 	(void)vector;
 }
 
+void platform_return_interrupt(struct vcpu *vcpu, u8 vector)
+{
+	(void)vcpu;
+	(void)vector;
+}
+
 void platform_cpuid(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)vcpu;

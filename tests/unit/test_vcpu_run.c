@@ -33,9 +33,9 @@ static u32 exit_count, entries;
 static u64 completed[16];
 static u32 completions;
 static u64 further_values; /* accesses that an instruction still has, as complete() tells */
-static u32 resets, inits, startups, nmis, injected, offers, exceptions;
+static u32 resets, inits, startups, nmis, injected, offers, exceptions, accepts, returns;
 static u8 startup_vector, injected_vector, offered_vector, exception_vector;
-static bool can_inject, can_nmi;
+static bool can_inject, can_nmi, can_offer, takes_offers;
 static int pending;
 static enum vm_end ended;
 static char end_reason[sizeof(vm.end_reason)];
@@ -72,6 +72,8 @@ static void fake_run(struct arch_vcpu *arch, struct vm_exit *exit)
 {
 	assert_ptr_equal(arch, &vcpu.arch);
 	assert_true(vcpu.in_guest);
+	if (takes_offers)
+		arch->offered = 0;
 	if (entries == exit_count) { /* the script is at its end: the slice too */
 		exit->kind = VM_EXIT_INTERRUPT;
 		fake_cpus[0].slice_end_ns = 0;
@@ -133,11 +135,12 @@ static void fake_exception(struct arch_vcpu *arch, u8 vector, bool has_code, u32
 	assert_int_equal(code, 0);
 }
 
-static void fake_offer(struct arch_vcpu *arch, u8 vector)
+static bool fake_offer(struct arch_vcpu *arch, u8 vector)
 {
-	(void)arch;
 	offers++;
 	offered_vector = vector;
+	arch->offered = can_offer ? vector : 0;
+	return can_offer;
 }
 
 static void fake_startup(struct arch_vcpu *arch, u8 vector)
@@ -174,6 +177,14 @@ static void fake_accept(struct vcpu *of, u8 vector)
 	(void)of;
 	assert_int_equal(vector, pending);
 	pending = -1;
+	accepts++;
+}
+
+static void fake_return(struct vcpu *of, u8 vector)
+{
+	(void)of;
+	pending = vector;
+	returns++;
 }
 
 static void fake_cpuid(struct vcpu *of, struct vm_exit *exit)
@@ -202,6 +213,7 @@ static void fake_scheduled_in(struct vcpu *of)
 static const struct vm_ops fake_ops = {
 	.pending_interrupt = fake_pending,
 	.accept_interrupt = fake_accept,
+	.return_interrupt = fake_return,
 	.cpuid = fake_cpuid,
 	.msr = fake_msr,
 	.hypercall = fake_cpuid,
@@ -242,8 +254,9 @@ static int start(void **state)
 	fake_cpus[0].slice_end_ns = 1;
 	exit_count = entries = completions = 0;
 	further_values = 0;
-	resets = inits = startups = nmis = injected = offers = exceptions = 0;
+	resets = inits = startups = nmis = accepts = returns = injected = offers = exceptions = 0;
 	can_inject = can_nmi = true;
+	can_offer = takes_offers = false;
 	pending = -1;
 	ended = VM_END_NONE;
 	answer = ACCESS_HANDLED;
@@ -498,11 +511,11 @@ static void an_interrupt_is_injected_and_accepted(void **state)
 	assert_int_equal(pending, -1);
 }
 
-static void one_that_cannot_be_taken_is_offered(void **state)
+static void one_that_cannot_be_taken_waits_for_the_window(void **state)
 {
 	(void)state;
 	pending = 0x51;
-	can_inject = false;
+	can_inject = can_offer = false;
 	vcpu_run(&vcpu);
 	assert_int_equal(injected, 0);
 	assert_int_equal(offers, 1);
@@ -510,16 +523,32 @@ static void one_that_cannot_be_taken_is_offered(void **state)
 	assert_int_equal(pending, 0x51);
 }
 
-static void what_the_processor_delivered_is_accepted_once(void **state)
+/* Accepted while it is on offer, so that the same vector raised meanwhile is not lost. */
+static void an_offer_is_accepted_until_it_comes_back(void **state)
 {
 	(void)state;
 	pending = 0x51;
 	can_inject = false;
-	vcpu.arch.taken = 0x51;
+	can_offer = true;
 	vcpu_run(&vcpu);
-	assert_int_equal(pending, -1);
-	assert_int_equal(vcpu.arch.taken, 0);
+	assert_int_equal(offers, 1);
+	assert_int_equal(accepts, 1);
+	assert_int_equal(returns, 1); /* fake_run() does not take it */
+	assert_int_equal(pending, 0x51);
+	assert_int_equal(vcpu.arch.offered, 0);
 	assert_int_equal(injected, 0);
+}
+
+static void an_offer_that_was_taken_does_not_come_back(void **state)
+{
+	(void)state;
+	pending = 0x51;
+	can_inject = false;
+	can_offer = takes_offers = true;
+	vcpu_run(&vcpu);
+	assert_int_equal(accepts, 1);
+	assert_int_equal(returns, 0);
+	assert_int_equal(pending, -1);
 }
 
 static void an_nmi_waits_until_it_can_be_taken(void **state)
@@ -684,8 +713,9 @@ int main(void)
 		cmocka_unit_test_setup(a_kick_ends_a_halt_before_and_after_it, start),
 		cmocka_unit_test_setup(work_does_not_end_a_halt, start),
 		cmocka_unit_test_setup(an_interrupt_is_injected_and_accepted, start),
-		cmocka_unit_test_setup(one_that_cannot_be_taken_is_offered, start),
-		cmocka_unit_test_setup(what_the_processor_delivered_is_accepted_once, start),
+		cmocka_unit_test_setup(one_that_cannot_be_taken_waits_for_the_window, start),
+		cmocka_unit_test_setup(an_offer_is_accepted_until_it_comes_back, start),
+		cmocka_unit_test_setup(an_offer_that_was_taken_does_not_come_back, start),
 		cmocka_unit_test_setup(an_nmi_waits_until_it_can_be_taken, start),
 		cmocka_unit_test_setup(init_resets_and_waits_for_a_start_up, start),
 		cmocka_unit_test_setup(a_start_up_that_nobody_waits_for_is_ignored, start),

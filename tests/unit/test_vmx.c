@@ -1151,7 +1151,7 @@ static void an_interrupt_needs_if_and_no_shadow(void **state)
 static void the_window_is_told_once(void **state)
 {
 	(void)state;
-	vmx_ops.offer_interrupt(&vcpu, 0x55);
+	assert_false(vmx_ops.offer_interrupt(&vcpu, 0x55));
 	assert_true(*field(VMCS_PRIMARY_CONTROLS) & PRIMARY_IRQ_WINDOW);
 	exits(REASON_IRQ_WINDOW, 0);
 	assert_int_equal(out.kind, VM_EXIT_IRQ_WINDOW);
@@ -1251,7 +1251,7 @@ static void the_processor_delivers_in_x2apic_mode_alone(void **state)
 
 	(void)state;
 	*field(VMCS_EOI_EXITS + 4) = ~0ULL;
-	vmx_ops.offer_interrupt(&vcpu, 0x55);
+	assert_false(vmx_ops.offer_interrupt(&vcpu, 0x55));
 	vmx_ops.apic_mode(&vcpu, true, 0x51);
 	assert_true(vcpu.apic_delivers);
 	assert_int_equal(*field(VMCS_SECONDARY_CONTROLS), vmx_features.secondary | X2APIC_CONTROLS);

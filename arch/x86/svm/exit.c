@@ -190,15 +190,14 @@ static void keep_event(struct vmcb *vmcb)
  * An interrupt that was offered has been taken, or it is withdrawn. Where its delivery was cut
  * short it counts as taken, since keep_event() goes on with it; QEMU leaves V_IRQ set then.
  */
-static void end_offer(struct svm_vcpu *svm, struct arch_vcpu *vcpu)
+static void end_offer(struct arch_vcpu *vcpu, struct vmcb *vmcb)
 {
-	struct vmcb *vmcb = svm->vmcb;
-	u64 cut_short = SVM_EVENT_VALID | SVM_EVENT_INTR | svm->offered;
+	u8 vector = (u8)SVM_V_INTR_VECTOR_OF(vmcb->v_intr);
+	u64 cut_short = SVM_EVENT_VALID | SVM_EVENT_INTR | vector;
 
 	if (!(vmcb->v_intr & SVM_V_IRQ) || (vmcb->exit_int_info & 0x800007ff) == cut_short)
-		vcpu->taken = svm->offered;
-	svm->offered = 0;
-	vmcb->v_intr &= ~SVM_V_IRQ;
+		vcpu->offered = 0;
+	vmcb->v_intr = SVM_V_INTR_MASKING;
 }
 
 void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
@@ -206,8 +205,8 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	u32 code = (u32)vmcb->exit_code;
 
-	if (svm_of(vcpu)->offered)
-		end_offer(svm_of(vcpu), vcpu);
+	if (SVM_V_INTR_VECTOR_OF(vmcb->v_intr)) /* an offer; others have no vector */
+		end_offer(vcpu, vmcb);
 	keep_event(vmcb);
 	exit->kind = VM_EXIT_INTERRUPT;
 	switch (code) {

@@ -123,7 +123,7 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	struct vmcb *vmcb = svm->vmcb;
 
 	memset(vmcb, 0, sizeof(*vmcb));
-	svm->offered = vcpu->taken = 0;
+	vcpu->offered = 0;
 	set_intercepts(vmcb);
 	vmcb->nested_control = 1;
 	vmcb->nested_cr3 = vcpu->nested_root.raw;
@@ -270,17 +270,18 @@ void svm_entry_failed(struct arch_vcpu *vcpu)
 static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
+	struct vmcb *vmcb = svm->vmcb;
 	u32 cpu = this_cpu();
 
-	svm->vmcb->tlb_control = SVM_TLB_KEEP;
+	vmcb->tlb_control = SVM_TLB_KEEP;
 	if (!tlb_is_current(&cpus[cpu].tags, &vcpu->tag, vcpu->space, vcpu->flush_linear))
 		svm_choose_asid(vcpu, cpu);
-	svm->vmcb->tsc_offset = vcpu->tsc_offset;
-	svm->vmcb->rax = vcpu->gpr[GPR_RAX];
-	svm->vmcb->rsp = vcpu->gpr[GPR_RSP];
+	vmcb->tsc_offset = vcpu->tsc_offset;
+	vmcb->rax = vcpu->gpr[GPR_RAX];
+	vmcb->rsp = vcpu->gpr[GPR_RSP];
 	svm_enter(svm->vmcb_pa.raw, vcpu->gpr, cpus[cpu].host_vmcb.raw);
-	vcpu->gpr[GPR_RAX] = svm->vmcb->rax;
-	vcpu->gpr[GPR_RSP] = svm->vmcb->rsp;
+	vcpu->gpr[GPR_RAX] = vmcb->rax;
+	vcpu->gpr[GPR_RSP] = vmcb->rsp;
 	svm_exit(vcpu, exit);
 }
 
@@ -294,7 +295,10 @@ static bool svm_can_inject(const struct arch_vcpu *vcpu)
 
 static void svm_inject_interrupt(struct arch_vcpu *vcpu, u8 vector)
 {
-	vmcb_of(vcpu)->event_inj = SVM_EVENT_VALID | SVM_EVENT_INTR | vector;
+	struct vmcb *vmcb = vmcb_of(vcpu);
+
+	vmcb->event_inj = SVM_EVENT_VALID | SVM_EVENT_INTR | vector;
+	vmcb->v_intr = SVM_V_INTR_MASKING; /* no offer from before an entry that did not come */
 }
 
 static bool svm_inject_nmi(struct arch_vcpu *vcpu)
@@ -319,11 +323,12 @@ void svm_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 
 }
 
 /* The processor delivers it as soon as the guest can take it (APM 2, 15.21.4). */
-static void svm_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
+static bool svm_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 {
-	svm_of(vcpu)->offered = vector;
+	vcpu->offered = vector;
 	vmcb_of(vcpu)->v_intr =
 		SVM_V_INTR_MASKING | SVM_V_IRQ | SVM_V_IGNORE_TPR | SVM_V_INTR_VECTOR(vector);
+	return true;
 }
 
 /* The VMCB field that holds an MSR, or NULL. */

@@ -11,7 +11,6 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	hpa_t vmcb_pa;
 	bool nmi_blocked; /* an NMI handler runs, until IRET */
-	u8 offered;	  /* vector that the processor may deliver itself; 0: none */
 };
 
 /* What CPUID 8000000Ah offers, read once. */

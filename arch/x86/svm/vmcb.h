@@ -134,10 +134,11 @@ enum svm_exit_code {
 };
 
 /* v_intr */
-#define SVM_V_IRQ	     BIT(8)
-#define SVM_V_IGNORE_TPR     BIT(20)
-#define SVM_V_INTR_MASKING   BIT(24)
-#define SVM_V_INTR_VECTOR(v) ((u64)(v) << 32)
+#define SVM_V_IRQ		BIT(8)
+#define SVM_V_IGNORE_TPR	BIT(20)
+#define SVM_V_INTR_MASKING	BIT(24)
+#define SVM_V_INTR_VECTOR_OF(x) ((x) >> 32)
+#define SVM_V_INTR_VECTOR(v)	((u64)(v) << 32)
 
 /* event_inj and exit_int_info */
 #define SVM_EVENT_VALID	     BIT(31)

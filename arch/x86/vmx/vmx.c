@@ -110,11 +110,12 @@ void vmx_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 
 	vmcs_clear_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_STI | BLOCKED_BY_MOV_SS);
 }
 
-static void vmx_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
+static bool vmx_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 {
 	(void)vector; /* a window has none */
 	(void)vcpu;
 	vmcs_set_bits(VMCS_PRIMARY_CONTROLS, PRIMARY_IRQ_WINDOW);
+	return false;
 }
 
 /* ---- MSRs ---- */
