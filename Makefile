@@ -37,14 +37,18 @@ help:
 	@echo '  make demo          the same unattended; pictures and log in $(BUILD)/demo'
 	@echo '                     GPU=virgl: two guests that render in 3D'
 	@echo '  make image         $(BUILD)/facet.img, fit to be written to a stick'
-	@echo '  make check         every test: unit, model, fuzz, system on every bench'
+	@echo '  make check         every test: unit, tools, model, fuzz, system on every bench'
 	@echo '  make check-unit    tests on this host (cmocka)'
+	@echo '  make check-tools   tools/facetctl and the checker of traces'
 	@echo '  make check-model   simulations on this host'
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo '  make check-system  Facet on one bench, BENCH=$(BENCH); TESTS="-k name" to choose'
-	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders'
+	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders,'
+	@echo '                     and a million seeds of the scheduler'"'"'s simulation'
 	@echo '  make bench         instructions for each kind of exit, against their bounds'
+	@echo '  make bench-sched   instructions for each decision of the GPU scheduler'
 	@echo '  make bench-3d      frames a second and latency through Facet and directly on QEMU'
+	@echo '  make bench-neighbour  what a guest has of the GPU beside each kind of bad neighbour'
 	@echo '  make lint          layering, style, static analysis; CHECKS="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
@@ -270,6 +274,7 @@ CFLAGS_FUZZ := $(CFLAGS_HOST) -O1 $(SANITIZE) -fsanitize=fuzzer-no-link
 
 UNIT_TESTS := $(sort $(wildcard tests/unit/test_*.c))
 MODEL_TESTS := $(sort $(wildcard tests/model/*.c))
+MODEL_SCRIPTS := $(sort $(wildcard tests/model/*.sh))
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 
 # $(1) kind, $(2) compiler, $(3) flags
@@ -319,17 +324,25 @@ fuzz-programs: $(FUZZ_PROGRAMS) $(FUZZ_SEEDS)
 
 RUNTESTS := $(PYTHON) tools/runtests.py --results $(BUILD)/results --jobs $(JOBS)
 
-.PHONY: check check-unit check-model check-fuzz check-system bench
+.PHONY: check check-unit check-tools check-model check-fuzz check-system bench
 # Programs are linked anew each time: what no longer compiles must not run as it was.
 check-unit: setup-check
 	$(Q)rm -f $(UNIT_PROGRAMS)
 	$(Q)$(MAKE) -k -j$(JOBS) unit-programs || true
 	$(Q)$(RUNTESTS) unit $(UNIT_PROGRAMS)
 
+# tools/facetctl and the checker of traces, which also looks at some of the simulation's.
+check-tools: setup-check
+	$(Q)rm -f $(BUILD)/model/gpu_sched_sim
+	$(Q)$(MAKE) -j$(JOBS) $(BUILD)/model/gpu_sched_sim
+	$(Q)mkdir -p $(BUILD)/results
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs -p no:cacheprovider \
+		--junitxml=$(BUILD)/results/tools.xml tests/tools
+
 check-model: setup-check
 	$(Q)rm -f $(MODEL_PROGRAMS)
 	$(Q)$(MAKE) -k -j$(JOBS) model-programs || true
-	$(Q)BUILD=$(abspath $(BUILD)) $(RUNTESTS) model $(MODEL_PROGRAMS) tests/model/shootdown.sh
+	$(Q)BUILD=$(abspath $(BUILD)) $(RUNTESTS) model $(MODEL_PROGRAMS) $(MODEL_SCRIPTS)
 
 check-fuzz: setup-check
 	$(Q)rm -f $(FUZZ_PROGRAMS)
@@ -363,10 +376,25 @@ check-benches: setup-check check-kvm
 check-on-%:
 	$(Q)$(MAKE) check-system BENCH=$*
 
-# What is made of a minute in `make check`, for ten minutes.
-.PHONY: soak
+# What is made of a minute in `make check`, for ten minutes; and a hundred times as many seeds of
+# the scheduler's simulation, an hour of one processor's time.
+.PHONY: soak soak-streams soak-sched
 soak:
+	$(Q)failed=; for part in soak-streams soak-sched; do $(MAKE) $$part || failed=1; done; \
+	test -z "$$failed"
+
+soak-streams:
 	$(Q)SOAK_SECONDS=600 $(MAKE) check-system BENCH=qemu-virgl TESTS='-k hostile_streams -s'
+
+SOAK_SEEDS ?= 1000000
+SOAK_PARTS := $(shell seq 1 $(JOBS))
+soak-sched: setup-check
+	$(Q)$(MAKE) $(BUILD)/model/gpu_sched_sim
+	$(Q)$(MAKE) -k -j$(JOBS) $(addprefix soak-sched-,$(SOAK_PARTS))
+
+soak-sched-%:
+	$(Q)each=$$(($(SOAK_SEEDS) / $(JOBS))); \
+	FACET_FIRST=$$((($* - 1) * each + 1)) FACET_SEEDS=$$each $(BUILD)/model/gpu_sched_sim
 
 .PHONY: guest-programs guest3d-programs
 guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare $(GUEST)/vmlinux.flat
@@ -375,7 +403,7 @@ guest3d-programs: $(GUEST)/guest3d.cpio
 # Each part runs even when one before it failed; the last line counts them all.
 check: check-kvm
 	$(Q)rm -rf $(BUILD)/results
-	$(Q)failed=; for part in check-unit check-model check-fuzz check-benches; do \
+	$(Q)failed=; for part in check-unit check-tools check-model check-fuzz check-benches; do \
 		echo "== $$part"; $(MAKE) $$part || failed="$$failed $$part"; done; \
 	$(PYTHON) tools/summary.py $(BUILD)/results; \
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
@@ -386,11 +414,22 @@ bench: setup-run
 		BENCH=$$bench BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py || failed=1; done; \
 	test -z "$$failed"
 
+# Instructions of a decision of the GPU scheduler, against their bounds; a part of check-model.
+.PHONY: bench-sched
+bench-sched: setup-check
+	$(Q)$(MAKE) $(BUILD)/model/gpu_sched_cost
+	$(Q)$(BUILD)/model/gpu_sched_cost
+
 # 3D through Facet against the same guest directly on QEMU; not for a machine that others use.
 .PHONY: bench-3d
 bench-3d: setup-run
 	$(Q)$(MAKE) image guest3d-programs
 	$(Q)BENCH=qemu-virgl BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench3d.py $(ARGS)
+
+.PHONY: bench-neighbour
+bench-neighbour: setup-run
+	$(Q)$(MAKE) image guest-programs
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/neighbour.py $(ARGS)
 
 .PHONY: lint format
 lint: setup-lint

@@ -14,6 +14,9 @@
 #define DEFAULT_WEIGHT	       100
 #define DEFAULT_GPU_MEMORY     MIB(64)
 #define DEFAULT_GPU_TIMEOUT_NS 2000000000
+#define DEFAULT_GPU_QUEUE      64
+#define DEFAULT_GPU_DOORBELLS  100000
+#define PER_MILLE	       1000
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
 #define LABEL_SHOWN 24
@@ -160,6 +163,9 @@ static void set_guest_defaults(struct config_guest *guest, u32 line)
 	guest->cpu_weight = DEFAULT_WEIGHT;
 	guest->gpu = CONFIG_NO_GPU;
 	guest->gpu_weight = DEFAULT_WEIGHT;
+	guest->gpu_cap = PER_MILLE;
+	guest->gpu_queue = DEFAULT_GPU_QUEUE;
+	guest->gpu_doorbells = DEFAULT_GPU_DOORBELLS;
 	guest->gpu_memory = DEFAULT_GPU_MEMORY;
 	guest->gpu_timeout_ns = DEFAULT_GPU_TIMEOUT_NS;
 	guest->autostart = true;
@@ -297,7 +303,7 @@ static void section_line(struct parser *p, struct text line)
 
 static void report_unknown_key(struct parser *p, struct text name)
 {
-	char names[128] = "", shown[LABEL_SHOWN + 1];
+	char names[192] = "", shown[LABEL_SHOWN + 1];
 	u32 count, used = 0;
 	const struct config_key *keys = config_keys(p->section, &count);
 
@@ -501,6 +507,36 @@ static void check_weights(struct parser *p)
 	}
 }
 
+/*
+ * What guests of one GPU are sure of must be there. Whether a latency bound holds is the
+ * scheduler's to say, when the vGPU is made.
+ */
+static void check_reserves(struct parser *p)
+{
+	u32 sums[CONFIG_MAX_GPUS] = { 0 };
+	char found[48];
+
+	for (u32 i = 0; i < p->config->guest_count; i++) {
+		const struct config_guest *guest = &p->config->guests[i];
+
+		label_guest(p, guest);
+		if (guest->gpu_cap < guest->gpu_reserve)
+			report(p, guest->line, "gpu.cap", "less than gpu.reserve",
+			       "gpu.reserve or more");
+		if (guest->gpu_latency_ns && !guest->gpu_reserve)
+			report(p, guest->line, "gpu.latency", "a bound without gpu.reserve",
+			       "both or neither");
+		if (guest->gpu == CONFIG_NO_GPU || !guest->gpu_reserve)
+			continue;
+		sums[guest->gpu] += guest->gpu_reserve;
+		fmt_snprintf(found, sizeof(found), "reserves of %u.%u%% up to here",
+			     sums[guest->gpu] / 10, sums[guest->gpu] % 10);
+		if (sums[guest->gpu] > PER_MILLE)
+			report(p, guest->line, "gpu.reserve", found,
+			       "100% for all guests of a GPU");
+	}
+}
+
 /* Two sections must not name one function. */
 static void check_pci(struct parser *p)
 {
@@ -550,5 +586,6 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 	close_section(&p);
 	check_pci(&p);
 	check_weights(&p);
+	check_reserves(&p);
 	count_gpus(config);
 }

@@ -27,6 +27,12 @@ enum config_kind {
 	CONFIG_KIND_BARE,  /* flat 64-bit image, loaded at 1 MiB */
 };
 
+enum config_policy { /* the order of enum gpu_sched_policy */
+	CONFIG_POLICY_FAIR,
+	CONFIG_POLICY_EQUAL,
+	CONFIG_POLICY_FIXED,
+};
+
 struct config_host {
 	u16 console_port; /* I/O port of the 16550A */
 	u32 baud;	  /* divides 115200 */
@@ -40,6 +46,7 @@ struct config_gpu {
 	bool present; /* a section of this number stands in the file */
 	bool has_pci;
 	u16 pci; /* requester ID: bus << 8 | device << 3 | function */
+	enum config_policy policy;
 	u64 slice_ns;
 	u32 line; /* of the section, for messages */
 };
@@ -57,7 +64,12 @@ struct config_guest {
 	u32 cpu_weight;	    /* 1 to 10000 */
 	u32 gpu;	    /* number or CONFIG_NO_GPU */
 	u32 gpu_weight;	    /* 1 to 10000 */
+	u32 gpu_reserve;    /* per mille of the engine that it is sure of, 0: none */
+	u32 gpu_cap;	    /* per mille that it never exceeds, 1000: none */
+	u64 gpu_latency_ns; /* bound on queueing while within its reserve, 0: none */
 	u64 gpu_memory;	    /* bytes */
+	u32 gpu_queue;	    /* jobs that it may have out, 1 to 64 */
+	u32 gpu_doorbells;  /* a second, 0: no limit */
 	u64 gpu_timeout_ns; /* how long one job may hold the engine */
 	bool autostart;
 	u32 line; /* of the section */
@@ -74,7 +86,7 @@ struct config {
 /* What is wrong with the file, one text for each error in the order of lines. */
 struct config_errors {
 	u32 count; /* may exceed CONFIG_ERRORS_KEPT: the rest is only counted */
-	char text[CONFIG_ERRORS_KEPT][192];
+	char text[CONFIG_ERRORS_KEPT][256];
 };
 
 /*

@@ -24,6 +24,10 @@ static const char *const idle_words[] = {
 static const char *const iommu_words[] = {
 	[CONFIG_IOMMU_AUTO] = "auto", [CONFIG_IOMMU_NONE] = "none", NULL
 };
+static const char *const policy_words[] = { [CONFIG_POLICY_FAIR] = "fair",
+					    [CONFIG_POLICY_EQUAL] = "equal",
+					    [CONFIG_POLICY_FIXED] = "fixed",
+					    NULL };
 static const char *const kind_words[] = {
 	[CONFIG_KIND_LINUX] = "linux", [CONFIG_KIND_BARE] = "bare", NULL
 };
@@ -56,6 +60,8 @@ static const struct config_key host_keys[] = {
 static const struct config_key gpu_keys[] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
 	  CONFIG_VALUE_PCI, false, GPU(pci), 0, 0, 0, NULL },
+	{ "policy", "fair, equal, fixed",
+	  CONFIG_VALUE_WORD, false, GPU(policy), 0, 0, 0, policy_words },
 	{ "slice", "a time from 0.5ms to 100ms",
 	  CONFIG_VALUE_TIME, false, GPU(slice_ns), 500 * US, 100 * MS, 1, NULL },
 };
@@ -79,6 +85,16 @@ static const struct config_key guest_keys[] = {
 	  CONFIG_VALUE_NUMBER, false, GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, NULL },
 	{ "gpu.weight", WEIGHT_ALLOWED,
 	  CONFIG_VALUE_WEIGHT, false, GUEST(gpu_weight), 1, 10000, 1, NULL },
+	{ "gpu.reserve", "a share from 0% to 100% with at most one decimal, such as 12.5%",
+	  CONFIG_VALUE_SHARE, false, GUEST(gpu_reserve), 0, 1000, 1, NULL },
+	{ "gpu.cap", "a share from 0.1% to 100% with at most one decimal, such as 12.5%",
+	  CONFIG_VALUE_SHARE, false, GUEST(gpu_cap), 1, 1000, 1, NULL },
+	{ "gpu.latency", "a time up to 10s; 0s: no bound",
+	  CONFIG_VALUE_TIME, false, GUEST(gpu_latency_ns), 0, 10000 * MS, 1, NULL },
+	{ "gpu.queue", "a number from 1 to 64",
+	  CONFIG_VALUE_NUMBER, false, GUEST(gpu_queue), 1, 64, 1, NULL },
+	{ "gpu.doorbells", "a number a second from 100 to 10000000, or 0: no limit",
+	  CONFIG_VALUE_RATE, false, GUEST(gpu_doorbells), 100, 10000000, 1, NULL },
 	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
 	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4), NULL },
 	{ "gpu.timeout", "a time from 100ms to 60s",
@@ -192,6 +208,10 @@ static bool read_value(const struct config_key *key, struct text text, u64 *valu
 		return find_word(key->words, text, value);
 	case CONFIG_VALUE_NUMBER:
 		return !parse_number(text, value) && in_range(key, *value);
+	case CONFIG_VALUE_RATE:
+		return !parse_number(text, value) && (!*value || in_range(key, *value));
+	case CONFIG_VALUE_SHARE:
+		return !parse_share_tenths(text, value) && in_range(key, *value);
 	case CONFIG_VALUE_SIZE:
 		return !parse_size(text, value) && in_range(key, *value);
 	case CONFIG_VALUE_TIME:

@@ -6,7 +6,7 @@
 #include "core/lib/parse.h"
 #include "core/lib/types.h"
 
-#define CONFIG_KEYS_MAX 16 /* in one section */
+#define CONFIG_KEYS_MAX 18 /* in one section */
 
 enum config_section {
 	CONFIG_SECTION_HOST,  /* fills a struct config_host */
@@ -18,9 +18,11 @@ enum config_section {
 enum config_value {
 	CONFIG_VALUE_WORD, /* one of `words`; its index is stored */
 	CONFIG_VALUE_NUMBER,
+	CONFIG_VALUE_RATE,   /* a number, or 0 */
 	CONFIG_VALUE_SIZE,   /* bytes */
 	CONFIG_VALUE_TIME,   /* ns */
 	CONFIG_VALUE_WEIGHT, /* a number, or a share in hundredths of a percent */
+	CONFIG_VALUE_SHARE,  /* tenths of a percent */
 	CONFIG_VALUE_BAUD,
 	CONFIG_VALUE_PORT, /* com1 to com4 or a port number */
 	CONFIG_VALUE_PCI,

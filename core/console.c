@@ -38,7 +38,8 @@ static u32 command_count;
 static struct vm *attached;
 static char entered[EDITOR_LINE_MAX + 1];
 static bool has_entered;
-static bool prompting; /* the prompt is on the screen */
+static bool prompting;			       /* the prompt is on the screen */
+static enum console_step (*program)(int byte); /* of a command that goes on; or NULL */
 static size_t (*guest_input)(struct vm *vm, const u8 *data, size_t size);
 static void (*guest_drained)(struct vm *vm);
 
@@ -53,6 +54,12 @@ void console_print_text(const char *line)
 	port->write("\r\n", 2);
 	if (prompting)
 		editor_show(&editor);
+}
+
+void console_write(const char *text)
+{
+	spin_guard(&lock);
+	port->write(text, strlen(text));
 }
 
 static void panic_text(const char *text)
@@ -277,13 +284,30 @@ static const struct editor_ops editor_ops = {
 	.candidate = editor_candidate,
 };
 
-/* Unless the command has attached a guest. */
+/* Unless the command has attached a guest or goes on. */
 static void show_prompt(void)
 {
 	spin_guard(&lock);
-	prompting = !attached;
+	prompting = !attached && !program;
 	if (prompting)
 		editor_show(&editor);
+}
+
+void console_run(enum console_step (*step)(int byte))
+{
+	program = step;
+}
+
+/* A step of the program, if there is one; true: it has more to do. */
+static bool run_program(int byte)
+{
+	enum console_step step = program ? program(byte) : CONSOLE_WAITS;
+
+	if (step == CONSOLE_OVER) {
+		program = NULL;
+		show_prompt();
+	}
+	return step == CONSOLE_MORE;
 }
 
 static void input_byte(u8 byte)
@@ -293,6 +317,10 @@ static void input_byte(u8 byte)
 			console_attach(NULL);
 		else if (guest_input)
 			(void)guest_input(attached, &byte, 1);
+		return;
+	}
+	if (program) {
+		(void)run_program(byte);
 		return;
 	}
 	spin_lock(&lock);
@@ -307,7 +335,7 @@ static void input_byte(u8 byte)
 
 bool console_poll(void)
 {
-	bool more = false;
+	bool more;
 
 	for (u32 i = 0; i < INPUT_STEP; i++) {
 		int byte = port->read();
@@ -316,6 +344,7 @@ bool console_poll(void)
 			break;
 		input_byte((u8)byte);
 	}
+	more = run_program(-1);
 	for (u32 i = 0; i < VM_MAX; i++)
 		if (vm_get(i))
 			more |= drain(vm_get(i));

@@ -48,6 +48,21 @@ void console_print(const char *fmt, ...) printf_like(1, 2);
 /* A text of any length as one line. */
 void console_print_text(const char *line);
 
+/* Any text as it is, without an end of line; from a command or its program. */
+void console_write(const char *text);
+
+enum console_step {
+	CONSOLE_OVER,  /* the prompt may come */
+	CONSOLE_WAITS, /* for a key or for time to pass: some ten milliseconds */
+	CONSOLE_MORE,  /* it has more to do at once */
+};
+
+/*
+ * From a command: it goes on as a program after it has returned. `step` gets each
+ * typed byte, and -1 again and again; what others print comes in between.
+ */
+void console_run(enum console_step (*step)(int byte));
+
 /* Raw console of `vm` until Ctrl-]; NULL detaches. */
 void console_attach(struct vm *vm);
 

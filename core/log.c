@@ -14,7 +14,7 @@
 #include "core/symbols.h"
 #include "core/timer.h"
 
-#define LINE_MAX      240
+#define LINE_MAX      288
 #define NS_PER_SECOND 1000000000ULL
 #define TRACE_DEPTH   24
 

@@ -13,7 +13,7 @@ enum log_level {
 };
 
 /*
- * One line without the newline, at most 239 characters (the rest is cut).
+ * One line without the newline, at most 287 characters (the rest is cut).
  * From any CPU and any context but NMI. Takes the console lock.
  */
 void log_at(enum log_level level, const char *fmt, ...) printf_like(2, 3);

@@ -23,6 +23,7 @@
 #include "drivers/iommu.h"
 #include "drivers/pci.h"
 #include "drivers/uart.h"
+#include "gpu/commands.h"
 #include "gpu/gpu.h"
 #include "guest/commands.h"
 #include "guest/machine.h"
@@ -334,6 +335,7 @@ static void main_on_own_tables(void *unused)
 		machine_create_all(&config);
 	}
 	commands_register();
+	gpu_commands_register();
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
 		console_register(&power_commands[i]);
 	report_memory();

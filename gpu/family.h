@@ -37,7 +37,7 @@ struct vgpu_report {
 	u64 refused;	 /* of these, refused by the audit */
 	u64 resources;	 /* objects that the guest has on the device */
 	u64 resets;	 /* of the virtual device, by its guest */
-	u64 hangs;	 /* how often it was frozen */
+	u64 hangs;	 /* how often it was frozen by one */
 	u64 doorbells;
 	const char *state; /* "run", "reset", "broken", "hung", ... */
 	/* How its picture comes to its scan-out, where there is more than one way; or NULL. */
@@ -57,7 +57,7 @@ struct gpu_family_ops {
 	 * ---- towards the hardware; all but matches and attach on the owner CPU only ----
 	 *
 	 * A family has an engine or none. With one it has submit, kick, poll and
-	 * job_done, what gpu/hang.h needs (abandon to give_up, vgpu_freeze to
+	 * job_done, what gpu/hang.h and control.h need (abandon to give_up, vgpu_freeze to
 	 * vgpu_rebuild), and no service. Without one all those are NULL, it never calls
 	 * gpu_enqueue(), nothing is reported of engine time, and gpu_wake() calls service.
 	 */
@@ -111,9 +111,20 @@ struct gpu_family_ops {
 	 * submissions fail, until its driver resets the virtual device or the VM starts anew.
 	 * That must not wait for abandoned jobs, nor may memory that those can still reach be
 	 * used otherwise. False: it was hung or being reset already, which goes on without
-	 * the jobs that are lost. On the owner CPU, no lock held.
+	 * the jobs that are lost. `hang`: it counts as one; else the operator asked for it.
+	 * On the owner CPU, no lock held.
 	 */
-	bool (*vgpu_freeze)(struct vgpu *vgpu);
+	bool (*vgpu_freeze)(struct vgpu *vgpu, bool hang);
+	/*
+	 * vgpu_may_take() is true again, or a limit has changed: look at what the guest has
+	 * made available. Any CPU, no lock held.
+	 */
+	void (*vgpu_wake)(struct vgpu *vgpu);
+	/*
+	 * Another quota of memory, in bytes. ERR_BUSY: the guest holds `*used`, more than that.
+	 * Backing entries stay as many as the first quota was given. As vgpu_wake.
+	 */
+	must_check enum err (*vgpu_set_memory)(struct vgpu *vgpu, u64 bytes, u64 *used);
 	/* The device has let go of an abandoned job; its record is free again. As above. */
 	void (*job_late)(struct vgpu *vgpu, struct gpu_job *job);
 	/*

@@ -6,6 +6,7 @@
 #include "core/irq.h"
 #include "core/log.h"
 #include "core/timer.h"
+#include "gpu/control.h"
 #include "gpu/dma.h"
 #include "gpu/vgpu.h"
 
@@ -76,6 +77,17 @@ static void take_sample(struct gpu *gpu, u64 now)
 	gpu->sample_next = (gpu->sample_next + 1) % GPU_SAMPLES;
 }
 
+/* Jobs of our own are nobody's waiting. */
+static void note_waits(const struct gpu_job *job, u64 now)
+{
+	const struct gpu_sched_job *sched = &job->sched;
+
+	if (job->ours)
+		return;
+	waits_add(&job->vgpu->waits, sched->submitted_ns - sched->enqueued_ns, now);
+	waits_add(&job->vgpu->turns, now - MIN(now, sched->enqueued_ns), now);
+}
+
 /* Charge jobs that were found finished together, and hand them to their family. */
 static void finish(struct gpu *gpu, struct gpu_job **jobs, u32 count)
 {
@@ -91,8 +103,10 @@ static void finish(struct gpu *gpu, struct gpu_job **jobs, u32 count)
 	gpu->jobs_completed += count;
 	spin_unlock(&gpu->lock);
 	invariant(e == OK);
-	for (u32 i = 0; i < count; i++)
+	for (u32 i = 0; i < count; i++) {
+		note_waits(jobs[i], now);
 		gpu->ops->job_done(jobs[i]->vgpu, jobs[i]);
+	}
 }
 
 /*
@@ -126,6 +140,32 @@ static struct gpu_job *pick(struct gpu *gpu)
 	return job ? container_of(job, struct gpu_job, sched) : NULL;
 }
 
+static void look(struct timer *timer)
+{
+	struct gpu *gpu = container_of(timer, struct gpu, look);
+
+	gpu->look_ns = ~0ULL;
+	gpu_wake(gpu);
+}
+
+/*
+ * Caps, slots, slowed guests and the ledger's minute: have the owner CPU look when something
+ * is due although nothing happens. A timer that is early does no harm.
+ */
+static void look_again(struct gpu *gpu, u64 due_ns)
+{
+	u64 next_ns;
+
+	spin_lock(&gpu->lock);
+	next_ns = gpu_sched_next_ns(&gpu->sched, now_ns());
+	spin_unlock(&gpu->lock);
+	due_ns = MIN(due_ns, MIN(next_ns, gpu->ledger->due_ns));
+	if (due_ns >= gpu->look_ns)
+		return;
+	gpu->look_ns = due_ns;
+	timer_set(&gpu->look, due_ns);
+}
+
 /* True: the budget ran out before the work did. */
 static bool service(struct gpu *gpu)
 {
@@ -133,19 +173,25 @@ static bool service(struct gpu *gpu)
 	bool submitted = false;
 	u32 budget = SERVICE_BUDGET;
 	u32 count = collect(gpu, jobs);
+	u64 due_ns;
 
 	if (count)
 		finish(gpu, jobs, count);
 	gpu_hang_check(gpu);
+	gpu_ledger_service(gpu, now_ns());
+	due_ns = control_service(gpu, now_ns());
 	for (; budget && (jobs[0] = pick(gpu)); budget--) {
-		if (gpu->ops->submit(gpu, jobs[0]) == GPU_SUBMITTED)
-			submitted = true;
-		else
+		bool out = gpu->ops->submit(gpu, jobs[0]) == GPU_SUBMITTED;
+
+		submitted |= out;
+		gpu_trace_submitted(gpu, &jobs[0]->sched);
+		if (!out)
 			finish(gpu, jobs, 1);
 	}
 	if (submitted)
 		gpu->ops->kick(gpu);
 	gpu_hang_watch(gpu);
+	look_again(gpu, due_ns);
 	return !budget;
 }
 
@@ -216,14 +262,15 @@ static const struct gpu_family_ops *family_of(const struct pci_function *functio
 
 static enum err bring_up(struct gpu *gpu, const struct config *config, struct iommu *iommu)
 {
-	u64 slice_ns = GPU_SCHED_SLICE_MIN_NS * 4;
+	struct gpu_sched_config sched;
 	enum err e;
 
-	if (gpu->index < config->gpu_count && config->gpus[gpu->index].present)
-		slice_ns = config->gpus[gpu->index].slice_ns;
-	e = gpu_sched_init(&gpu->sched, slice_ns, GPU_SCHED_DEPTH, gpu->heap, GPU_VGPUS_MAX);
+	control_gpu_config(config, gpu->index, &sched);
+	e = gpu_sched_init(&gpu->sched, &sched, gpu->sched_memory, GPU_VGPUS_MAX);
 	if (e)
 		return e;
+	if (!gpu->ops->service)
+		gpu_ledger_init(gpu);
 	/* Without DMA it stays in no domain: denied, as at start. */
 	e = gpu->ops->no_dma ? OK
 			     : gpu_dma_init(gpu, iommu, config->host.iommu == CONFIG_IOMMU_NONE);
@@ -282,6 +329,8 @@ enum err gpu_start(const struct config *config, struct pci *pci, struct iommu *i
 		gpu->function = function;
 		gpu->ops = family_of(function);
 		gpu_hang_init(gpu);
+		gpu->look = (struct timer){ .fire = look };
+		gpu->look_ns = ~0ULL;
 		e = bring_up(gpu, config, iommu);
 		if (e) {
 			log_error("gpu %u: %02x:%02x.%x (%s): %s", i, PCI_BDF_ARGS(function->bdf),

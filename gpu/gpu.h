@@ -19,7 +19,9 @@
 #include "drivers/pci.h"
 #include "gpu/family.h"
 #include "gpu/hang.h"
+#include "gpu/ledger.h"
 #include "gpu/sched.h"
+#include "gpu/trace.h"
 
 #define GPU_VGPUS_MAX	 CONFIG_MAX_GUESTS
 #define GPU_JOBS_MAX	 64 /* jobs of one vGPU that are queued or in flight */
@@ -67,10 +69,15 @@ struct gpu {
 	u64 focus_ticks, focus_ticks_max; /* the last one and the largest; the owner CPU's */
 
 	struct gpu_hang hang; /* the owner CPU's */
+	/* The owner CPU's: when it has to look although nothing happens. */
+	struct timer look;
+	u64 look_ns;	       /* what `look` is set to; ~0: it is not */
+	struct ledger *ledger; /* NULL: no engine */
 
 	struct spinlock lock; /* guards what follows; see docs/locking.md */
 	struct gpu_sched sched;
-	struct gpu_sched_vgpu *heap[GPU_VGPUS_MAX];
+	void *sched_memory[GPU_SCHED_MEMORY(GPU_VGPUS_MAX)];
+	struct gpu_trace trace;
 	struct vgpu *vgpus[GPU_VGPUS_MAX]; /* by vGPU number */
 	struct gpu_sample samples[GPU_SAMPLES];
 	u32 sample_next;
@@ -121,6 +128,15 @@ void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job);
  */
 void gpu_drop_queued(struct vgpu *vgpu);
 
+/*
+ * books.c: a record of who had the engine is closed when its minute is over, and when a
+ * vGPU leaves. On the owner CPU, no lock held; nothing without an engine.
+ */
+void gpu_ledger_init(struct gpu *gpu);
+void gpu_ledger_service(struct gpu *gpu, u64 now);
+void gpu_ledger_close(struct gpu *gpu);
+void gpu_ledger_forget(struct gpu *gpu, u32 number);
+
 /* Have the owner CPU look at this GPU soon. Any CPU, any lock. */
 void gpu_wake(struct gpu *gpu);
 
@@ -130,6 +146,9 @@ typedef void (*gpu_line_fn)(void *ctx, const char *text);
 
 /* The table of `gpu`: one call of `line` for each line. */
 void gpu_print(gpu_line_fn line, void *ctx);
+
+/* The ledger of each GPU with an engine, as docs/console.md has it. */
+void gpu_print_ledger(gpu_line_fn line, void *ctx);
 
 /*
  * `"gpus":[...]`, one JSON member without braces around it; returns the length

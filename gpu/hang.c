@@ -110,7 +110,7 @@ static void for_each_vgpu(struct gpu *gpu, void (*call)(struct vgpu *vgpu))
 
 static void freeze_too(struct vgpu *vgpu)
 {
-	(void)vgpu->gpu->ops->vgpu_freeze(vgpu);
+	(void)vgpu->gpu->ops->vgpu_freeze(vgpu, true);
 }
 
 static void give_up(struct gpu *gpu, const char *why)
@@ -157,7 +157,7 @@ static void freeze(struct gpu *gpu, struct vgpu *vgpu)
 		gpu->ops->abandon(gpu, jobs[i]);
 	}
 	gpu->hang.silent = true;
-	frozen = gpu->ops->vgpu_freeze(vgpu);
+	frozen = gpu->ops->vgpu_freeze(vgpu, true);
 	if (log_allowed(&gpu->hang.limit, LINES))
 		log_warn("guest %s: gpu %u: no answer for %lu ms: %s", vgpu->vm->name, gpu->index,
 			 vgpu->timeout_ns / MS,

@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an operator sees of the GPUs: a table, and all figures as JSON. */
-#include <stdarg.h>
-
+/* What an operator sees of the GPUs: a table. */
+#include "gpu/report.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/timer.h"
-#include "gpu/gpu.h"
-#include "gpu/vgpu.h"
+#include "gpu/control.h"
 
 #define SECOND_NS 1000000000ULL
 #define LINE_MAX  160
 
-/* A consistent copy of one vGPU's figures. */
-struct figures {
-	bool present;
-	char name[CONFIG_NAME_MAX + 1];
-	u32 weight;
-	s32 scanout;
-	u64 quota;
-	u64 recent_ns; /* engine time of about the last second */
-	struct gpu_sched_stats stats;
-	struct vgpu_report report;
-};
-
-/* All of one GPU; written by the console's CPU alone, too large for its stack. */
-static struct {
-	struct figures vgpus[GPU_VGPUS_MAX];
-	u64 total_ns, recent_total_ns, weights, busy_ns;
-} view;
+/* Written by the housekeeping CPU alone, too large for its stack. */
+static struct gpu_view view;
 
 /* The sample that is nearest to one second old; NULL: there is none yet. */
 static const struct gpu_sample *second_ago(const struct gpu *gpu, u64 now)
@@ -49,24 +32,51 @@ static const struct gpu_sample *second_ago(const struct gpu *gpu, u64 now)
 	return best;
 }
 
-static void collect_vgpu(const struct vgpu *vgpu, const struct gpu_sample *sample,
-			 struct figures *out)
+/* gpu.lock is held. */
+static void collect_vgpu(struct vgpu *vgpu, const struct gpu_sample *sample, u64 now,
+			 struct gpu_figures *out)
 {
 	u64 then = sample ? sample->engine_ns[vgpu->number] : 0;
 
 	out->present = true;
 	(void)str_copy(out->name, sizeof(out->name), vgpu->vm->name);
-	out->weight = vgpu->weight;
+	out->params = vgpu->sched.params;
+	out->frozen = vgpu->frozen;
 	out->scanout = vgpu->scanout;
+	out->queue_limit = vgpu->queue_limit;
 	out->quota = vgpu->memory_quota;
+	out->timeout_ns = vgpu->timeout_ns;
 	out->stats = vgpu->sched.stats;
 	out->recent_ns = out->stats.engine_ns > then ? out->stats.engine_ns - then : 0;
+	out->debt_ns = gpu_sched_debt_ns(&vgpu->gpu->sched, &vgpu->sched, now);
 	view.total_ns += out->stats.engine_ns;
 	view.recent_total_ns += out->recent_ns;
-	view.weights += out->weight;
+	view.weights += out->params.weight;
+	view.running++;
 }
 
-static void collect(struct gpu *gpu)
+/* vgpu.lock comes before gpu.lock, so the family is asked without it. */
+static void ask_family(struct gpu *gpu, struct vgpu *vgpu, u64 now, struct gpu_figures *out)
+{
+	out->wait_p50_ns = waits_percentile(&vgpu->waits, 50, now);
+	out->wait_p99_ns = waits_percentile(&vgpu->waits, 99, now);
+	out->turn_p50_ns = waits_percentile(&vgpu->turns, 50, now);
+	out->turn_p99_ns = waits_percentile(&vgpu->turns, 99, now);
+	gpu->ops->vgpu_report(vgpu, &out->report);
+	spin_lock(&vgpu->lock);
+	vgpu_look(vgpu);
+	out->guard = vgpu->guard;
+	out->doorbells = vgpu->guard.limits[GUARD_DOORBELLS];
+	out->interrupts = vgpu->interrupts;
+	spin_unlock(&vgpu->lock);
+	out->state = out->report.state;
+	if (out->frozen)
+		out->state = "frozen";
+	else if (out->guard.state == GUARD_SLOWED && str_equal(out->state, "run"))
+		out->state = "slowed";
+}
+
+const struct gpu_view *gpu_collect(struct gpu *gpu)
 {
 	const struct gpu_sample *sample;
 	u64 now = now_ns();
@@ -76,17 +86,21 @@ static void collect(struct gpu *gpu)
 	sample = second_ago(gpu, now);
 	for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
 		if (gpu->vgpus[i])
-			collect_vgpu(gpu->vgpus[i], sample, &view.vgpus[i]);
+			collect_vgpu(gpu->vgpus[i], sample, now, &view.vgpus[i]);
+	view.second_ns = sample ? now - sample->time_ns : now;
+	view.config = gpu->sched.config;
 	view.busy_ns = gpu_sched_busy_ns(&gpu->sched, now);
+	view.decisions = gpu->sched.decisions;
+	view.trace_records = gpu_trace_count(gpu);
+	view.trace_lost = gpu->trace.lost;
 	spin_unlock(&gpu->lock);
-	/* vgpu.lock comes before gpu.lock, so the family is asked afterwards. */
 	for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
 		if (view.vgpus[i].present && gpu->vgpus[i])
-			gpu->ops->vgpu_report(gpu->vgpus[i], &view.vgpus[i].report);
+			ask_family(gpu, gpu->vgpus[i], now, &view.vgpus[i]);
+	return &view;
 }
 
-/* Tenths of a percent. */
-static u32 per_mille(u64 part, u64 whole)
+u32 gpu_per_mille(u64 part, u64 whole)
 {
 	while (whole > UINT64_MAX / 1000) {
 		part >>= 1;
@@ -95,8 +109,33 @@ static u32 per_mille(u64 part, u64 whole)
 	return whole ? (u32)((part * 1000 + whole / 2) / whole) : 0;
 }
 
+u32 gpu_asked(const struct gpu_view *v, const struct gpu_figures *f)
+{
+	u32 reserves = 0, share;
+
+	if (v->config.policy == GPU_SCHED_FIXED)
+		return gpu_per_mille(1, v->config.slots);
+	for (u32 i = 0; i < GPU_VGPUS_MAX; i++)
+		reserves += v->vgpus[i].params.reserve;
+	share = v->config.policy == GPU_SCHED_EQUAL ? gpu_per_mille(1, v->running)
+						    : gpu_per_mille(f->params.weight, v->weights);
+	share = f->params.reserve + (GPU_SCHED_WHOLE - reserves) * share / GPU_SCHED_WHOLE;
+	return MIN(share, f->params.cap);
+}
+
+const char *gpu_policy_name(enum gpu_sched_policy policy)
+{
+	static const char *const names[] = {
+		[GPU_SCHED_FAIR] = "fair",
+		[GPU_SCHED_EQUAL] = "equal",
+		[GPU_SCHED_FIXED] = "fixed",
+	};
+
+	return names[policy];
+}
+
 /* Where it is shown, and how: "0 copy". */
-static void print_scanout(const struct figures *f, char *text, size_t size)
+static void print_scanout(const struct gpu_figures *f, char *text, size_t size)
 {
 	const char *path = f->report.scanout_path;
 
@@ -107,22 +146,22 @@ static void print_scanout(const struct figures *f, char *text, size_t size)
 }
 
 /* A family without an engine has no time and no jobs to count. */
-static void print_memory_only(const struct figures *f, gpu_line_fn line, void *ctx)
+static void print_memory_only(const struct gpu_figures *f, gpu_line_fn line, void *ctx)
 {
 	char scanout[16], text[LINE_MAX];
 
 	print_scanout(f, scanout, sizeof(scanout));
 	fmt_snprintf(text, sizeof(text), "%-16s %6u %6s %6s %6s %9s %5s %5lu/%-5lu %-8s %s",
-		     f->name, f->weight, "-", "-", "-", "-", "-", f->report.memory_used >> 10,
-		     f->quota >> 10, scanout, f->report.state);
+		     f->name, f->params.weight, "-", "-", "-", "-", "-",
+		     f->report.memory_used >> 10, f->quota >> 10, scanout, f->state);
 	line(ctx, text);
 }
 
-static void print_vgpu(const struct figures *f, gpu_line_fn line, void *ctx)
+static void print_vgpu(const struct gpu_figures *f, gpu_line_fn line, void *ctx)
 {
-	u32 asked = per_mille(f->weight, view.weights);
-	u32 recent = per_mille(f->recent_ns, view.recent_total_ns);
-	u32 ever = per_mille(f->stats.engine_ns, view.total_ns);
+	u32 asked = gpu_asked(&view, f);
+	u32 recent = gpu_per_mille(f->recent_ns, view.recent_total_ns);
+	u32 ever = gpu_per_mille(f->stats.engine_ns, view.total_ns);
 	char scanout[16], hangs[32] = "", text[LINE_MAX];
 
 	print_scanout(f, scanout, sizeof(scanout));
@@ -130,13 +169,13 @@ static void print_vgpu(const struct figures *f, gpu_line_fn line, void *ctx)
 		fmt_snprintf(hangs, sizeof(hangs), ", hangs: %lu", f->report.hangs);
 	fmt_snprintf(text, sizeof(text),
 		     "%-16s %6u %3u.%u%% %3u.%u%% %3u.%u%% %9lu %5u %5lu/%-5lu %-8s %s%s", f->name,
-		     f->weight, asked / 10, asked % 10, recent / 10, recent % 10, ever / 10,
+		     f->params.weight, asked / 10, asked % 10, recent / 10, recent % 10, ever / 10,
 		     ever % 10, f->stats.jobs, f->stats.queued + f->stats.in_flight,
-		     f->report.memory_used >> 10, f->quota >> 10, scanout, f->report.state, hangs);
+		     f->report.memory_used >> 10, f->quota >> 10, scanout, f->state, hangs);
 	line(ctx, text);
 }
 
-static void print_3d(const struct figures *f, gpu_line_fn line, void *ctx)
+static void print_3d(const struct gpu_figures *f, gpu_line_fn line, void *ctx)
 {
 	const struct vgpu_report_3d *three = &f->report.three;
 	char text[LINE_MAX];
@@ -151,18 +190,41 @@ static void print_3d(const struct figures *f, gpu_line_fn line, void *ctx)
 	line(ctx, text);
 }
 
+static void print_share(char *text, size_t size, u32 per_mille, u32 none)
+{
+	fmt_snprintf(text, size, per_mille == none ? "none" : "%u.%u%%", per_mille / 10,
+		     per_mille % 10);
+}
+
+/* What `gpu set` changes, and what it owes. */
+static void print_settings(const struct gpu_figures *f, gpu_line_fn line, void *ctx)
+{
+	char text[LINE_MAX], reserve[16], cap[16];
+
+	print_share(reserve, sizeof(reserve), f->params.reserve, 0);
+	print_share(cap, sizeof(cap), f->params.cap, GPU_SCHED_WHOLE);
+	fmt_snprintf(
+		text, sizeof(text),
+		"  reserve %s, cap %s, latency %lu us, queue %u, doorbells %u, time-out %lu ms, "
+		"debt %lu us",
+		reserve, cap, f->params.latency_ns / 1000, f->queue_limit, f->doorbells,
+		f->timeout_ns / 1000000, f->debt_ns / 1000);
+	line(ctx, text);
+}
+
 void gpu_print(gpu_line_fn line, void *ctx)
 {
-	char text[LINE_MAX], busy[32];
+	char text[LINE_MAX], busy[80];
 
 	if (!gpu_count())
 		line(ctx, "no GPU");
 	for (u32 g = 0; g < gpu_count(); g++) {
 		struct gpu *gpu = gpu_get(g);
 
-		collect(gpu);
-		fmt_snprintf(busy, sizeof(busy), "busy %lu ms%s", view.busy_ns / 1000000,
-			     gpu->hang.given_up ? ", given up" : "");
+		(void)gpu_collect(gpu);
+		fmt_snprintf(busy, sizeof(busy), "%s, slice %lu us, busy %lu ms%s",
+			     gpu_policy_name(view.config.policy), view.config.slice_ns / 1000,
+			     view.busy_ns / 1000000, gpu->hang.given_up ? ", given up" : "");
 		fmt_snprintf(text, sizeof(text), "gpu %u: %02x:%02x.%x %s, %u scan-outs, %s", g,
 			     PCI_BDF_ARGS(gpu->function->bdf), gpu->ops->name, gpu->scanout_count,
 			     gpu->ops->service ? "no engine" : busy);
@@ -172,102 +234,14 @@ void gpu_print(gpu_line_fn line, void *ctx)
 			     "memory KiB", "output", "state");
 		line(ctx, text);
 		for (u32 i = 0; i < GPU_VGPUS_MAX; i++) {
-			const struct figures *f = &view.vgpus[i];
+			const struct gpu_figures *f = &view.vgpus[i];
 
 			if (!f->present)
 				continue;
 			(gpu->ops->service ? print_memory_only : print_vgpu)(f, line, ctx);
 			print_3d(f, line, ctx);
+			if (!gpu->ops->service)
+				print_settings(f, line, ctx);
 		}
 	}
-}
-
-/* A text that grows in a buffer of fixed size; `length` goes on counting when it is full. */
-struct text {
-	char *buf;
-	size_t size, length;
-};
-
-static void append(struct text *text, const char *fmt, ...) printf_like(2, 3);
-
-static void append(struct text *text, const char *fmt, ...)
-{
-	size_t at = MIN(text->length, text->size);
-	va_list args;
-
-	va_start(args, fmt);
-	text->length += (size_t)fmt_vsnprintf(text->buf + at, text->size - at, fmt, args);
-	va_end(args);
-}
-
-static void json_engine(struct text *text, const struct figures *f)
-{
-	append(text, "\"engine_ns\":%lu,\"engine_ns_1s\":%lu,\"jobs\":%lu,", f->stats.engine_ns,
-	       f->recent_ns, f->stats.jobs);
-	append(text, "\"queued\":%u,\"in_flight\":%u,\"wait_ns\":%lu,\"wait_max_ns\":%lu,",
-	       f->stats.queued, f->stats.in_flight, f->stats.wait_ns, f->stats.wait_max_ns);
-	append(text, "\"overruns\":%lu,\"overrun_ns\":%lu,", f->stats.overruns,
-	       f->stats.overrun_ns);
-}
-
-static void json_3d(struct text *text, const struct vgpu_report_3d *three)
-{
-	append(text, "\"contexts\":%u,\"streams\":%lu,\"stream_bytes\":%lu,", three->contexts,
-	       three->streams, three->bytes);
-	append(text, "\"streams_refused\":%lu,\"streams_split\":%lu,\"largest_percent\":%u,",
-	       three->refused, three->split, three->largest_percent);
-}
-
-static void json_vgpu(struct text *text, const struct figures *f, bool engine)
-{
-	const char *path = f->report.scanout_path;
-
-	append(text, "{\"name\":\"%s\",\"weight\":%u,\"scanout\":%d,\"state\":\"%s\",", f->name,
-	       f->weight, f->scanout, f->report.state);
-	if (engine)
-		json_engine(text, f);
-	if (f->report.three.present)
-		json_3d(text, &f->report.three);
-	if (path)
-		append(text, "\"scanout_path\":\"%s\",", path);
-	append(text, "\"memory_used\":%lu,\"memory_allowed\":%lu,\"resources\":%lu,",
-	       f->report.memory_used, f->quota, f->report.resources);
-	append(text, "\"commands\":%lu,\"refused\":%lu,\"resets\":%lu,\"hangs\":%lu,",
-	       f->report.commands, f->report.refused, f->report.resets, f->report.hangs);
-	append(text, "\"doorbells\":%lu}", f->report.doorbells);
-}
-
-size_t gpu_stats_json(char *buf, size_t size)
-{
-	struct text text = { .buf = buf, .size = size };
-
-	append(&text, "\"gpus\":[");
-	for (u32 g = 0; g < gpu_count(); g++) {
-		struct gpu *gpu = gpu_get(g);
-		bool first = true;
-
-		collect(gpu);
-		append(&text, "%s{\"gpu\":%u,\"family\":\"%s\",\"scanouts\":%u,", g ? "," : "", g,
-		       gpu->ops->name, gpu->scanout_count);
-		if (gpu->ops->service)
-			append(&text, "\"focus_ticks\":%lu,\"focus_ticks_max\":%lu,",
-			       gpu->focus_ticks, gpu->focus_ticks_max);
-		else
-			append(&text,
-			       "\"busy_ns\":%lu,\"jobs_submitted\":%lu,\"jobs_completed\":%lu,"
-			       "\"device_resets\":%lu,\"given_up\":%s,",
-			       view.busy_ns, gpu->jobs_submitted, gpu->jobs_completed,
-			       gpu->hang.resets_ever, gpu->hang.given_up ? "true" : "false");
-		append(&text, "\"vgpus\":[");
-		for (u32 i = 0; i < GPU_VGPUS_MAX; i++) {
-			if (!view.vgpus[i].present)
-				continue;
-			append(&text, "%s", first ? "" : ",");
-			json_vgpu(&text, &view.vgpus[i], !gpu->ops->service);
-			first = false;
-		}
-		append(&text, "]}");
-	}
-	append(&text, "]");
-	return text.length;
 }

@@ -6,6 +6,7 @@
 #include "core/frame.h"
 #include "core/lib/string.h"
 #include "core/log.h"
+#include "gpu/control.h"
 #include "gpu/dma.h"
 
 #define VGPU_PAGES ((u32)((sizeof(struct vgpu) + PAGE_MASK) >> PAGE_SHIFT))
@@ -13,15 +14,21 @@
 /* Guards who is on which scan-out. Before every vGPU's lock. */
 static struct spinlock focus_lock;
 
-/* Guest N of this GPU, in the order of the file, is at home on scan-out N. */
-static s32 home_scanout(const struct gpu *gpu, const struct config_guest *config)
+/* Of the guests of this GPU in the order of the file, from 0. */
+static u32 rank_of(const struct config_guest *config)
 {
 	const struct config *all = gpu_config();
 	u32 rank = 0;
 
 	for (u32 i = 0; i < all->guest_count && &all->guests[i] != config; i++)
 		rank += all->guests[i].gpu == config->gpu;
-	return rank < gpu->scanout_count ? (s32)rank : GPU_SCANOUT_NONE;
+	return rank;
+}
+
+/* Guest N of this GPU is at home on scan-out N. */
+static s32 home_scanout(const struct gpu *gpu, const struct vgpu *vgpu)
+{
+	return vgpu->slot < gpu->scanout_count ? (s32)vgpu->slot : GPU_SCANOUT_NONE;
 }
 
 static struct vgpu *owner_of_scanout(struct gpu *gpu, s32 scanout)
@@ -43,15 +50,20 @@ static s32 free_scanout(struct gpu *gpu, s32 home)
 	return GPU_SCANOUT_NONE;
 }
 
-static enum err join(struct gpu *gpu, struct vgpu *vgpu)
+static enum err join(struct gpu *gpu, struct vgpu *vgpu, const struct gpu_sched_params *params)
 {
+	char why[CONTROL_WHY_MAX];
 	enum err e;
 
 	spin_lock(&gpu->lock);
-	e = gpu_sched_add(&gpu->sched, &vgpu->sched, vgpu->weight);
+	e = gpu_sched_add(&gpu->sched, &vgpu->sched, params, vgpu->slot);
 	if (!e)
 		gpu->vgpus[vgpu->number] = vgpu;
+	else
+		control_reason(vgpu, params, e, why);
 	spin_unlock(&gpu->lock);
+	if (e)
+		log_error("guest %s: gpu %u: %s", vgpu->vm->name, gpu->index, why);
 	return e;
 }
 
@@ -60,6 +72,7 @@ static void leave(struct gpu *gpu, struct vgpu *vgpu)
 	struct gpu_sched_job *dropped;
 	enum err e;
 
+	gpu_ledger_close(gpu); /* with what it had */
 	spin_lock(&focus_lock);
 	spin_lock(&gpu->lock);
 	e = gpu_sched_remove(&gpu->sched, &vgpu->sched, &dropped);
@@ -69,20 +82,23 @@ static void leave(struct gpu *gpu, struct vgpu *vgpu)
 	spin_unlock(&gpu->lock);
 	spin_unlock(&focus_lock);
 	invariant(e == OK && !dropped);
+	gpu_ledger_forget(gpu, vgpu->number);
 }
 
 static enum err build(struct vgpu *vgpu, const struct config_guest *config)
 {
 	struct gpu *gpu = vgpu->gpu;
+	struct gpu_sched_params params;
 	enum err e = gpu_dma_open(vgpu);
 
 	if (e)
 		return e;
+	control_init(vgpu, config, &params);
 	spin_lock(&focus_lock);
-	vgpu->scanout = free_scanout(gpu, home_scanout(gpu, config));
+	vgpu->scanout = free_scanout(gpu, home_scanout(gpu, vgpu));
 	e = gpu->ops->vgpu_create(vgpu);
 	if (!e) {
-		e = join(gpu, vgpu);
+		e = join(gpu, vgpu, &params);
 		if (e)
 			gpu->ops->vgpu_destroy(vgpu);
 	}
@@ -114,9 +130,7 @@ enum err vgpu_create(struct vm *vm, const struct config_guest *config)
 	vgpu->vm = vm;
 	vgpu->gpu = gpu;
 	vgpu->number = vm->id - 1U;
-	vgpu->weight = config->gpu_weight;
-	vgpu->memory_quota = config->gpu_memory;
-	vgpu->timeout_ns = config->gpu_timeout_ns;
+	vgpu->slot = rank_of(config);
 	vgpu->scanout = GPU_SCANOUT_NONE;
 	e = build(vgpu, config);
 	if (e) {
@@ -138,15 +152,21 @@ void vgpu_stop(struct vm *vm)
 {
 	struct vgpu *vgpu = vm->vgpu;
 
-	if (vgpu)
-		vgpu->gpu->ops->vgpu_stop(vgpu);
+	if (!vgpu)
+		return;
+	vgpu->gpu->ops->vgpu_stop(vgpu);
+	control_stop(vgpu);
 }
 
 bool vgpu_stopped(struct vm *vm)
 {
 	struct vgpu *vgpu = vm->vgpu;
 
-	return !vgpu || vgpu->gpu->ops->vgpu_stopped(vgpu);
+	if (vgpu && !vgpu->gpu->ops->vgpu_stopped(vgpu))
+		return false;
+	if (vgpu)
+		control_stopped(vgpu);
+	return true;
 }
 
 void vgpu_destroy(struct vm *vm)
@@ -165,7 +185,7 @@ void vgpu_destroy(struct vm *vm)
 	frame_free_contiguous(frames, VGPU_PAGES);
 }
 
-static struct vgpu *find_by_name(const char *name)
+struct vgpu *vgpu_find(const char *name)
 {
 	for (u32 g = 0; g < gpu_count(); g++) {
 		struct gpu *gpu = gpu_get(g);
@@ -184,7 +204,7 @@ enum err gpu_focus_by_name(const char *name)
 	s32 left;
 
 	spin_guard(&focus_lock);
-	vgpu = find_by_name(name);
+	vgpu = vgpu_find(name);
 	if (!vgpu || !vgpu->gpu->scanout_count)
 		return ERR_NOT_FOUND;
 	left = vgpu->scanout;

@@ -10,6 +10,8 @@
 #include "core/vm.h"
 #include "core/vpci.h"
 #include "gpu/gpu.h"
+#include "gpu/guard.h"
+#include "gpu/waits.h"
 
 /* Each guest has a stride of 1 TiB of I/O addresses; the first is the hypervisor's own. */
 #define VGPU_WINDOW_SHIFT 40
@@ -17,10 +19,11 @@
 struct vgpu {
 	struct vm *vm;
 	struct gpu *gpu;
-	u32 number; /* the VM's number, 0..GPU_VGPUS_MAX-1 */
-	u32 weight;
+	u32 number;	  /* the VM's number, 0..GPU_VGPUS_MAX-1 */
+	u32 slot;	  /* its guest's rank in the file among those of this GPU */
 	u64 memory_quota; /* bytes */
 	u64 timeout_ns;	  /* how long one job may hold the engine */
+	u32 queue_limit;  /* jobs of its guest that may be out; atomic */
 	hpa_t frames;	  /* where this struct lives */
 	u64 mapped_bytes; /* of guest RAM that the device may reach now */
 
@@ -28,7 +31,21 @@ struct vgpu {
 
 	/* Guards the family's state of this vGPU. After vm.device_lock, before gpu.lock. */
 	struct spinlock lock;
+	struct guard guard; /* guarded by it */
+	struct log_limit guard_limit;
+	u64 interrupts;		     /* to its guest; as above */
 	struct gpu_sched_vgpu sched; /* guarded by gpu.lock */
+
+	/* Of its guest's jobs, until they are picked and until they are complete; the owner CPU's.
+	 */
+	struct waits waits, turns;
+
+	/* control.c; atomic */
+	bool frozen;	  /* nothing is taken from the guest, and none of its jobs is picked */
+	bool reset_asked; /* at the next boundary of a job */
+	bool put_off;	  /* its intake waits for take_ns */
+	u64 take_ns;	  /* slowed: when the next step of its intake is due */
+	bool restore;	  /* the VM stops, then the file's settings hold again; the owner CPU's */
 
 	struct vpci_function *function;
 	void *family;
@@ -40,6 +57,9 @@ struct vgpu {
  * no such GPU; ERR_NO_MEMORY; ERR_EXISTS: it has one.
  */
 must_check enum err vgpu_create(struct vm *vm, const struct config_guest *config);
+
+/* The vGPU of the running or stopped guest `name`, or NULL. On the housekeeping CPU. */
+struct vgpu *vgpu_find(const char *name);
 
 /* What the guest sees; NULL without a vGPU. */
 struct vpci_function *vgpu_function(struct vm *vm);

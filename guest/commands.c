@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The console commands that are about guests and their GPUs. */
+/* The console commands that are about guests. */
 #include "guest/commands.h"
 
 #include "core/console.h"
@@ -8,7 +8,6 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/percpu.h"
-#include "core/softirq.h"
 #include "core/timer.h"
 #include "gpu/gpu.h"
 #include "guest/machine.h"
@@ -128,36 +127,6 @@ static void run_attach(char *args)
 		console_attach(vm);
 }
 
-static void print_line(void *ctx, const char *text)
-{
-	(void)ctx;
-	console_print_text(text);
-}
-
-static void run_gpu(char *args)
-{
-	if (!*args) {
-		gpu_print(print_line, NULL);
-		return;
-	}
-	if (strncmp(args, "focus ", 6) != 0) {
-		console_print("usage: gpu, or gpu focus NAME");
-		return;
-	}
-	for (args += 6; *args == ' ';)
-		args++;
-	if (!named(args))
-		return;
-	if (gpu_focus_by_name(args))
-		console_print("guest %s has no virtual GPU to show", args);
-	softirq_run(); /* the GPU's owner is this CPU: the picture before the prompt */
-}
-
-static const char *gpu_candidate(u32 index)
-{
-	return index ? guest_candidate(index - 1) : "focus";
-}
-
 static void run_exits(char *args)
 {
 	(void)args;
@@ -259,7 +228,6 @@ static const struct console_command commands[] = {
 	{ "pause", "NAME", "keep a guest from running", run_pause, guest_candidate },
 	{ "resume", "NAME", "let it run again", run_resume, guest_candidate },
 	{ "attach", "NAME", "its raw console, until Ctrl-]", run_attach, guest_candidate },
-	{ "gpu", "[focus NAME]", "the vGPUs; or show one on scan-out 0", run_gpu, gpu_candidate },
 	{ "stats", "json", "all counters on one line", run_stats, stats_candidate },
 	{ "exits", "", "exits by guest and reason", run_exits, NULL },
 };

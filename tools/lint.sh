@@ -85,10 +85,11 @@ check_cppcheck() {
 }
 check_scripts() {
 	local status=0 f
-	for f in tools/*.sh .ci/run tests/guest/init*; do
+	for f in tools/*.sh tests/model/*.sh .ci/run tests/guest/init*; do
 		bash -n "$f" || status=1
 	done
-	for f in tools/*.py tests/system/*.py tests/bench/*.py; do
+	for f in tools/*.py tools/facetctl tools/facetlib/*.py tests/system/*.py tests/bench/*.py \
+		tests/tools/*.py; do
 		[[ ! -e $f ]] || /usr/bin/python3 -c "import ast,sys; ast.parse(open('$f').read(), '$f')" || status=1
 	done
 	return $status

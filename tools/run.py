@@ -19,7 +19,7 @@ import emulators  # pylint: disable=wrong-import-position
 import facet  # pylint: disable=wrong-import-position
 
 WELCOME = """
-  Facet on {bench}: {how}. Two Linux guests, alpha and beta, draw on one GPU.
+  Facet on {bench}: {how}. Two Linux guests, alpha and beta, {what} on one GPU.
 
   help            what the console can do
   guests, gpu     what runs, and who has how much of the GPU
@@ -48,10 +48,12 @@ def qemu(bench, image, folder):
     # Ctrl-C goes to Facet like any key; Ctrl-A is QEMU's.
     argv += ["-chardev", "stdio,id=console,mux=on,signal=off"]
     argv += ["-serial", "chardev:console", "-mon", "chardev=console,mode=readline"]
-    with open(os.path.join(folder, "qemu.log"), "wb") as errors:
-        status = subprocess.call(argv, stderr=errors, env=environment)
-    if hidden:
-        hidden.close()
+    try:
+        with open(os.path.join(folder, "qemu.log"), "wb") as errors:
+            status = subprocess.call(argv, stderr=errors, env=environment)
+    finally:
+        if hidden:
+            hidden.close()
     if status:
         print(f"QEMU ended with status {status}; see {errors.name}", file=sys.stderr)
     return status
@@ -116,7 +118,8 @@ def main():
             how = "QEMU with KVM"
         if not os.environ.get("SHOW"):
             screens = PICTURES.format(or_window=", SHOW=gtk opens a window")
-    print(WELCOME.format(bench=bench.name, how=how, screens=screens), flush=True)
+    what = "render kmscube and scenes of glmark2" if bench.renders else "draw"
+    print(WELCOME.format(bench=bench.name, how=how, what=what, screens=screens), flush=True)
     sys.exit((bochs if bench.emulator == "bochs" else qemu)(bench, image, folder))
 
 

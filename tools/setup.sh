@@ -14,7 +14,8 @@ declare -A group=(
 		bochs bochs-sdl bochs-x vgabios xvfb"
 	[3d]="libegl-dev libgles-dev libgbm-dev libdrm-dev libegl1 libgl1 libgl1-mesa-dri
 		qemu-system-gui qemu-system-modules-opengl"
-	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest spin"
+	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest spin
+		prometheus"
 	[lint]="clang clang-format clang-tidy cppcheck"
 )
 

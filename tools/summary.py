@@ -15,7 +15,7 @@ import xml.etree.ElementTree
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../tests/system"))
 import benches  # pylint: disable=wrong-import-position
 
-PARTS = ["unit.json", "model.json", "fuzz.json"]
+PARTS = ["unit.json", "tools.xml", "model.json", "fuzz.json"]
 PARTS += [f"system-{bench}.xml" for bench in benches.BENCHES]
 
 

@@ -169,3 +169,23 @@ enum err parse_share(struct text text, u64 *percent)
 {
 	return whole_number(text, 10, "%", percent);
 }
+
+enum err parse_share_tenths(struct text text, u64 *tenths)
+{
+	struct text rest;
+	u64 sum, tenth = 0;
+	enum err e = take_digits(text, 10, &sum, &rest);
+
+	if (e)
+		return e;
+	if (rest.size > 2 && rest.at[0] == '.' && is_digit(rest.at[1])) {
+		tenth = digit_of(rest.at[1]);
+		rest = skip(rest, 2);
+	}
+	if (!text_equal(rest, "%"))
+		return ERR_INVALID;
+	if (__builtin_mul_overflow(sum, 10, &sum) || __builtin_add_overflow(sum, tenth, &sum))
+		return ERR_RANGE;
+	*tenths = sum;
+	return OK;
+}

@@ -41,4 +41,7 @@ enum err must_check parse_time(struct text text, u64 *ns);
 /* Digits and %; *percent is not limited to 100. */
 enum err must_check parse_share(struct text text, u64 *percent);
 
+/* Digits, perhaps a point and one digit, and %; *tenths of a percent, not limited to 1000. */
+enum err must_check parse_share_tenths(struct text text, u64 *tenths);
+
 #endif

@@ -407,6 +407,22 @@ static bool is_offered(const struct audit *audit, u32 type)
 	return !audit_is_3d(type) || (audit->contexts && audit->accepts_3d);
 }
 
+/*
+ * How long a command is, with what follows it. A SUBMIT_3D may have any length here: a wrong one
+ * fails its context (audit_3d.c).
+ */
+static u32 least_of(u32 type)
+{
+	return type == VIRTIO_GPU_CMD_SUBMIT_3D ? sizeof(struct virtio_gpu_hdr) : length_of(type);
+}
+
+static u64 most_of(u32 type)
+{
+	if (type == VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING || type == VIRTIO_GPU_CMD_SUBMIT_3D)
+		return ~0ULL;
+	return length_of(type) ? length_of(type) : ~0ULL;
+}
+
 static void result_init(struct audit_result *result)
 {
 	memset(result, 0, sizeof(*result));
@@ -428,13 +444,10 @@ void audit_control(struct audit *audit, const void *bytes, u32 length, u64 total
 		if (!is_offered(audit, in.hdr.type))
 			audit_refuse(result, VIRTIO_GPU_RESP_ERR_UNSPEC,
 				     "command that is not offered");
-		else if (in.hdr.type == VIRTIO_GPU_CMD_SUBMIT_3D)
-			dispatch(audit, &in, total, result); /* a wrong length fails its context */
-		else if (length < length_of(in.hdr.type))
+		else if (length < least_of(in.hdr.type))
 			audit_refuse(result, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				     "command cut short");
-		else if (total > length_of(in.hdr.type) && length_of(in.hdr.type) &&
-			 in.hdr.type != VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING)
+		else if (total > most_of(in.hdr.type))
 			audit_refuse(result, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 				     "command too long");
 		else

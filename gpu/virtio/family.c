@@ -117,6 +117,23 @@ static const char *state_of(const struct virtio_vgpu *v)
 	return v->status & VIRTIO_STATUS_DRIVER_OK ? "run" : "idle";
 }
 
+static void wake(struct vgpu *vgpu)
+{
+	intake_wake(virtio_of(vgpu));
+}
+
+static enum err set_memory(struct vgpu *vgpu, u64 bytes, u64 *used)
+{
+	struct resource_table *table = &virtio_of(vgpu)->audit.resources;
+
+	spin_guard(&vgpu->lock);
+	*used = table->used;
+	if (bytes < table->used)
+		return ERR_BUSY;
+	table->quota = bytes;
+	return OK;
+}
+
 static u32 percent(u64 part, u64 whole)
 {
 	return (u32)((part * 100 + whole - 1) / whole);
@@ -181,6 +198,8 @@ const struct gpu_family_ops virtio_gpu_family = {
 	.vgpu_create = create,
 	.job_done = virtio_vgpu_job_done,
 	.vgpu_freeze = virtio_vgpu_freeze,
+	.vgpu_wake = wake,
+	.vgpu_set_memory = set_memory,
 	.job_late = virtio_vgpu_job_late,
 	.vgpu_rebuild = virtio_vgpu_rebuild,
 	.vgpu_stop = virtio_vgpu_stop,

@@ -115,7 +115,6 @@ void freeze(struct virtio_vgpu *v)
 		intake_fail(v, VIRTIO_GPU_QUEUE_CONTROL);
 	v->phase = VGPU_RUN;
 	v->hung = true;
-	v->hangs++;
 	v->status |= VIRTIO_STATUS_NEEDS_RESET;
 	vfunc_interrupt_config(v);
 	v->shown = true; /* or not: a job with a fence tells whether the engine goes on */
@@ -134,7 +133,7 @@ void go_on_without(struct virtio_vgpu *v)
 		reset_advance(v);
 }
 
-bool virtio_vgpu_freeze(struct vgpu *vgpu)
+bool virtio_vgpu_freeze(struct vgpu *vgpu, bool hang)
 {
 	struct virtio_vgpu *v = virtio_of(vgpu);
 	bool frozen;
@@ -142,6 +141,7 @@ bool virtio_vgpu_freeze(struct vgpu *vgpu)
 	spin_lock(&vgpu->lock);
 	gpu_drop_queued(vgpu);
 	frozen = (v->phase == VGPU_RUN && !v->hung) || v->phase == VGPU_REBUILD;
+	v->hangs += frozen && hang;
 	if (frozen)
 		freeze(v);
 	else

@@ -73,6 +73,14 @@ struct virtio_gpu_job *intake_take_job(struct virtio_vgpu *v)
 	return NULL;
 }
 
+/* Jobs of our own do not count: the guest did not ask for them. */
+struct virtio_gpu_job *intake_new_job(struct virtio_vgpu *v)
+{
+	u32 limit = __atomic_load_n(&v->vgpu->queue_limit, __ATOMIC_RELAXED);
+
+	return v->outstanding - v->internal->taken < limit ? intake_take_job(v) : NULL;
+}
+
 /* The writable buffers that the header of the answer goes into. */
 static void keep_response_place(struct virtio_gpu_job *job, const struct vring_chain *chain)
 {
@@ -128,13 +136,15 @@ void intake_enqueue(struct virtio_vgpu *v, struct virtio_gpu_job *job)
 }
 
 /*
- * What the device does for a command it has done when it answers, but for streams: of those only
- * a fence tells the end, and what they cost. Renderers look at fences late, so no other
- * command has one that its guest did not ask for.
+ * Whether the end of a command's work is to be told by a fence, which renderers look at late. With
+ * streams about, they have theirs, and what comes between has one only where the guest asked for
+ * it. Without, each command has: its end says that the engine lives (hang.h).
  */
 static bool needs_fence(const struct virtio_vgpu *v)
 {
-	return v->header.type == VIRTIO_GPU_CMD_SUBMIT_3D ||
+	bool streams = v->three && v->three->contexts.count;
+
+	return !streams || v->header.type == VIRTIO_GPU_CMD_SUBMIT_3D ||
 	       (v->header.flags & VIRTIO_GPU_FLAG_FENCE);
 }
 
@@ -256,7 +266,7 @@ static bool act(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue)
 static bool take_command(struct virtio_vgpu *v, u16 queue)
 {
 	const struct gmem *mem = &v->vgpu->vm->memory;
-	struct virtio_gpu_job *job = intake_take_job(v);
+	struct virtio_gpu_job *job = intake_new_job(v);
 	union virtio_gpu_command bytes = { 0 };
 	const char *why = "";
 	u32 length;
@@ -423,13 +433,23 @@ static bool one_piece_of_work(struct virtio_vgpu *v)
 	return !v->broken && take_command(v, VIRTIO_GPU_QUEUE_CONTROL);
 }
 
+static void count_refusals(struct virtio_vgpu *v)
+{
+	u64 refused = v->audit.counters.refused;
+
+	if (refused != v->refused_seen)
+		vgpu_count(v->vgpu, GUARD_REFUSED, (u32)(refused - v->refused_seen));
+	v->refused_seen = refused;
+}
+
 bool intake_step(struct vcpu *vcpu, struct vcpu_work *work)
 {
 	struct virtio_vgpu *v = container_of(work, struct virtio_vgpu, work);
-	bool more = true;
+	bool more;
 
 	(void)vcpu;
 	spin_lock(&v->vgpu->lock);
+	more = vgpu_may_take(v->vgpu);
 	v->wait_job = v->wait_idle = false;
 	for (u32 i = 0; more && i < COMMANDS_A_STEP; i++) {
 		more = v->phase == VGPU_RUN && !v->broken && v->function.bus_master &&
@@ -437,6 +457,7 @@ bool intake_step(struct vcpu *vcpu, struct vcpu_work *work)
 		if (v->stage != INTAKE_COMMAND)
 			break; /* a batch of entries or a part of a stream is a step */
 	}
+	count_refusals(v);
 	spin_unlock(&v->vgpu->lock);
 	return more;
 }

@@ -13,9 +13,7 @@
  * A renderer looks whether fences are due when its timer fires, 10 ms apart on
  * QEMU, and whenever the control queue's bell is rung, also for nothing.
  */
-#ifndef NUDGE_NS
 #define NUDGE_NS 500000ULL
-#endif
 
 bool virtio_gpu_matches(const struct pci_function *function)
 {

@@ -33,6 +33,7 @@ static void freeze_saying(struct virtio_vgpu *v, const char *why)
 {
 	log_warn("guest %s: gpu %u: %s: its vGPU is frozen until its driver resets it",
 		 v->vgpu->vm->name, v->vgpu->gpu->index, why);
+	v->hangs++;
 	freeze(v);
 }
 

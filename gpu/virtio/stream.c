@@ -224,7 +224,7 @@ static bool pieces_step(struct virtio_vgpu *v)
 	u32 count = MAX(three->audit.cut_count, 1U);
 
 	while (three->pieces < count) {
-		struct virtio_gpu_job *job = intake_take_job(v);
+		struct virtio_gpu_job *job = intake_new_job(v);
 
 		if (!job) {
 			v->wait_job = true;

@@ -77,6 +77,8 @@ static void fill_config(u8 *config)
 static void interrupt(struct virtio_vgpu *v, u8 isr, u16 vector)
 {
 	v->isr |= isr;
+	v->vgpu->interrupts++;
+	vgpu_count(v->vgpu, GUARD_INTERRUPTS, 1);
 	if (vector != VIRTIO_MSI_NO_VECTOR && v->function.raise_msix)
 		v->function.raise_msix(&v->function, vector);
 }
@@ -146,6 +148,7 @@ static void write_status(struct virtio_vgpu *v, u8 value)
 	u8 added = value & (u8)~v->status;
 
 	if (!value) {
+		vgpu_count(v->vgpu, GUARD_RESETS, 1);
 		vgpu_begin_reset(v);
 		return;
 	}
@@ -307,7 +310,10 @@ static enum access_result notify_access(struct vcpu *vcpu, void *ctx, struct acc
 		access->value = 0;
 		return ACCESS_HANDLED;
 	}
-	v->doorbells++; /* under device_lock */
+	spin_lock(&v->vgpu->lock);
+	v->doorbells++;
+	vgpu_count(v->vgpu, GUARD_DOORBELLS, 1);
+	spin_unlock(&v->vgpu->lock);
 	intake_wake(v);
 	return ACCESS_HANDLED;
 }

@@ -5,6 +5,7 @@
 
 #include "core/log.h"
 #include "core/vpci.h"
+#include "gpu/control.h"
 #include "gpu/gpu.h"
 #include "gpu/vgpu.h"
 #include "gpu/virtio/audit.h"
@@ -140,6 +141,7 @@ struct virtio_vgpu {
 
 	struct log_limit garbage_limit, refused_limit;
 	u64 resets, hangs, doorbells;
+	u64 refused_seen; /* of the audit's count, what the guard knows of */
 
 	struct vcpu_work work; /* vCPU 0's: the intake */
 	struct vpci_function function;
@@ -231,6 +233,8 @@ void stream_cancel(struct virtio_vgpu *v);
 
 /* A free job record, or NULL. vgpu.lock is held. */
 struct virtio_gpu_job *intake_take_job(struct virtio_vgpu *v);
+/* The same for a job beside those that are out: NULL also where the guest has all it may have. */
+struct virtio_gpu_job *intake_new_job(struct virtio_vgpu *v);
 /* A job for the command in hand, and its way to the scheduler. */
 void intake_fill(struct virtio_vgpu *v, struct virtio_gpu_job *job, u8 queue);
 void intake_enqueue(struct virtio_vgpu *v, struct virtio_gpu_job *job);
@@ -256,7 +260,7 @@ bool virtio_vgpu_stopped(struct vgpu *vgpu);
 
 /* ---- freeze.c: jobs that do not come back; vgpu.lock is held but for virtio_... ---- */
 
-bool virtio_vgpu_freeze(struct vgpu *vgpu);
+bool virtio_vgpu_freeze(struct vgpu *vgpu, bool hang);
 void virtio_vgpu_job_late(struct vgpu *vgpu, struct gpu_job *base);
 /* From VGPU_RUN or VGPU_REBUILD, with none of its jobs queued or in flight. */
 void freeze(struct virtio_vgpu *v);

@@ -48,6 +48,8 @@ class ConsoleError(AssertionError):
 class Machine:
     """One emulated computer. Use it in a `with` statement: it ends with the block."""
 
+    tap = None  # called with each piece that the serial line brings: see consoleproxy.py
+
     def __init__(self, image, folder=None, limit_s=600, echo=None, bench=None, **options):
         self.folder = folder or tempfile.mkdtemp(prefix="facet-")
         self.own_folder = folder is None
@@ -97,6 +99,8 @@ class Machine:
                     return
                 self.log.write(data)
                 self.log.flush()
+                if self.tap:
+                    self.tap(data)
                 pending += data.decode("utf-8", errors="replace")
                 # An escape sequence may be cut in two.
                 cut = pending.rfind("\x1b", max(0, len(pending) - 16))

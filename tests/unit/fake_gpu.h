@@ -5,7 +5,7 @@
  * stops the test when a command reaches it that no guest may cause.
  *
  * The sources that it is linked with:
- *   gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c gpu/sched.c gpu/virtio/family.c
+ *   gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c gpu/sched*.c gpu/virtio/family.c
  *   gpu/virtio/vfunc.c gpu/virtio/intake.c gpu/virtio/teardown.c
  *   gpu/virtio/freeze.c gpu/virtio/rebuild.c
  *   gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
@@ -436,7 +436,7 @@ static inline struct virtio_vgpu *fake_vgpu(u32 number)
 
 static void fake_machine_start(bool with_iommu, u64 quota)
 {
-	fake_timer = NULL;
+	memset(fake_timers, 0, sizeof(fake_timers));
 	memset(&fake_device, 0, sizeof(fake_device));
 	memset(fake_mapped, 0, sizeof(fake_mapped));
 	memset(fake_interrupts, 0, sizeof(fake_interrupts));
@@ -448,12 +448,15 @@ static void fake_machine_start(bool with_iommu, u64 quota)
 	fake_config.gpu_count = 1;
 	fake_config.host.iommu = with_iommu ? CONFIG_IOMMU_AUTO : CONFIG_IOMMU_NONE;
 	fake_config.guest_count = FAKE_VMS;
+	fake_config.gpus[0].slice_ns = 2000000;
 	MUST(!gpu_start(&fake_config, &fake_pci, with_iommu ? &fake_iommu : NULL));
 	for (u32 i = 0; i < FAKE_VMS; i++) {
 		struct config_guest *guest = &fake_config.guests[i];
 		struct vm *vm = &fake_vms[i];
 
 		*guest = (struct config_guest){ .gpu_weight = 100,
+						.gpu_cap = 1000,
+						.gpu_queue = 64,
 						.gpu_memory = quota,
 						.gpu_timeout_ns = FAKE_TIMEOUT_NS };
 		memset(vm, 0, sizeof(*vm));
@@ -505,11 +508,8 @@ static inline void fake_pass(u64 ns)
 {
 	u64 end = fake_now + ns;
 
-	while (fake_timer && fake_timer->deadline_ns <= end) {
-		struct timer *due = fake_timer;
-
+	for (struct timer *due; (due = fake_due_timer(end));) {
 		fake_now = MAX(fake_now, due->deadline_ns);
-		fake_timer = NULL;
 		due->fire(due);
 		fake_run();
 	}

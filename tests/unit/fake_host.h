@@ -146,13 +146,37 @@ u64 now_ns(void)
 	return fake_now += 1000;
 }
 
-static struct timer *fake_timer; /* the one there is */
+#define FAKE_TIMERS 4
+
+static struct timer *fake_timers[FAKE_TIMERS]; /* armed, in no order */
 
 void timer_set(struct timer *timer, u64 deadline_ns)
 {
-	MUST(!fake_timer || fake_timer == timer);
-	fake_timer = timer;
+	u32 at = 0;
+
+	while (at < FAKE_TIMERS && fake_timers[at] && fake_timers[at] != timer)
+		at++;
+	MUST(at < FAKE_TIMERS);
+	for (u32 i = at + 1; i < FAKE_TIMERS; i++)
+		if (fake_timers[i] == timer)
+			fake_timers[i] = NULL;
+	fake_timers[at] = timer;
 	timer->deadline_ns = deadline_ns;
+}
+
+/* The one that fires first, not armed any more, if that is until `end_ns`. */
+static inline struct timer *fake_due_timer(u64 end_ns)
+{
+	struct timer *due = NULL;
+
+	for (u32 i = 0; i < FAKE_TIMERS; i++)
+		if (fake_timers[i] && fake_timers[i]->deadline_ns <= end_ns &&
+		    (!due || fake_timers[i]->deadline_ns < due->deadline_ns))
+			due = fake_timers[i];
+	for (u32 i = 0; due && i < FAKE_TIMERS; i++)
+		if (fake_timers[i] == due)
+			fake_timers[i] = NULL;
+	return due;
 }
 
 void softirq_raise(u32 cpu, u32 bit)

@@ -87,6 +87,7 @@ static void test_empty_file_has_defaults_and_no_guests(void **state)
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++) {
 		assert_false(config.gpus[i].present);
 		assert_int_equal(config.gpus[i].slice_ns, 2000000);
+		assert_int_equal(config.gpus[i].policy, CONFIG_POLICY_FAIR);
 	}
 }
 
@@ -102,6 +103,7 @@ static const char complete[] = "# everything\n"
 			       "[gpu 1]\n"
 			       "pci = 01:1f.7\n"
 			       "slice = 0.5ms\n"
+			       "policy = fixed\n"
 			       "[guest alpha]\n"
 			       "kind = bare\n"
 			       "kernel = vmlinuz\n"
@@ -114,6 +116,11 @@ static const char complete[] = "# everything\n"
 			       "gpu.weight = 200\n"
 			       "gpu.memory = 128M\n"
 			       "gpu.timeout = 0.5s\n"
+			       "gpu.reserve = 12.5%\n"
+			       "gpu.cap = 50%\n"
+			       "gpu.latency = 20ms\n"
+			       "gpu.queue = 8\n"
+			       "gpu.doorbells = 5000\n"
 			       "autostart = no\n";
 
 static void assert_complete(void)
@@ -131,10 +138,11 @@ static void assert_complete(void)
 	assert_true(config.gpus[1].present && config.gpus[1].has_pci);
 	assert_int_equal(config.gpus[1].pci, 0x01ff);
 	assert_int_equal(config.gpus[1].slice_ns, 500000);
+	assert_int_equal(config.gpus[1].policy, CONFIG_POLICY_FIXED);
 	assert_int_equal(config.gpus[1].line, 10);
 	assert_int_equal(config.guest_count, 1);
 	assert_string_equal(guest->name, "alpha");
-	assert_int_equal(guest->line, 13);
+	assert_int_equal(guest->line, 14);
 	assert_int_equal(guest->kind, CONFIG_KIND_BARE);
 	assert_string_equal(guest->kernel, "vmlinuz");
 	assert_string_equal(guest->initrd, "alpha.cpio.gz");
@@ -146,6 +154,11 @@ static void assert_complete(void)
 	assert_int_equal(guest->gpu_weight, 200);
 	assert_int_equal(guest->gpu_memory, MIB(128));
 	assert_int_equal(guest->gpu_timeout_ns, 500000000);
+	assert_int_equal(guest->gpu_reserve, 125);
+	assert_int_equal(guest->gpu_cap, 500);
+	assert_int_equal(guest->gpu_latency_ns, 20000000);
+	assert_int_equal(guest->gpu_queue, 8);
+	assert_int_equal(guest->gpu_doorbells, 5000);
 	assert_false(guest->autostart);
 }
 
@@ -213,6 +226,11 @@ static void test_guest_defaults(void **state)
 	assert_int_equal(guest->gpu_weight, 100);
 	assert_int_equal(guest->gpu_memory, MIB(64));
 	assert_int_equal(guest->gpu_timeout_ns, 2000000000);
+	assert_int_equal(guest->gpu_reserve, 0);
+	assert_int_equal(guest->gpu_cap, 1000);
+	assert_int_equal(guest->gpu_latency_ns, 0);
+	assert_int_equal(guest->gpu_queue, 64);
+	assert_int_equal(guest->gpu_doorbells, 100000);
 	assert_true(guest->autostart);
 }
 
@@ -267,6 +285,18 @@ static const struct example good[] = {
 	{ "guest a", "gpu.memory", "16G" },
 	{ "guest a", "gpu.timeout", "100ms" },
 	{ "guest a", "gpu.timeout", "60s" },
+	{ "gpu 0", "policy", "equal" },
+	{ "guest a", "gpu.reserve", "0%" },
+	{ "guest a", "gpu.reserve", "100%" },
+	{ "guest a", "gpu.reserve", "0.1%" },
+	{ "guest a", "gpu.cap", "0.1%" },
+	{ "guest a", "gpu.cap", "100.0%" },
+	{ "guest a", "gpu.latency", "0s" },
+	{ "guest a", "gpu.queue", "1" },
+	{ "guest a", "gpu.queue", "64" },
+	{ "guest a", "gpu.doorbells", "0" },
+	{ "guest a", "gpu.doorbells", "100" },
+	{ "guest a", "gpu.doorbells", "10000000" },
 	{ "guest a", "autostart", "yes" },
 	{ "guest a", "cmdline", "" },
 };
@@ -337,6 +367,19 @@ static const struct example bad[] = {
 	{ "guest a", "gpu.timeout", "61s" },
 	{ "guest a", "gpu.timeout", "60000000001ns" },
 	{ "guest a", "gpu.timeout", "2" },
+	{ "gpu 0", "policy", "unfair" },
+	{ "guest a", "gpu.reserve", "25" },
+	{ "guest a", "gpu.reserve", "100.1%" },
+	{ "guest a", "gpu.reserve", "12.55%" },
+	{ "guest a", "gpu.reserve", "0x10%" },
+	{ "guest a", "gpu.cap", "0%" },
+	{ "guest a", "gpu.cap", "101%" },
+	{ "guest a", "gpu.latency", "10001ms" },
+	{ "guest a", "gpu.latency", "0" },
+	{ "guest a", "gpu.queue", "0" },
+	{ "guest a", "gpu.queue", "65" },
+	{ "guest a", "gpu.doorbells", "99" },
+	{ "guest a", "gpu.doorbells", "10000001" },
 	{ "guest a", "autostart", "true" },
 	{ "guest a", "cmdline", "a\tb" },
 };
@@ -439,10 +482,11 @@ static void test_unknown_keys_are_errors(void **state)
 			 "allowed: console, baud, log, when-idle, iommu, guests-on-cpu0");
 	assert_one_error("[gpu 0]\nslice.ns = 1\n",
 			 "facet.conf:2: [gpu 0] slice.ns: found an unknown key, "
-			 "allowed: pci, slice");
+			 "allowed: pci, policy, slice");
 	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\nKernel = k\n",
 			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: kind, "
 			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, gpu.weight, "
+			 "gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "
 			 "gpu.memory, gpu.timeout, autostart");
 }
 
@@ -688,6 +732,38 @@ static void test_shares_and_weights_do_not_mix(void **state)
 			 "shares, allowed: a share, such as 50%");
 }
 
+#define GUEST_ON(name, gpu, keys) "[guest " name "]\nkernel = k\nmemory = 16M\ngpu = " gpu "\n" keys
+
+static void test_reserves_of_one_gpu_make_the_whole_at_the_most(void **state)
+{
+	(void)state;
+	assert_good(GUEST_ON("a", "0", "gpu.reserve = 60%\n") GUEST_ON(
+		"b", "0", "gpu.reserve = 40%\n") GUEST_ON("c", "1", "gpu.reserve = 100%\n"));
+	assert_one_error(
+		GUEST_ON("a", "0", "gpu.reserve = 60%\n")
+			GUEST_ON("b", "0", "gpu.reserve = 40.1%\n"),
+		"facet.conf:6: [guest b] gpu.reserve: found reserves of 100.1% up to here, "
+		"allowed: 100% for all guests of a GPU");
+}
+
+static void test_a_cap_below_the_reserve_is_refused(void **state)
+{
+	(void)state;
+	assert_good(GUEST_ON("a", "0", "gpu.reserve = 60%\ngpu.cap = 60%\n"));
+	assert_one_error(GUEST_ON("a", "0", "gpu.reserve = 60%\ngpu.cap = 59.9%\n"),
+			 "facet.conf:1: [guest a] gpu.cap: found less than gpu.reserve, "
+			 "allowed: gpu.reserve or more");
+}
+
+static void test_a_latency_bound_needs_a_reserve(void **state)
+{
+	(void)state;
+	assert_good(GUEST_ON("a", "0", "gpu.reserve = 10%\ngpu.latency = 10s\n"));
+	assert_one_error(GUEST_ON("a", "0", "gpu.latency = 20ms\n"),
+			 "facet.conf:1: [guest a] gpu.latency: found a bound without gpu.reserve, "
+			 "allowed: both or neither");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -724,6 +800,9 @@ int main(void)
 		cmocka_unit_test(test_two_gpus_must_not_be_one_function),
 		cmocka_unit_test(test_shares_make_the_whole_at_the_most),
 		cmocka_unit_test(test_shares_and_weights_do_not_mix),
+		cmocka_unit_test(test_reserves_of_one_gpu_make_the_whole_at_the_most),
+		cmocka_unit_test(test_a_cap_below_the_reserve_is_refused),
+		cmocka_unit_test(test_a_latency_bound_needs_a_reserve),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,12 +98,39 @@ static void run_attach(char *args)
 	console_attach(&alpha);
 }
 
+static char program_got[64];
+static u32 program_steps;
+static enum console_step program_says;
+
+static enum console_step program_step(int byte)
+{
+	size_t n = strlen(program_got);
+
+	if (byte < 0)
+		program_steps++;
+	else
+		program_got[n] = (char)byte;
+	if (byte == 'w')
+		console_write("written");
+	return byte == 'q' ? CONSOLE_OVER : program_says;
+}
+
+static void run_program(char *args)
+{
+	(void)args;
+	memset(program_got, 0, sizeof(program_got));
+	program_steps = 0;
+	program_says = CONSOLE_WAITS;
+	console_run(program_step);
+}
+
 static const char *say_candidate(u32 index)
 {
 	return index ? NULL : "something";
 }
 
 static const struct console_command say = { "say", "WHAT", "says it", run_say, say_candidate };
+static const struct console_command go = { "go", "", "goes on", run_program, NULL };
 static const struct console_command attach = { "attach", "", "to alpha", run_attach, NULL };
 
 static int start_once(void **state)
@@ -113,6 +140,7 @@ static int start_once(void **state)
 	console_set_guest_hooks(guest_input, guest_drained);
 	console_register(&say);
 	console_register(&attach);
+	console_register(&go);
 	return 0;
 }
 
@@ -354,6 +382,44 @@ static void others_are_still_heard_while_attached(void **state)
 	assert_string_equal(screen, "beta| news\r\nfacet: news too\r\n");
 }
 
+static void a_command_that_goes_on_has_the_keys_and_no_prompt(void **state)
+{
+	(void)state;
+	type("go\r");
+	screen_size = 0;
+	screen[0] = 0;
+	type("abw");
+	assert_string_equal(program_got, "abw");
+	assert_string_equal(screen, "written");
+	log_line("facet: news");
+	sends(&beta, "too\n");
+	console_poll();
+	assert_string_equal(screen, "writtenfacet: news\r\nbeta| too\r\n");
+	type("q");
+	assert_string_equal(last_line(), "facet> ");
+	type("say back\r");
+	assert_string_equal(said, "back");
+}
+
+static void it_is_called_again_and_again_and_says_when_it_has_more(void **state)
+{
+	u32 before;
+
+	(void)state;
+	type("go\r");
+	before = program_steps;
+	assert_false(console_poll());
+	assert_int_equal(program_steps, before + 1);
+	program_says = CONSOLE_MORE;
+	assert_true(console_poll());
+	program_says = CONSOLE_OVER;
+	assert_false(console_poll());
+	assert_int_equal(program_steps, before + 3);
+	console_poll();
+	assert_int_equal(program_steps, before + 3);
+	assert_string_equal(last_line(), "facet> ");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +438,9 @@ int main(void)
 		cmocka_unit_test_setup(tab_completes_commands_and_arguments, start),
 		cmocka_unit_test_setup(an_attached_guest_has_the_terminal, start),
 		cmocka_unit_test_setup(others_are_still_heard_while_attached, start),
+		cmocka_unit_test_setup(a_command_that_goes_on_has_the_keys_and_no_prompt, start),
+		cmocka_unit_test_setup(it_is_called_again_and_again_and_says_when_it_has_more,
+				       start),
 	};
 
 	return cmocka_run_group_tests_name("console", tests, start_once, NULL);

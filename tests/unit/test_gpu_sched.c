@@ -1,103 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The GPU scheduler's edges: what it refuses, how it orders equals, whom it charges. */
-// SOURCES: gpu/sched.c
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+// SOURCES: gpu/sched.c gpu/sched_admit.c gpu/sched_complete.c gpu/sched_fixed.c
+// SOURCES: gpu/sched_note.c gpu/sched_order.c
+#include "tests/unit/sched_bench.h"
 
-#include <cmocka.h>
-
-#include "gpu/sched.h"
-
-#define VGPUS 4
-#define JOBS  16
-#define MS    1000000ULL
-#define SLICE (2 * MS)
-
-struct bench {
-	struct gpu_sched sched;
-	struct gpu_sched_vgpu *heap[VGPUS];
-	struct gpu_sched_vgpu vgpu[VGPUS + 1];
-	struct gpu_sched_job job[JOBS];
-	u32 used;
-};
-
-static int setup(void **state)
+static enum err init(u64 slice_ns, u32 depth, void **memory, u32 capacity)
 {
-	struct bench *b = calloc(1, sizeof(*b));
+	const struct gpu_sched_config config = { .slice_ns = slice_ns, .depth = depth };
+	struct gpu_sched s;
 
-	*state = b;
-	return gpu_sched_init(&b->sched, SLICE, GPU_SCHED_DEPTH, b->heap, VGPUS);
-}
-
-static int teardown(void **state)
-{
-	free(*state);
-	return 0;
-}
-
-static void add(struct bench *b, u32 i, u32 weight)
-{
-	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[i], weight), OK);
-}
-
-static struct gpu_sched_job *enqueue(struct bench *b, u32 i, u64 now_ns)
-{
-	struct gpu_sched_job *job = &b->job[b->used++];
-
-	assert_int_equal(gpu_sched_enqueue(&b->sched, &b->vgpu[i], job, now_ns), OK);
-	return job;
-}
-
-static enum err complete_one(struct gpu_sched *s, struct gpu_sched_job *job, u64 now_ns)
-{
-	return gpu_sched_complete_all(s, &job, 1, now_ns);
-}
-
-static void complete(struct bench *b, struct gpu_sched_job *job, u64 now_ns)
-{
-	assert_int_equal(complete_one(&b->sched, job, now_ns), OK);
+	return gpu_sched_init(&s, &config, memory, capacity);
 }
 
 static void init_refuses_what_is_out_of_range(void **state)
 {
 	struct bench *b = *state;
+	struct gpu_sched_config config = plain;
 	struct gpu_sched s;
 
-	assert_int_equal(gpu_sched_init(&s, SLICE, 0, b->heap, 1), ERR_RANGE);
-	assert_int_equal(gpu_sched_init(&s, SLICE, GPU_SCHED_DEPTH_MAX + 1, b->heap, 1), ERR_RANGE);
-	assert_int_equal(gpu_sched_init(&s, SLICE, 2, b->heap, 0), ERR_RANGE);
-	assert_int_equal(gpu_sched_init(&s, SLICE, 2, NULL, 1), ERR_INVALID);
-	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MIN_NS - 1, 2, b->heap, 1), ERR_RANGE);
-	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MAX_NS + 1, 2, b->heap, 1), ERR_RANGE);
-	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MIN_NS, 1, b->heap, 1), OK);
-	assert_int_equal(gpu_sched_init(&s, GPU_SCHED_SLICE_MAX_NS, 16, b->heap, 1), OK);
+	assert_int_equal(init(SLICE, 0, b->memory, 1), ERR_RANGE);
+	assert_int_equal(init(SLICE, GPU_SCHED_DEPTH_MAX + 1, b->memory, 1), ERR_RANGE);
+	assert_int_equal(init(SLICE, 2, b->memory, 0), ERR_RANGE);
+	assert_int_equal(init(SLICE, 2, b->memory, GPU_SCHED_CAPACITY_MAX + 1), ERR_RANGE);
+	assert_int_equal(init(SLICE, 2, NULL, 1), ERR_INVALID);
+	assert_int_equal(init(GPU_SCHED_SLICE_MIN_NS - 1, 2, b->memory, 1), ERR_RANGE);
+	assert_int_equal(init(GPU_SCHED_SLICE_MAX_NS + 1, 2, b->memory, 1), ERR_RANGE);
+	assert_int_equal(init(GPU_SCHED_SLICE_MIN_NS, 1, b->memory, 1), OK);
+	assert_int_equal(init(GPU_SCHED_SLICE_MAX_NS, 16, b->memory, 1), OK);
+	config.policy = GPU_SCHED_POLICIES;
+	assert_int_equal(gpu_sched_init(&s, &config, b->memory, VGPUS), ERR_RANGE);
+	config.policy = GPU_SCHED_FIXED;
+	assert_int_equal(gpu_sched_init(&s, &config, b->memory, VGPUS), ERR_RANGE);
+	config.slots = VGPUS + 1;
+	assert_int_equal(gpu_sched_init(&s, &config, b->memory, VGPUS), ERR_RANGE);
+	config.slots = VGPUS;
+	assert_int_equal(gpu_sched_init(&s, &config, b->memory, VGPUS), OK);
+}
+
+static enum err try_add(struct bench *b, u32 i, struct gpu_sched_params params, u32 slot)
+{
+	return gpu_sched_add(&b->sched, &b->vgpu[i], &params, slot);
 }
 
 static void weights_are_from_1_to_10000(void **state)
 {
 	struct bench *b = *state;
 
-	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[0], 0), ERR_RANGE);
-	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[0], 10001), ERR_RANGE);
+	assert_int_equal(try_add(b, 0, by_weight(0), 0), ERR_RANGE);
+	assert_int_equal(try_add(b, 0, by_weight(10001), 0), ERR_RANGE);
 	assert_null(b->vgpu[0].sched);
 	add(b, 0, 1);
 	add(b, 1, 10000);
-	assert_int_equal(b->vgpu[0].weight, 1);
-	assert_int_equal(b->vgpu[1].weight, 10000);
+	assert_int_equal(b->vgpu[0].params.weight, 1);
+	assert_int_equal(b->vgpu[1].params.weight, 10000);
 }
 
-static void add_refuses_a_known_one_and_one_too_many(void **state)
+static void add_refuses_a_known_one_and_a_slot_that_is_taken(void **state)
 {
 	struct bench *b = *state;
 
 	for (u32 i = 0; i < VGPUS; i++)
 		add(b, i, 100);
-	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[0], 100), ERR_EXISTS);
-	assert_int_equal(gpu_sched_add(&b->sched, &b->vgpu[VGPUS], 100), ERR_FULL);
+	assert_int_equal(try_add(b, 0, by_weight(100), 0), ERR_EXISTS);
+	assert_int_equal(try_add(b, VGPUS, by_weight(100), 2), ERR_EXISTS);
+	assert_int_equal(try_add(b, VGPUS, by_weight(100), VGPUS), ERR_RANGE);
 }
 
 static void a_vgpu_that_is_not_added_gets_nothing(void **state)
@@ -174,11 +140,11 @@ static void a_job_is_queued_once_and_completed_once(void **state)
 static void a_job_of_another_gpu_is_not_completed_here(void **state)
 {
 	struct bench *b = *state;
-	struct gpu_sched_vgpu *heap[1];
+	void *memory[GPU_SCHED_MEMORY(1)];
 	struct gpu_sched other;
 	struct gpu_sched_job *job;
 
-	assert_int_equal(gpu_sched_init(&other, SLICE, 2, heap, 1), OK);
+	assert_int_equal(gpu_sched_init(&other, &plain, memory, 1), OK);
 	add(b, 0, 100);
 	job = enqueue(b, 0, 0);
 	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), job);
@@ -466,7 +432,7 @@ static void an_idle_vgpu_saves_no_credit(void **state)
 	assert_in_range(b->vgpu[0].stats.jobs - before, 49, 52);
 }
 
-static void an_idle_engine_forgives_and_a_busy_one_does_not(void **state)
+static void an_idle_engine_forgives_nothing(void **state)
 {
 	struct bench *b = *state;
 	struct gpu_sched_job *costly, *cheap;
@@ -474,19 +440,64 @@ static void an_idle_engine_forgives_and_a_busy_one_does_not(void **state)
 	add(b, 0, 1);
 	add(b, 1, 1);
 	costly = enqueue(b, 0, 0);
-	cheap = enqueue(b, 1, 0);
 	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), costly);
-	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), cheap);
 	complete(b, costly, 100 * MS);
-	enqueue(b, 0, 100 * MS); /* owes 100 ms */
-	cheap = enqueue(b, 1, 100 * MS);
-	assert_ptr_equal(gpu_sched_pick(&b->sched, 100 * MS), cheap);
-	assert_int_equal(gpu_sched_drop_queued(&b->sched, &b->vgpu[0])->state, GPU_SCHED_JOB_IDLE);
-	while (b->sched.in_flight)
-		complete(b, b->sched.flight_head, 101 * MS);
-	costly = enqueue(b, 0, 200 * MS);
-	enqueue(b, 1, 200 * MS);
-	assert_ptr_equal(gpu_sched_pick(&b->sched, 200 * MS), costly);
+	assert_int_equal(gpu_sched_debt_ns(&b->sched, &b->vgpu[0], 100 * MS), 100 * MS);
+	/* Nobody wants the engine for a second; the debt is still there. */
+	enqueue(b, 0, 1000 * MS);
+	cheap = enqueue(b, 1, 1000 * MS);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 1000 * MS), cheap);
+	assert_int_equal(gpu_sched_debt_ns(&b->sched, &b->vgpu[0], 1000 * MS), 100 * MS);
+}
+
+static void the_second_place_is_for_who_is_expected_to_be_short(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *job, *next;
+	u64 now_ns = 0;
+
+	add(b, 0, 100);
+	job = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), job);
+	complete(b, job, now_ns = SLICE + SLICE / 4);
+	assert_int_equal(b->vgpu[0].expect_ns, SLICE + SLICE / 4);
+	job = enqueue(b, 0, now_ns);
+	next = enqueue(b, 0, now_ns);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, now_ns), job);
+	assert_null(gpu_sched_pick(&b->sched, now_ns));
+	/* One short job: an eighth is forgotten; then a second. */
+	complete(b, job, ++now_ns);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, now_ns), next);
+	job = enqueue(b, 0, now_ns);
+	assert_null(gpu_sched_pick(&b->sched, now_ns));
+	complete(b, next, ++now_ns);
+	assert_true(b->vgpu[0].expect_ns <= SLICE);
+	next = enqueue(b, 0, now_ns);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, now_ns), job);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, now_ns), next);
+}
+
+static void who_is_refused_the_second_place_is_not_overtaken(void **state)
+{
+	struct bench *b = *state;
+	struct gpu_sched_job *job;
+
+	add(b, 0, 10000);
+	add(b, 1, 1);
+	add(b, 2, 1);
+	job = enqueue(b, 0, 0);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 0), job);
+	complete(b, job, 2 * SLICE);
+	job = enqueue(b, 2, 2 * SLICE); /* owes nothing: before 0 */
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 2 * SLICE), job);
+	complete(b, job, 2 * SLICE + MS); /* ... and now far behind it */
+	enqueue(b, 1, 2 * SLICE + MS);
+	job = enqueue(b, 0, 2 * SLICE + MS);
+	enqueue(b, 2, 2 * SLICE + MS);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 2 * SLICE + MS)->owner, &b->vgpu[1]);
+	assert_null(gpu_sched_pick(&b->sched, 2 * SLICE + MS));
+	complete(b, b->sched.flight_head, 2 * SLICE + 2 * MS);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, 2 * SLICE + 2 * MS), job);
 }
 
 static void long_runs_do_not_overflow(void **state)
@@ -494,32 +505,31 @@ static void long_runs_do_not_overflow(void **state)
 	struct bench *b = *state;
 	u64 year_ns = 365ULL * 24 * 3600 * 1000 * MS, now_ns = 0;
 
-	/* Jobs of half a year at weight 1: the fourth passes what a tag can hold. */
+	/* Jobs of half a year at weight 1: tags would need more than 64 bits after the fourth. */
 	add(b, 0, 1);
 	add(b, 1, 10000);
-	for (u32 i = 0; i < 6; i++)
-		enqueue(b, 0, 0);
-	assert_non_null(gpu_sched_pick(&b->sched, 0));
-	for (u32 i = 0; i < 6; i++) {
-		u64 tag = b->vgpu[0].tag;
+	enqueue(b, 0, 0);
+	for (u32 i = 0; i < 12; i++) {
+		struct gpu_sched_job *job = gpu_sched_pick(&b->sched, now_ns);
 
+		assert_non_null(job);
 		now_ns += year_ns / 2;
-		complete(b, b->sched.flight_head, now_ns);
-		assert_true(b->vgpu[0].tag >= tag);
-		if (i < 5)
-			assert_non_null(gpu_sched_pick(&b->sched, now_ns));
+		complete(b, job, now_ns);
+		assert_in_range(gpu_sched_debt_ns(&b->sched, &b->vgpu[0], now_ns), year_ns / 2 - 1,
+				year_ns / 2);
+		assert_int_equal(gpu_sched_enqueue(&b->sched, job->owner, job, now_ns), OK);
 	}
-	assert_int_equal(b->vgpu[0].stats.engine_ns, 3 * year_ns);
+	assert_int_equal(b->vgpu[0].stats.engine_ns, 6 * year_ns);
+	enqueue(b, 1, now_ns);
+	assert_ptr_equal(gpu_sched_pick(&b->sched, now_ns)->owner, &b->vgpu[1]);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(init_refuses_what_is_out_of_range),
 		TEST(weights_are_from_1_to_10000),
-		TEST(add_refuses_a_known_one_and_one_too_many),
+		TEST(add_refuses_a_known_one_and_a_slot_that_is_taken),
 		TEST(a_vgpu_that_is_not_added_gets_nothing),
 		TEST(remove_hands_back_queued_jobs_oldest_first),
 		TEST(remove_waits_for_jobs_in_flight),
@@ -540,7 +550,9 @@ int main(void)
 		TEST(weights_3_to_1_share_3_to_1),
 		TEST(the_extremes_of_weight_share_too),
 		TEST(an_idle_vgpu_saves_no_credit),
-		TEST(an_idle_engine_forgives_and_a_busy_one_does_not),
+		TEST(an_idle_engine_forgives_nothing),
+		TEST(the_second_place_is_for_who_is_expected_to_be_short),
+		TEST(who_is_refused_the_second_place_is_not_overtaken),
 		TEST(long_runs_do_not_overflow),
 	};
 

@@ -146,6 +146,28 @@ static void test_shares(void **state)
 	check_all(parse_share, samples, ARRAY_SIZE(samples));
 }
 
+static void test_shares_with_a_decimal(void **state)
+{
+	static const struct sample samples[] = {
+		{ "0%", OK, 0 },
+		{ "12.5%", OK, 125 },
+		{ "0.1%", OK, 1 },
+		{ "100.0%", OK, 1000 },
+		{ "1844674407370955161.5%", OK, UINT64_MAX },
+		{ "1844674407370955161.6%", ERR_RANGE, 0 },
+		{ "1844674407370955162%", ERR_RANGE, 0 },
+		{ "12.%", ERR_INVALID, 0 },
+		{ "12.55%", ERR_INVALID, 0 },
+		{ ".5%", ERR_INVALID, 0 },
+		{ "12.5", ERR_INVALID, 0 },
+		{ "12.x%", ERR_INVALID, 0 },
+		{ "12.5 %", ERR_INVALID, 0 },
+	};
+
+	(void)state;
+	check_all(parse_share_tenths, samples, ARRAY_SIZE(samples));
+}
+
 static void test_trim_takes_blanks_and_tabs_of_both_ends_only(void **state)
 {
 	struct text text = { " \t a b\t ", 8 };
@@ -200,6 +222,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_times),
 		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_shares_with_a_decimal),
 		cmocka_unit_test(test_trim_takes_blanks_and_tabs_of_both_ends_only),
 		cmocka_unit_test(test_equal_looks_at_all_characters),
 		cmocka_unit_test(test_copy_always_terminates_and_says_whether_it_cut),

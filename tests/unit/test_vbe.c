@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The VBE family, from a guest's registers to three devices that differ as the real ones do. */
-// SOURCES: gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c gpu/sched.c
+// SOURCES: gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c
+// SOURCES: gpu/sched.c gpu/sched_admit.c gpu/sched_complete.c gpu/sched_fixed.c
+// SOURCES: gpu/sched_note.c gpu/sched_order.c
+// SOURCES: gpu/control.c gpu/settings.c gpu/guard.c gpu/waits.c gpu/books.c gpu/ledger.c
+// SOURCES: gpu/sha256.c gpu/trace.c gpu/encode.c
+// SOURCES: core/config_keys.c core/lib/parse.c core/lib/fmt.c
 // SOURCES: gpu/vbe/family.c gpu/vbe/vfunc.c
 // SOURCES: gpu/vbe/dispi.c gpu/vbe/slices.c gpu/vbe/scanout.c gpu/vbe/phys.c
 // SOURCES: core/lib/string.c core/lib/error.c
@@ -410,9 +415,11 @@ static void boot(enum kind kind, u64 size, u64 quota)
 	memset(&config, 0, sizeof(config));
 	config.gpu_count = 1;
 	config.guest_count = GUESTS;
+	config.gpus[0].slice_ns = 2000000;
 	for (u32 i = 0; i < GUESTS; i++) {
 		config.guests[i].gpu_memory = quota;
 		config.guests[i].gpu_weight = 100;
+		config.guests[i].gpu_cap = 1000;
 	}
 	assert_int_equal(gpu_start(&config, &pci, NULL), OK);
 	for (u32 i = 0; i < GUESTS; i++) {

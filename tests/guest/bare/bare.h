@@ -136,6 +136,8 @@ struct gpu_command {
 	void *response;
 	u32 response_size;
 };
+/* Reset the device and negotiate anew, without queues. */
+bool gpu_restart(void);
 bool gpu_init(void);
 /* One command, waited for; returns the response's type, 0 if none came in time. */
 u32 gpu_command(const void *request, u32 size);

@@ -142,6 +142,14 @@ static void make_queue(void)
 	*(volatile u16 *)(gpu.common + QUEUE_ENABLE) = 1;
 }
 
+bool gpu_restart(void)
+{
+	if (!negotiate())
+		return false;
+	set_status(0xf);
+	return true;
+}
+
 bool gpu_init(void)
 {
 	gpu.function = pci_find(GPU_ID);

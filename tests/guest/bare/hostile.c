@@ -168,6 +168,28 @@ static void doorbell_flood(void)
 		*gpu_doorbell() = 0;
 }
 
+static void reset_loop(void)
+{
+	say("resetting the device");
+	for (;;)
+		(void)gpu_restart();
+}
+
+/* All the memory that it may have, given back and taken again. */
+static void memory_hog(void)
+{
+	say("taking and giving memory");
+	for (;;) {
+		struct gpu_resource resource = { .header.type = GPU_UNREF };
+		u32 made = 0;
+
+		while (made < 1024 && gpu_create(made + 1, 1024, 1024) == GPU_OK_NODATA)
+			made++;
+		for (resource.resource = 1; resource.resource <= made; resource.resource++)
+			(void)gpu_command(&resource, sizeof(resource));
+	}
+}
+
 /* Makes something for a neighbour to name, and keeps it. */
 static void victim(void)
 {
@@ -190,6 +212,8 @@ bool hostile_run(const char *what)
 		{ "backing", backing_outside, true },
 		{ "sizes", wrong_sizes, true },
 		{ "doorbell", doorbell_flood, true },
+		{ "resets", reset_loop, true },
+		{ "hog", memory_hog, true },
 		{ "victim", victim, true },
 	};
 
