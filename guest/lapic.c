@@ -165,29 +165,6 @@ void lapic_init(struct lapic *apic)
 	reset_registers(apic);
 }
 
-bool lapic_write_base(struct lapic *apic, u64 value)
-{
-	bool was_enabled = lapic_enabled(apic);
-	bool was_x2apic = lapic_is_x2apic(apic);
-	bool enabled = (value & APIC_BASE_ENABLE) != 0;
-	bool x2apic = (value & APIC_BASE_X2APIC) != 0;
-
-	if ((value & ~APIC_BASE_KNOWN) != LAPIC_BASE)
-		return false;
-	/* SDM 3A figure 11-27: x2APIC is entered from xAPIC and left by disabling. */
-	if (x2apic && (!enabled || !was_enabled))
-		return false;
-	if (was_x2apic && enabled && !x2apic)
-		return false;
-
-	apic->s.base = value;
-	if (was_enabled && !enabled)
-		reset_registers(apic);
-	else if (x2apic != was_x2apic)
-		choose_delivery(apic);
-	return true;
-}
-
 /* ---- priorities and delivery ---- */
 
 static u32 processor_priority(const struct lapic *apic)
@@ -214,15 +191,6 @@ static __attribute__((noinline)) int requested_of_processor(struct lapic *apic)
 }
 
 /* ---- end of interrupt by a bit in the guest's memory, without an exit ---- */
-
-bool lapic_write_pv_eoi(struct lapic *apic, u64 value)
-{
-	if (value & PV_EOI_RESERVED)
-		return false;
-	apic->eoi_lent = false;
-	apic->s.pv_eoi_msr = value;
-	return true;
-}
 
 static gpa_t pv_eoi_word(const struct lapic *apic)
 {
@@ -263,6 +231,51 @@ static __attribute__((noinline)) void look_at_lent_eoi(struct lapic *apic)
 		lapic_eoi(apic);
 	}
 	apic->eoi_lent = false;
+}
+
+/* What it depends on changes: an end by the bit counts, and the rest is ended by EOI. */
+static void end_lending(struct lapic *apic)
+{
+	const u32 none = 0;
+
+	if (apic->eoi_lent)
+		look_at_lent_eoi(apic);
+	if (apic->eoi_lent &&
+	    gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &none, sizeof(none)) == OK)
+		apic->eoi_lent = false;
+}
+
+bool lapic_write_pv_eoi(struct lapic *apic, u64 value)
+{
+	if (value & PV_EOI_RESERVED)
+		return false;
+	end_lending(apic);
+	apic->s.pv_eoi_msr = value;
+	return true;
+}
+
+bool lapic_write_base(struct lapic *apic, u64 value)
+{
+	bool was_enabled = lapic_enabled(apic);
+	bool was_x2apic = lapic_is_x2apic(apic);
+	bool enabled = (value & APIC_BASE_ENABLE) != 0;
+	bool x2apic = (value & APIC_BASE_X2APIC) != 0;
+
+	if ((value & ~APIC_BASE_KNOWN) != LAPIC_BASE)
+		return false;
+	/* SDM 3A figure 11-27: x2APIC is entered from xAPIC and left by disabling. */
+	if (x2apic && (!enabled || !was_enabled))
+		return false;
+	if (was_x2apic && enabled && !x2apic)
+		return false;
+
+	end_lending(apic);
+	apic->s.base = value;
+	if (was_enabled && !enabled)
+		reset_registers(apic);
+	else if (x2apic != was_x2apic)
+		choose_delivery(apic);
+	return true;
 }
 
 int lapic_pending(struct lapic *apic)

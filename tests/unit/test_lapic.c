@@ -3,45 +3,9 @@
 // SOURCES: guest/rtc.c guest/pvclock.c guest/cpuid.c guest/msr.c guest/hypercall.c
 // SOURCES: guest/platform.c core/region.c
 /* Rules of the local APIC: modes, priorities, messages, timer (SDM 3A chapter 11). */
-#include "tests/unit/fake_vm.h"
+#include "tests/unit/fake_x2apic.h"
 
-#define APIC_BASE_MSR 0x1bu
-#define X2(reg)	      (0x800u + (reg))
-#define DEADLINE_MSR  0x6e0u
-
-static u64 base_of(u32 vcpu)
-{
-	u64 value;
-
-	assert_true(fake_rdmsr(vcpu, APIC_BASE_MSR, &value));
-	return value;
-}
-
-static void enter_x2apic(u32 vcpu)
-{
-	assert_true(fake_wrmsr(vcpu, APIC_BASE_MSR, base_of(vcpu) | APIC_BASE_X2APIC));
-	assert_true(fake_wrmsr(vcpu, X2(LAPIC_SVR), 0x1ff));
-}
-
-static void start(u32 count)
-{
-	fake_vm_start(count);
-	for (u32 i = 0; i < count; i++)
-		enter_x2apic(i);
-}
-
-static u64 x2_read(u32 vcpu, u32 reg)
-{
-	u64 value;
-
-	assert_true(fake_rdmsr(vcpu, X2(reg), &value));
-	return value;
-}
-
-static void x2_write(u32 vcpu, u32 reg, u64 value)
-{
-	assert_true(fake_wrmsr(vcpu, X2(reg), value));
-}
+#define DEADLINE_MSR 0x6e0u
 
 static u32 page_read(u32 vcpu, u32 reg)
 {
@@ -733,125 +697,6 @@ static void leaving_x2apic_mode_takes_the_registers_back(void **state)
 	assert_int_equal(page_read(0, LAPIC_ISR + 3), 0);
 }
 
-/* ---- offers ---- */
-
-static void one_that_comes_back_is_requested_again(void **state)
-{
-	(void)state;
-	start(1);
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	assert_int_equal(fake_take_interrupt(0), 0x51);
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false); /* while it is on offer: once more */
-	platform_return_interrupt(&fake_vcpus[0], 0x51);
-	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), -1);
-	assert_int_equal(fake_take_interrupt(0), 0x51);
-	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), -1);
-}
-
-/* ---- the end of an interrupt by a bit in memory ---- */
-
-#define PV_EOI_GPA 0x3000ULL
-
-static u32 *pv_eoi_word_of_guest(void)
-{
-	return (u32 *)(void *)(fake_ram + PV_EOI_GPA);
-}
-
-static void start_pv_eoi(void)
-{
-	start(1);
-	*pv_eoi_word_of_guest() = 0;
-	assert_true(fake_wrmsr(0, MSR_KVM_PV_EOI, PV_EOI_GPA | 1));
-}
-
-static void a_lent_eoi_ends_the_interrupt_without_an_exit(void **state)
-{
-	(void)state;
-	start_pv_eoi();
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	assert_int_equal(fake_take_interrupt(0), 0x51);
-	assert_int_equal(*pv_eoi_word_of_guest(), 1);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
-	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), 0x51); /* its handler runs */
-	*pv_eoi_word_of_guest() = 0;				       /* its end */
-	lapic_raise(fake_vcpus[0].lapic, 0x31, false);
-	assert_int_equal(fake_take_interrupt(0), 0x31);
-	assert_int_equal(*pv_eoi_word_of_guest(), 1);
-	*pv_eoi_word_of_guest() = 0;
-	assert_int_equal(x2_read(0, LAPIC_ISR + 1), 0); /* whoever looks sees it ended */
-	assert_int_equal(x2_read(0, LAPIC_PPR), 0);
-}
-
-static void it_is_not_lent_where_somebody_waits_for_the_end(void **state)
-{
-	(void)state;
-	start_pv_eoi();
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	lapic_raise(fake_vcpus[0].lapic, 0x31, false);
-	assert_int_equal(fake_take_interrupt(0), 0x51);
-	assert_int_equal(*pv_eoi_word_of_guest(), 0);
-	x2_write(0, LAPIC_EOI, 0);
-	assert_int_equal(fake_take_interrupt(0), 0x31);
-	assert_int_equal(*pv_eoi_word_of_guest(), 1);
-	lapic_raise(fake_vcpus[0].lapic, 0x61, false); /* nests: two ends to come */
-	assert_int_equal(fake_take_interrupt(0), 0x61);
-	assert_int_equal(*pv_eoi_word_of_guest(), 0);
-	x2_write(0, LAPIC_EOI, 0);
-	x2_write(0, LAPIC_EOI, 0);
-	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), -1);
-	lapic_raise(fake_vcpus[0].lapic, 0x41, true); /* the I/O APIC waits for its end */
-	assert_int_equal(fake_take_interrupt(0), 0x41);
-	assert_int_equal(*pv_eoi_word_of_guest(), 0);
-}
-
-static void one_that_comes_meanwhile_takes_it_back(void **state)
-{
-	(void)state;
-	start_pv_eoi();
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	assert_int_equal(fake_take_interrupt(0), 0x51);
-	lapic_raise(fake_vcpus[0].lapic, 0x31, false);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
-	assert_int_equal(*pv_eoi_word_of_guest(), 0); /* so its end exits, and lets 31h in */
-	x2_write(0, LAPIC_EOI, 0);
-	assert_int_equal(fake_take_interrupt(0), 0x31);
-}
-
-static void an_interrupt_that_only_waits_has_no_end(void **state)
-{
-	(void)state;
-	start_pv_eoi();
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x51);
-	*pv_eoi_word_of_guest() = 0; /* though nothing is in service */
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x51);
-	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), 0x51);
-}
-
-static void the_register_of_it(void **state)
-{
-	u64 value;
-
-	(void)state;
-	start_pv_eoi();
-	assert_true(fake_rdmsr(0, MSR_KVM_PV_EOI, &value));
-	assert_true(value == (PV_EOI_GPA | 1));
-	assert_false(fake_wrmsr(0, MSR_KVM_PV_EOI, PV_EOI_GPA | 2));
-	assert_true(fake_wrmsr(0, MSR_KVM_PV_EOI, PV_EOI_GPA)); /* off */
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	assert_int_equal(fake_take_interrupt(0), 0x51);
-	assert_int_equal(*pv_eoi_word_of_guest(), 0);
-	x2_write(0, LAPIC_EOI, 0);
-	assert_true(fake_wrmsr(0, MSR_KVM_PV_EOI, (1ULL << 46) | 1)); /* no RAM there */
-	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	assert_int_equal(fake_take_interrupt(0), 0x51);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
-	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), 0x51);
-	lapic_init(fake_vcpus[0].lapic);
-	assert_true(fake_rdmsr(0, MSR_KVM_PV_EOI, &value));
-	assert_true(value == 0);
-}
-
 #define DELIVERING(name) cmocka_unit_test_teardown(name, back_to_the_plain_processor)
 
 int main(void)
@@ -888,12 +733,6 @@ int main(void)
 		cmocka_unit_test(changing_the_mode_to_deadline_disarms),
 		cmocka_unit_test(an_expiry_that_crosses_a_new_deadline_does_not_disarm_it),
 		cmocka_unit_test(software_disable_masks_every_lvt_entry),
-		cmocka_unit_test(one_that_comes_back_is_requested_again),
-		cmocka_unit_test(a_lent_eoi_ends_the_interrupt_without_an_exit),
-		cmocka_unit_test(it_is_not_lent_where_somebody_waits_for_the_end),
-		cmocka_unit_test(one_that_comes_meanwhile_takes_it_back),
-		cmocka_unit_test(an_interrupt_that_only_waits_has_no_end),
-		cmocka_unit_test(the_register_of_it),
 		DELIVERING(requests_of_other_cpus_move_to_the_page),
 		DELIVERING(the_end_of_a_level_vector_exits),
 		DELIVERING(interrupts_in_service_go_along_into_x2apic_mode),
