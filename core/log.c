@@ -17,6 +17,8 @@
 #define LINE_MAX      288
 #define NS_PER_SECOND 1000000000ULL
 #define TRACE_DEPTH   24
+/* The first instruction of a function of C, which leaves its caller one word further up. */
+#define PUSH_RBP_BYTES 1
 
 /* Written at start and by the console's `log` command. */
 static enum log_level current_level = LOG_INFO;
@@ -165,6 +167,19 @@ static const char *exception_name(u64 vector)
 	return vector < ARRAY_SIZE(names) ? names[vector] : "?";
 }
 
+/* Up to a function's second instruction its frame is its caller's, who is named on the stack. */
+static void back_trace_fault(const struct trap_frame *f)
+{
+	u64 offset, rip = f->rip;
+	const char *name = symbol_find(rip, &offset);
+
+	if (offset <= PUSH_RBP_BYTES && is_stack(f->rsp)) {
+		raw("facet:   %016lx %s+0x%lx\r\n", rip, name, offset);
+		rip = ((const u64 *)f->rsp)[offset];
+	}
+	back_trace(rip, f->rbp);
+}
+
 _Noreturn void host_fault(const struct trap_frame *f)
 {
 	interrupts_off();
@@ -181,7 +196,7 @@ _Noreturn void host_fault(const struct trap_frame *f)
 	    f->r15);
 	raw("facet:   cr0 %016lx cr2 %016lx cr3 %016lx cr4 %016lx\r\n", read_cr0(), read_cr2(),
 	    read_cr3(), read_cr4());
-	back_trace(f->rip, f->rbp);
+	back_trace_fault(f);
 	raw("facet: stopped\r\n");
 	cpu_stop();
 }
