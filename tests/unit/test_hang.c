@@ -621,27 +621,6 @@ static void an_engine_that_stands_is_not_the_others_fault(void **state)
 	expect_fine(B);
 }
 
-/* Renderers look at fences late: beside streams none is added to what the guest asked none for. */
-static void between_streams_a_command_without_a_fence_waits_for_none(void **state)
-{
-	(void)state;
-	assert_int_equal(make_context(A, 3), OK_NODATA);
-	fake_device.no_engine = true;
-	create(A, 5, 8, 8);
-	assert_int_equal(alive(A), 1);
-	assert_int_equal(fake_vgpu(A)->outstanding, 0);
-	submit_nothing(A, 3);
-	assert_int_equal(fake_vgpu(A)->outstanding, 1);
-}
-
-static void without_streams_each_command_has_a_fence(void **state)
-{
-	(void)state;
-	fake_device.no_engine = true;
-	create(A, 5, 8, 8);
-	assert_int_equal(fake_vgpu(A)->outstanding, 1);
-}
-
 static void what_waited_is_sent_again_in_order(void **state)
 {
 	(void)state;
@@ -889,8 +868,6 @@ int main(void)
 		RULE_3D(a_context_whose_end_was_lost_is_ended_again),
 		RULE(a_silent_device_is_reset_and_pictures_come_back),
 		RULE(an_engine_that_stands_is_not_the_others_fault),
-		RULE_3D(between_streams_a_command_without_a_fence_waits_for_none),
-		RULE(without_streams_each_command_has_a_fence),
 		RULE(what_waited_is_sent_again_in_order),
 		RULE(a_backing_is_the_one_that_the_device_had),
 		RULE(a_guest_may_reset_its_device_meanwhile),

@@ -193,6 +193,26 @@ static void the_fence_of_a_wrong_length_waits_for_the_jobs_before_it(void **stat
 	assert_int_equal(streams_refused(0), 1);
 }
 
+/* Renderers look at fences late: beside streams none is added to what the guest asked none for. */
+static void between_streams_a_command_without_a_fence_waits_for_none(void **state)
+{
+	(void)state;
+	assert_int_equal(make_context(0, 3), OK_NODATA);
+	fake_device.no_engine = true;
+	(void)create(0, 5, 8, 8);
+	assert_int_equal(fake_vgpu(0)->outstanding, 0);
+	submit(0, 3, 4, HEADER + 4);
+	assert_int_equal(fake_vgpu(0)->outstanding, 1);
+}
+
+static void without_streams_each_command_has_a_fence(void **state)
+{
+	(void)state;
+	fake_device.no_engine = true;
+	(void)create(0, 5, 8, 8);
+	assert_int_equal(fake_vgpu(0)->outstanding, 1);
+}
+
 #define RULE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -204,6 +224,8 @@ int main(void)
 		RULE(other_contexts_and_guests_go_on),
 		RULE(a_wrong_length_has_one_line_that_names_the_guest),
 		RULE(the_fence_of_a_wrong_length_waits_for_the_jobs_before_it),
+		RULE(between_streams_a_command_without_a_fence_waits_for_none),
+		RULE(without_streams_each_command_has_a_fence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
