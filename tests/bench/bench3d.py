@@ -13,7 +13,6 @@ the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if on
     engine.SCENE exits.SCENE bytes.SCENE   a frame of `one`: engine time, exits, bytes of streams
     cpu.*.loop                         time of one and the same work of the processor without any
                                        device, directly and as a guest: what its emulation costs
-    cpu.*.kmscube                      the guest's processor time of a frame
     latency.*.p50, .p99                from the submission of a tiny job to its fence: directly,
                                        through Facet alone, and beside a guest with heavy jobs
 
@@ -72,32 +71,12 @@ def expect(machine, name, line, timeout, since=None):
 # ---- frames ----
 
 WORKLOADS = "cpu+kmscube+glmark2"
-HZ = 100  # of /proc/stat
-IDLE = (3, 4)  # columns: idle, iowait
 
 
-def cpu_times(machine, name):
-    """What tell_cpu of init3d said, in turn: (uptime, processor time), in seconds."""
-    times = []
-    for uptime, columns in re.findall(
-        rf"guest {name}: uptime (\S+), cpu ([\d ]+)", machine.text(), re.MULTILINE
-    ):
-        ticks = [int(word) for word in columns.split()[:8]]
-        busy = sum(count for place, count in enumerate(ticks) if place not in IDLE)
-        times.append((float(uptime), busy / HZ))
-    return times
-
-
-def cpu_used(machine, name):
-    """{what: ms}: the loop's time, and the processor time of a frame of kmscube."""
-    loop, loop_end, cube, cube_end = cpu_times(machine, name)
-    frames_drawn = int(
-        re.findall(rf"guest {name}: Rendered (\d+) frames", machine.text(), re.MULTILINE)[-1]
-    )
-    return {
-        "loop": (loop_end[0] - loop[0]) * 1000,
-        "kmscube": (cube_end[1] - cube[1]) * 1000 / frames_drawn,
-    }
+def loop_ms(machine, name):
+    """How long the loop of test `cpu` took, by the guest's clock."""
+    start, end = re.findall(rf"guest {name}: uptime (\S+)$", machine.text(), re.MULTILINE)
+    return (float(end) - float(start)) * 1000
 
 
 class Use:
@@ -160,16 +139,16 @@ def run_frames(machine, names, scenes, seconds, used):
 
 
 def frames(args):
-    """One round: {(kind, scene): frames a second}, what a frame of `one` used, and cpu_used()."""
+    """One round: {(kind, scene): frames a second}, what a frame of `one` used, {kind: loop_ms()}."""
     scenes = args.scenes.split(",")
     words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
     limit_s = 2 * START_S + (len(scenes) + 1) * (3 * args.seconds + 60)
-    got, used, cpu = {}, {}, {}
+    got, used, loop = {}, {}, {}
 
     with direct(WORKLOADS, words, limit_s) as machine:
         found = run_frames(machine, ["alpha"], scenes, args.seconds, None)
         got.update({("direct", scene): fps for scene, fps in found.items()})
-        cpu.update({("direct", what): ms for what, ms in cpu_used(machine, "alpha").items()})
+        loop["direct"] = loop_ms(machine, "alpha")
     for kind, names in (("one", ["alpha"]), ("two", ["alpha", "beta"])):
         with mediated([(name, WORKLOADS, words, {}) for name in names], limit_s) as machine:
             found = run_frames(
@@ -177,8 +156,8 @@ def frames(args):
             )
             got.update({(kind, scene): fps for scene, fps in found.items()})
             if kind == "one":
-                cpu.update({(kind, what): ms for what, ms in cpu_used(machine, "alpha").items()})
-    return got, used, cpu
+                loop[kind] = loop_ms(machine, "alpha")
+    return got, used, loop
 
 
 def median_of(rounds, key):
@@ -186,12 +165,12 @@ def median_of(rounds, key):
 
 
 def measure_frames(args):
-    rounds, uses, cpus = [], [], []
+    rounds, uses, loops = [], [], []
     for number in range(args.rounds):
-        got, used, cpu = frames(args)
+        got, used, loop = frames(args)
         rounds.append(got)
         uses.append(used)
-        cpus.append(cpu)
+        loops.append(loop)
         told = ", ".join(f"{kind} {scene} {fps:.0f}" for (kind, scene), fps in got.items())
         print(f"# round {number + 1} of {args.rounds}, load {load()}: {told}", flush=True)
     for scene in ["kmscube"] + args.scenes.split(","):
@@ -204,9 +183,8 @@ def measure_frames(args):
         for what, unit in (("engine", "us"), ("exits", "exits"), ("bytes", "bytes")):
             value = statistics.median(used[scene][what] for used in uses)
             yield f"{what}.{scene}", value, f"{unit}_a_frame", None
-    for (kind, what), _ in cpus[0].items():
-        unit = "ms" if what == "loop" else "ms_a_frame"
-        yield f"cpu.{kind}.{what}", median_of(cpus, (kind, what)), unit, None
+    for kind in ("direct", "one"):
+        yield f"cpu.{kind}.loop", median_of(loops, kind), "ms", None
 
 
 # ---- latency ----
