@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The schedule of one GPU as data: a ring of 32-byte records (struct gpu_sched_event, with
- * the meaning of each kind), read out over the console; docs/scheduler.md has the format.
+ * the meaning of each kind), read out over the console; docs/facetctl.md has the format.
  *
  * What lies in the ring has no hole: the oldest are overwritten, and while it is
  * read out nothing is. What comes then and finds no room is lost, and tracing begins anew behind

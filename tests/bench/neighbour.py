@@ -6,8 +6,8 @@
 
 Two bare guests on the test GPU (fakegpu.py), of equal weight: the victim keeps two small jobs out
 all the time; the neighbour is idle (`quiet`), then in turn a good one that keeps its queue full,
-or a bad one. Prints a table of the victim's jobs a second, beside what is its half of the
-engine at least, its p99 from enqueue to completion, and what became of the neighbour; then
+or a bad one. Prints a table of the victim's jobs a second, its part of the time on the engine,
+p50 and p99 from enqueue to completion, and what became of the neighbour's vGPU; then
 lines `neighbour WHAT.figure value unit`. The exit status is 1 where a job of the victim failed.
 """
 
