@@ -3,8 +3,11 @@
 #include "tests/guest/gl3d.h"
 
 #include <EGL/eglext.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/guest/say3d.h"
 
@@ -71,6 +74,38 @@ void open_off_screen(void)
 
 	if (!eglMakeCurrent(gl.display, EGL_NO_SURFACE, EGL_NO_SURFACE, gl.context))
 		fail_gl("eglMakeCurrent");
+}
+
+/*
+ * glFinish() waits by a buffer that Mesa may make for it, which is work for the GPU too: the
+ * kernel's own fence comes with the submission (EGL_ANDROID_native_fence_sync).
+ */
+void finish_submission(void)
+{
+	static PFNEGLCREATESYNCKHRPROC create;
+	static PFNEGLDUPNATIVEFENCEFDANDROIDPROC descriptor;
+	static PFNEGLDESTROYSYNCKHRPROC destroy;
+	EGLDisplay display = eglGetCurrentDisplay();
+	struct pollfd fence = { .events = POLLIN };
+	EGLSyncKHR sync;
+
+	if (!create) {
+		create = (PFNEGLCREATESYNCKHRPROC)eglGetProcAddress("eglCreateSyncKHR");
+		descriptor = (PFNEGLDUPNATIVEFENCEFDANDROIDPROC)eglGetProcAddress(
+			"eglDupNativeFenceFDANDROID");
+		destroy = (PFNEGLDESTROYSYNCKHRPROC)eglGetProcAddress("eglDestroySyncKHR");
+	}
+	sync = create(display, EGL_SYNC_NATIVE_FENCE_ANDROID, NULL);
+	if (sync == EGL_NO_SYNC_KHR)
+		fail_gl("eglCreateSyncKHR");
+	glFlush();
+	fence.fd = descriptor(display, sync);
+	if (fence.fd < 0)
+		fail_gl("eglDupNativeFenceFDANDROID");
+	while (poll(&fence, 1, -1) < 0 && errno == EINTR)
+		continue;
+	close(fence.fd);
+	destroy(display, sync);
 }
 
 static GLuint compile(GLenum kind, const char *text)

@@ -27,6 +27,9 @@ struct gl open_gl(const char *node, EGLint surface_type);
 /* The same on the render node, current, without a surface. */
 void open_off_screen(void);
 
+/* Submits what was drawn, and waits for the fence of that submission and for nothing else. */
+void finish_submission(void);
+
 /* Compiled and linked; what does not compile ends the program. */
 GLuint make_program(const char *vertex, const char *fragment);
 

@@ -209,7 +209,7 @@ static void mode_latency(void)
 
 			draw_flat(&scene, scene.picture, 0, 0, 1, 1);
 			start = now_ns();
-			glFinish();
+			finish_submission();
 			times[i] = now_ns() - start;
 			pace.frames++;
 		}
