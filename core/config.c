@@ -16,6 +16,9 @@
 #define DEFAULT_GPU_TIMEOUT_NS 2000000000
 #define DEFAULT_GPU_QUEUE      64
 #define DEFAULT_GPU_DOORBELLS  100000
+#define DEFAULT_GPU_RESETS     100
+#define DEFAULT_GPU_REFUSED    10000
+#define DEFAULT_GPU_INTERRUPTS 100000
 #define PER_MILLE	       1000
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
@@ -166,6 +169,9 @@ static void set_guest_defaults(struct config_guest *guest, u32 line)
 	guest->gpu_cap = PER_MILLE;
 	guest->gpu_queue = DEFAULT_GPU_QUEUE;
 	guest->gpu_doorbells = DEFAULT_GPU_DOORBELLS;
+	guest->gpu_resets = DEFAULT_GPU_RESETS;
+	guest->gpu_refused = DEFAULT_GPU_REFUSED;
+	guest->gpu_interrupts = DEFAULT_GPU_INTERRUPTS;
 	guest->gpu_memory = DEFAULT_GPU_MEMORY;
 	guest->gpu_timeout_ns = DEFAULT_GPU_TIMEOUT_NS;
 	guest->autostart = true;
@@ -303,7 +309,7 @@ static void section_line(struct parser *p, struct text line)
 
 static void report_unknown_key(struct parser *p, struct text name)
 {
-	char names[192] = "", shown[LABEL_SHOWN + 1];
+	char names[256] = "", shown[LABEL_SHOWN + 1];
 	u32 count, used = 0;
 	const struct config_key *keys = config_keys(p->section, &count);
 
