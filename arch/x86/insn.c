@@ -534,130 +534,25 @@ enum err insn_decode(const u8 *bytes, size_t len, enum cpu_mode mode, struct ins
 	return OK;
 }
 
-/* How the bytes after a system instruction's opcode are checked and counted. */
-enum system_tail {
-	TAIL_NONE,
-	TAIL_MEMORY,   /* ModRM with a memory operand, ModRM.reg given */
-	TAIL_MODRM,    /* ModRM of either form, ModRM.reg given */
-	TAIL_REGISTER, /* ModRM that always means registers, whatever ModRM.mod (MOV CRn, DRn) */
-};
-
-struct system_opcode {
-	u8 bytes[3];
-	u8 count;
-	bool plain; /* these bytes without any prefix are the whole instruction */
-	u8 tail;    /* enum system_tail */
-	u8 reg;	    /* ModRM.reg, for the two tails that look at it */
-};
-
-#define PLAIN(n, ...) \
-	{ \
-		.bytes = { __VA_ARGS__ }, .count = (n), .plain = true \
-	}
-#define WITH_TAIL(a, b, t, r) \
-	{ \
-		.bytes = { a, b }, .count = 2, .tail = (t), .reg = (r) \
-	}
-
-static const struct system_opcode system_opcodes[INSN_SYS_COUNT] = {
-	[INSN_SYS_CPUID] = PLAIN(2, 0x0f, 0xa2),
-	[INSN_SYS_RDMSR] = PLAIN(2, 0x0f, 0x32),
-	[INSN_SYS_WRMSR] = PLAIN(2, 0x0f, 0x30),
-	[INSN_SYS_HLT] = PLAIN(1, 0xf4),
-	[INSN_SYS_VMMCALL] = PLAIN(3, 0x0f, 0x01, 0xd9),
-	[INSN_SYS_VMCALL] = PLAIN(3, 0x0f, 0x01, 0xc1),
-	[INSN_SYS_XSETBV] = PLAIN(3, 0x0f, 0x01, 0xd1),
-	[INSN_SYS_RDTSC] = PLAIN(2, 0x0f, 0x31),
-	[INSN_SYS_RDTSCP] = PLAIN(3, 0x0f, 0x01, 0xf9),
-	[INSN_SYS_RDPMC] = PLAIN(2, 0x0f, 0x33),
-	[INSN_SYS_INVD] = PLAIN(2, 0x0f, 0x08),
-	[INSN_SYS_WBINVD] = PLAIN(2, 0x0f, 0x09),
-	[INSN_SYS_PAUSE] = { .bytes = { 0x90 }, .count = 1 }, /* with F3, see below */
-	[INSN_SYS_MONITOR] = PLAIN(3, 0x0f, 0x01, 0xc8),
-	[INSN_SYS_MWAIT] = PLAIN(3, 0x0f, 0x01, 0xc9),
-	[INSN_SYS_CLTS] = PLAIN(2, 0x0f, 0x06),
-	[INSN_SYS_INVLPG] = WITH_TAIL(0x0f, 0x01, TAIL_MEMORY, 7),
-	[INSN_SYS_INVLPGA] = PLAIN(3, 0x0f, 0x01, 0xdf),
-	[INSN_SYS_LMSW] = WITH_TAIL(0x0f, 0x01, TAIL_MODRM, 6),
-	[INSN_SYS_SMSW] = WITH_TAIL(0x0f, 0x01, TAIL_MODRM, 4),
-	[INSN_SYS_MOV_FROM_CR] = WITH_TAIL(0x0f, 0x20, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_TO_CR] = WITH_TAIL(0x0f, 0x22, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_FROM_DR] = WITH_TAIL(0x0f, 0x21, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_TO_DR] = WITH_TAIL(0x0f, 0x23, TAIL_REGISTER, 0),
-};
-
-/*
- * Matches the opcode and consumes it and what follows it. A mismatch sets
- * `*matches` to false.
- */
-static const u8 *take_system(const u8 *at, const u8 *end, u32 seen, enum cpu_mode mode,
-			     const struct system_opcode *want, bool *matches)
-{
-	struct insn scratch;
-	u8 modrm;
-
-	for (u8 i = 0; i < want->count; i++) {
-		if (!have(at, end, 1))
-			return NULL;
-		if (*at++ != want->bytes[i]) {
-			*matches = false;
-			return at;
-		}
-	}
-	if (want->tail == TAIL_NONE)
-		return at;
-
-	if (!have(at, end, 1))
-		return NULL;
-	modrm = *at++;
-	if (want->tail == TAIL_REGISTER)
-		return at;
-	*matches = (modrm >> 3 & 7) == want->reg && (modrm < 0xc0 || want->tail == TAIL_MODRM);
-	if (!*matches || modrm >= 0xc0)
-		return at;
-	if (address_size(seen, mode) == 2)
-		return take_memory16(at, end, modrm, &scratch);
-	scratch.flags = 0;
-	return take_memory(at, end, modrm, seen, mode, &scratch);
-}
-
-static off_hot_path enum err system_length(const u8 *bytes, size_t len, enum cpu_mode mode,
-					   enum insn_system expected, u8 *length)
+enum err insn_length_system(const u8 *bytes, size_t len, enum cpu_mode mode,
+			    enum insn_system expected, u8 *length)
 {
 	const u8 *end = decode_end(bytes, len);
 	u32 entry = 0, seen = 0;
 	const u8 *at = take_prefixes(bytes, end, mode, &entry, &seen);
-	bool matches = true;
 
-	if (at)
-		at = take_system(at, end, seen, mode, &system_opcodes[expected], &matches);
 	if (!at)
 		return cut_short(len);
-	/* Only MOV CRn has a meaning for LOCK: 8 is added to the register's number. */
-	if (seen & SEEN_LOCK && expected != INSN_SYS_MOV_FROM_CR && expected != INSN_SYS_MOV_TO_CR)
-		return ERR_UNSUPPORTED;
-	/* Without F3, 90 is NOP, and with REX.B it is XCHG. */
-	if (expected == INSN_SYS_PAUSE && (!(seen & SEEN_REP) || seen & REX_B))
-		return ERR_UNSUPPORTED;
-	if (!matches)
+	for (u32 i = 0; i < INSN_SYS_BYTES(expected); i++) {
+		if (!have(at, end, 1))
+			return cut_short(len);
+		if (*at++ != (u8)(expected >> i * 8))
+			return ERR_UNSUPPORTED;
+	}
+	if (seen & SEEN_LOCK) /* raises #UD with all of these */
 		return ERR_UNSUPPORTED;
 	*length = (u8)(at - bytes);
 	return OK;
-}
-
-enum err insn_length_system(const u8 *bytes, size_t len, enum cpu_mode mode,
-			    enum insn_system expected, u8 *length)
-{
-	const struct system_opcode *want = &system_opcodes[expected];
-
-	/* The plain case: no prefixes, and the opcode is all there is. */
-	if (len >= 3 && want->plain && bytes[0] == want->bytes[0] &&
-	    (want->count < 2 || bytes[1] == want->bytes[1]) &&
-	    (want->count < 3 || bytes[2] == want->bytes[2])) {
-		*length = want->count;
-		return OK;
-	}
-	return system_length(bytes, len, mode, expected, length);
 }
 
 enum err insn_decode_mov_cr(const u8 *bytes, size_t len, enum cpu_mode mode,

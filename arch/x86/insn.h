@@ -150,34 +150,21 @@ _Static_assert(sizeof(struct insn) <= 40, "struct insn is copied on every MMIO e
  */
 enum err must_check insn_decode(const u8 *bytes, size_t len, enum cpu_mode mode, struct insn *out);
 
-/* Instructions whose exits need no operand, or whose operand the exit reports. */
+/*
+ * Instructions whose exits may not say how long they are: the opcode's bytes, the first
+ * one lowest, and in bits 31:24 their number.
+ */
 enum insn_system {
-	INSN_SYS_CPUID,
-	INSN_SYS_RDMSR,
-	INSN_SYS_WRMSR,
-	INSN_SYS_HLT,
-	INSN_SYS_VMMCALL,
-	INSN_SYS_VMCALL,
-	INSN_SYS_XSETBV,
-	INSN_SYS_RDTSC,
-	INSN_SYS_RDTSCP,
-	INSN_SYS_RDPMC,
-	INSN_SYS_INVD,
-	INSN_SYS_WBINVD, /* WBNOINVD too */
-	INSN_SYS_PAUSE,
-	INSN_SYS_MONITOR,
-	INSN_SYS_MWAIT,
-	INSN_SYS_CLTS,
-	INSN_SYS_INVLPG,
-	INSN_SYS_INVLPGA,
-	INSN_SYS_LMSW,
-	INSN_SYS_SMSW,
-	INSN_SYS_MOV_FROM_CR,
-	INSN_SYS_MOV_TO_CR,
-	INSN_SYS_MOV_FROM_DR,
-	INSN_SYS_MOV_TO_DR,
-	INSN_SYS_COUNT,
+	INSN_SYS_CPUID = 0x0200a20f,
+	INSN_SYS_RDMSR = 0x0200320f,
+	INSN_SYS_WRMSR = 0x0200300f,
+	INSN_SYS_HLT = 0x010000f4,
+	INSN_SYS_VMMCALL = 0x03d9010f,
+	INSN_SYS_XSETBV = 0x03d1010f,
+	INSN_SYS_INVD = 0x0200080f,
 };
+
+#define INSN_SYS_BYTES(s) ((u32)(s) >> 24)
 
 /*
  * Checks that `bytes` (of which `len` may be read) hold the instruction

@@ -15,21 +15,6 @@ static void refused(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 code)
 	view_stop(exit, "state that the processor refuses to run", code);
 }
 
-/* The two bytes, without prefixes, of what exits most; 0: no such. */
-static int plain_opcode(enum insn_system expected)
-{
-	switch (expected) {
-	case INSN_SYS_CPUID:
-		return 0xa20f;
-	case INSN_SYS_RDMSR:
-		return 0x320f;
-	case INSN_SYS_WRMSR:
-		return 0x300f;
-	default:
-		return 0;
-	}
-}
-
 /*
  * Length of the instruction that exited: told by the processor, or found by
  * looking at the bytes. False: the guest changed them meanwhile; it goes back
@@ -39,6 +24,7 @@ static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	u8 bytes[CODE_FETCH_BYTES] __attribute__((aligned(8)));
+	u32 plain = INSN_SYS_BYTES(expected); /* its length without prefixes */
 	struct cpu_view view;
 	u32 count;
 
@@ -48,8 +34,8 @@ static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 	}
 	svm_view(vmcb, &view);
 	count = code_fetch(vcpu, &view, bytes);
-	if (count >= 2 && plain_opcode(expected) == (bytes[0] | bytes[1] << 8)) {
-		vcpu->length = 2;
+	if (count >= plain && !((*(u32 *)(void *)bytes ^ expected) << (32 - plain * 8))) {
+		vcpu->length = (u8)plain;
 		return true;
 	}
 	return count && !insn_length_system(bytes, count, view.mode, expected, &vcpu->length);
