@@ -71,4 +71,22 @@ static inline void finish_msr(struct arch_vcpu *vcpu, const struct vm_exit *exit
 	vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
 }
 
+/* Of the exits that are about registers alone. True: the instruction is to be retired. */
+static inline bool exit_finish(struct arch_vcpu *vcpu, const struct vm_exit *exit)
+{
+	switch (exit->kind) {
+	case VM_EXIT_CPUID:
+		finish_cpuid(vcpu, exit);
+		return true;
+	case VM_EXIT_MSR:
+		finish_msr(vcpu, exit);
+		return true;
+	case VM_EXIT_HYPERCALL:
+		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
+		return true;
+	default:
+		return exit->kind == VM_EXIT_HLT;
+	}
+}
+
 #endif

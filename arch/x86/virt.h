@@ -113,13 +113,20 @@ struct x86_segment {
 	u64 base;
 };
 
+#define X86_SEGMENTS 10
+
 /* The state that a loader sets before the first entry, and tests read back. */
 struct x86_state {
 	u64 gpr[GPR_COUNT];
 	u64 rip, rflags;
 	u64 cr0, cr2, cr3, cr4, efer;
-	struct x86_segment es, cs, ss, ds, fs, gs, ldtr, tr;
-	struct x86_segment gdtr, idtr; /* base and limit only */
+	union {
+		struct {
+			/* Of GDTR and IDTR base and limit only. */
+			struct x86_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+		};
+		struct x86_segment segments[X86_SEGMENTS];
+	};
 };
 
 enum virt_nested {

@@ -110,36 +110,25 @@ void fpu_init_cpu(void)
 {
 }
 
-void fpu_reset_area(void *area)
+void fpu_reset(struct arch_vcpu *v)
 {
-	(void)area;
+	v->xcr0 = 1;
+	memset(v->dr, 0, sizeof(v->dr));
 }
 
-void fpu_load(const void *area, u64 xcr0)
+void fpu_load(const struct arch_vcpu *v)
 {
-	(void)area;
-	(void)xcr0;
+	(void)v;
 }
 
-void fpu_save(void *area)
+void fpu_save(struct arch_vcpu *v)
 {
-	(void)area;
+	(void)v;
 }
 
 u64 fpu_read_xcr0(void)
 {
 	return 3;
-}
-
-u64 fpu_read_debug(u32 index)
-{
-	return index;
-}
-
-void fpu_write_debug(u32 index, u64 value)
-{
-	(void)index;
-	(void)value;
 }
 
 /* ---- a guest in 64-bit mode, its memory one to one ---- */

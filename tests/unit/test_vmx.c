@@ -331,30 +331,21 @@ void fpu_init_cpu(void)
 {
 }
 
-void fpu_reset_area(void *area)
+void fpu_reset(struct arch_vcpu *v)
 {
-	(void)area;
+	v->xcr0 = 1;
+	memset(v->dr, 0, sizeof(v->dr));
 }
 
-void fpu_load(const void *area, u64 value)
+void fpu_load(const struct arch_vcpu *v)
 {
-	(void)area;
-	xcr0 = value;
+	xcr0 = v->xcr0;
+	memcpy(drs, v->dr, sizeof(drs));
 }
 
-void fpu_save(void *area)
+void fpu_save(struct arch_vcpu *v)
 {
-	(void)area;
-}
-
-u64 fpu_read_debug(u32 index)
-{
-	return drs[index];
-}
-
-void fpu_write_debug(u32 index, u64 value)
-{
-	drs[index] = value;
+	memcpy(v->dr, drs, sizeof(v->dr));
 }
 
 /* A stay in the guest that ends at once, by an interrupt. */

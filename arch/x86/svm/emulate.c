@@ -7,12 +7,11 @@
 void svm_fill_rest(const struct arch_vcpu *vcpu, struct cpu_view *view)
 {
 	const struct vmcb *vmcb = vmcb_of(vcpu);
-	const struct vmcb_segment *segments = &vmcb->es; /* ES to GS, as in enum x86_seg */
 
 	view->rflags = vmcb->rflags;
 	view->walk = (struct walk_mode){ vmcb->cr0, vmcb->cr3, vmcb->cr4, vmcb->efer };
 	for (u32 i = 0; i < X86_SEG_COUNT; i++)
-		view->segment_base[i] = segments[i].base;
+		view->segment_base[i] = vmcb->segments[i].base;
 }
 
 void svm_set_rip(struct arch_vcpu *vcpu, u64 rip)

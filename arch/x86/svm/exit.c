@@ -257,26 +257,11 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	switch (exit->kind) {
-	case VM_EXIT_MMIO:
+	if (exit->kind == VM_EXIT_MMIO)
 		return svm_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
-	case VM_EXIT_PIO:
+	if (exit->kind == VM_EXIT_PIO)
 		svm_pio_complete(vcpu, exit);
-		return false;
-	case VM_EXIT_CPUID:
-		finish_cpuid(vcpu, exit);
-		break;
-	case VM_EXIT_MSR:
-		finish_msr(vcpu, exit);
-		break;
-	case VM_EXIT_HYPERCALL:
-		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		break;
-	case VM_EXIT_HLT:
-		break;
-	default:
-		return false;
-	}
-	retire(vcpu);
+	else if (exit_finish(vcpu, exit))
+		retire(vcpu);
 	return false;
 }

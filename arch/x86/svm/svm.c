@@ -40,10 +40,25 @@ static u32 this_cpu(void)
 	return id;
 }
 
-/* MSRs that VMLOAD and VMSAVE switch: the guest's own, no exits. */
-static const u32 direct_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR,		MSR_LSTAR,
-	MSR_CSTAR,   MSR_SFMASK,  MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+/*
+ * Where the VMCB holds MSRs. All but the PAT are switched by VMLOAD and VMSAVE: the
+ * guest's own, no exits.
+ */
+static const struct {
+	u32 index;
+	u32 offset;
+} vmcb_msrs[] = {
+	{ MSR_PAT, offsetof(struct vmcb, pat) },
+	{ MSR_FS_BASE, offsetof(struct vmcb, fs.base) },
+	{ MSR_GS_BASE, offsetof(struct vmcb, gs.base) },
+	{ MSR_KERNEL_GS_BASE, offsetof(struct vmcb, kernel_gs_base) },
+	{ MSR_STAR, offsetof(struct vmcb, star) },
+	{ MSR_LSTAR, offsetof(struct vmcb, lstar) },
+	{ MSR_CSTAR, offsetof(struct vmcb, cstar) },
+	{ MSR_SFMASK, offsetof(struct vmcb, sfmask) },
+	{ MSR_SYSENTER_CS, offsetof(struct vmcb, sysenter_cs) },
+	{ MSR_SYSENTER_ESP, offsetof(struct vmcb, sysenter_esp) },
+	{ MSR_SYSENTER_EIP, offsetof(struct vmcb, sysenter_eip) },
 };
 
 /* APM vol. 2, 15.11: two bits an MSR, three ranges of 2 KiB. */
@@ -63,8 +78,9 @@ static enum err make_maps(void)
 		return ERR_NO_MEMORY;
 	memset(host_frame_ptr(iopm), 0xff, IOPM_PAGES * PAGE_SIZE);
 	memset(host_frame_ptr(msrpm), 0xff, MSRPM_PAGES * PAGE_SIZE);
-	for (u32 i = 0; i < ARRAY_SIZE(direct_msrs); i++)
-		allow_msr(host_frame_ptr(msrpm), direct_msrs[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(vmcb_msrs); i++)
+		if (vmcb_msrs[i].index != MSR_PAT)
+			allow_msr(host_frame_ptr(msrpm), vmcb_msrs[i].index);
 	return OK;
 }
 
@@ -111,9 +127,9 @@ static void set_intercepts(struct vmcb *vmcb)
 	vmcb->msrpm_base = msrpm.raw;
 }
 
-static struct vmcb_segment segment(u16 selector, u16 attributes, u32 limit, u64 base)
+static struct x86_segment segment(u16 selector, u16 attributes, u32 limit, u64 base)
 {
-	return (struct vmcb_segment){ selector, attributes, limit, base };
+	return (struct x86_segment){ selector, attributes, limit, base };
 }
 
 /* APM vol. 2, table 14-1. */
@@ -141,11 +157,9 @@ static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 	vmcb->dr7 = 0x400;
 	vmcb->pat = PAT_RESET;
 	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	memset(vcpu->dr, 0, sizeof(vcpu->dr));
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
 	code_forget(vcpu);
-	vcpu->xcr0 = 1;
-	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
+	fpu_reset(vcpu);
 	svm->nmi_blocked = false;
 	vcpu->flush_linear = true; /* this stores the ASID anew, too */
 }
@@ -174,16 +188,6 @@ static void svm_startup(struct arch_vcpu *vcpu, u8 vector)
 	vmcb->rip = 0;
 }
 
-static struct x86_segment to_neutral(struct vmcb_segment s)
-{
-	return (struct x86_segment){ s.selector, s.attributes, s.limit, s.base };
-}
-
-static struct vmcb_segment from_neutral(struct x86_segment s)
-{
-	return segment(s.selector, s.attributes, s.limit, s.base);
-}
-
 static void svm_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
 {
 	const struct vmcb *vmcb = vmcb_of(vcpu);
@@ -196,16 +200,7 @@ static void svm_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
 	state->cr3 = vmcb->cr3;
 	state->cr4 = vmcb->cr4;
 	state->efer = vmcb->efer & ~EFER_SVME;
-	state->es = to_neutral(vmcb->es);
-	state->cs = to_neutral(vmcb->cs);
-	state->ss = to_neutral(vmcb->ss);
-	state->ds = to_neutral(vmcb->ds);
-	state->fs = to_neutral(vmcb->fs);
-	state->gs = to_neutral(vmcb->gs);
-	state->ldtr = to_neutral(vmcb->ldtr);
-	state->tr = to_neutral(vmcb->tr);
-	state->gdtr = to_neutral(vmcb->gdtr);
-	state->idtr = to_neutral(vmcb->idtr);
+	memcpy(state->segments, vmcb->segments, sizeof(state->segments));
 }
 
 static void svm_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
@@ -220,32 +215,19 @@ static void svm_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 	vmcb->cr3 = state->cr3;
 	vmcb->cr4 = state->cr4;
 	vmcb->efer = state->efer | EFER_SVME;
-	vmcb->es = from_neutral(state->es);
-	vmcb->cs = from_neutral(state->cs);
-	vmcb->ss = from_neutral(state->ss);
-	vmcb->ds = from_neutral(state->ds);
-	vmcb->fs = from_neutral(state->fs);
-	vmcb->gs = from_neutral(state->gs);
-	vmcb->ldtr = from_neutral(state->ldtr);
-	vmcb->tr = from_neutral(state->tr);
-	vmcb->gdtr = from_neutral(state->gdtr);
-	vmcb->idtr = from_neutral(state->idtr);
+	memcpy(vmcb->segments, state->segments, sizeof(vmcb->segments));
 	vmcb->cpl = (u8)(state->ss.attributes >> 5 & 3);
 }
 
 static void svm_load(struct arch_vcpu *vcpu)
 {
-	for (u32 i = 0; i < 4; i++) /* DR0 to DR3 */
-		fpu_write_debug(i, vcpu->dr[i]);
-	fpu_load(host_frame_ptr(vcpu->fpu_frame), vcpu->xcr0);
+	fpu_load(vcpu);
 }
 
 static void svm_unload(struct arch_vcpu *vcpu)
 {
-	for (u32 i = 0; i < 4; i++)
-		vcpu->dr[i] = fpu_read_debug(i);
 	vcpu->xcr0 = fpu_read_xcr0(); /* quirk of QEMU: XSETBV is not intercepted */
-	fpu_save(host_frame_ptr(vcpu->fpu_frame));
+	fpu_save(vcpu);
 }
 
 void svm_choose_asid(struct arch_vcpu *vcpu, u32 cpu)
@@ -334,32 +316,10 @@ static bool svm_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 /* The VMCB field that holds an MSR, or NULL. */
 static u64 *msr_field(struct vmcb *vmcb, u32 index)
 {
-	switch (index) {
-	case MSR_FS_BASE:
-		return &vmcb->fs.base;
-	case MSR_GS_BASE:
-		return &vmcb->gs.base;
-	case MSR_KERNEL_GS_BASE:
-		return &vmcb->kernel_gs_base;
-	case MSR_STAR:
-		return &vmcb->star;
-	case MSR_LSTAR:
-		return &vmcb->lstar;
-	case MSR_CSTAR:
-		return &vmcb->cstar;
-	case MSR_SFMASK:
-		return &vmcb->sfmask;
-	case MSR_SYSENTER_CS:
-		return &vmcb->sysenter_cs;
-	case MSR_SYSENTER_ESP:
-		return &vmcb->sysenter_esp;
-	case MSR_SYSENTER_EIP:
-		return &vmcb->sysenter_eip;
-	case MSR_PAT:
-		return &vmcb->pat;
-	default:
-		return NULL;
-	}
+	for (u32 i = 0; i < ARRAY_SIZE(vmcb_msrs); i++)
+		if (vmcb_msrs[i].index == index)
+			return (u64 *)(void *)((u8 *)vmcb + vmcb_msrs[i].offset);
+	return NULL;
 }
 
 enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)

@@ -180,12 +180,10 @@ static void allow_msr(hpa_t map, u32 index, bool read, bool write)
 /* MSRs in the VMCS or switched with the vCPU: the guest's own. */
 static void allow_direct_msrs(hpa_t map)
 {
-	static const u32 in_vmcs[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP,
-				       MSR_SYSENTER_EIP };
-
 	memset(host_frame_ptr(map), 0xff, PAGE_SIZE);
-	for (u32 i = 0; i < ARRAY_SIZE(in_vmcs); i++)
-		allow_msr(map, in_vmcs[i], true, true);
+	for (u32 i = 0; i < VMX_MSR_FIELDS; i++)
+		if (vmx_msr_fields[i].own)
+			allow_msr(map, vmx_msr_fields[i].index, true, true);
 	for (u32 i = 0; i < VMX_MSRS; i++)
 		allow_msr(map, vmx_msr_indices[i], true, true);
 }

@@ -281,31 +281,20 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
+/* Was this the processor's own WRMSR, of which exit_apic_write() tells? */
+static bool is_retired(const struct vm_exit *exit)
+{
+	return exit->kind == VM_EXIT_MSR && exit->msr.write && exit->msr.index == SELF_IPI &&
+	       vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE;
+}
+
 bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	switch (exit->kind) {
-	case VM_EXIT_MMIO:
+	if (exit->kind == VM_EXIT_MMIO)
 		return vmx_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
-	case VM_EXIT_PIO:
+	if (exit->kind == VM_EXIT_PIO)
 		vmx_pio_complete(vcpu, exit);
-		return false;
-	case VM_EXIT_CPUID:
-		finish_cpuid(vcpu, exit);
-		break;
-	case VM_EXIT_MSR:
-		if (exit->msr.write && exit->msr.index == SELF_IPI &&
-		    vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE)
-			return false;
-		finish_msr(vcpu, exit);
-		break;
-	case VM_EXIT_HYPERCALL:
-		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		break;
-	case VM_EXIT_HLT:
-		break;
-	default:
-		return false;
-	}
-	retire();
+	else if (!is_retired(exit) && exit_finish(vcpu, exit))
+		retire();
 	return false;
 }

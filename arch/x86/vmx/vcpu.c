@@ -73,14 +73,6 @@ static struct x86_segment get_segment(enum vmcs_segment segment)
 	};
 }
 
-/* Where each lies in struct x86_state, in the order of enum vmcs_segment. */
-static const u16 segment_offsets[] = {
-	offsetof(struct x86_state, es),	  offsetof(struct x86_state, cs),
-	offsetof(struct x86_state, ss),	  offsetof(struct x86_state, ds),
-	offsetof(struct x86_state, fs),	  offsetof(struct x86_state, gs),
-	offsetof(struct x86_state, ldtr), offsetof(struct x86_state, tr),
-};
-
 /* ---- control registers ---- */
 
 u64 vmx_get_cr0(void)
@@ -204,13 +196,11 @@ void vmx_vcpu_reset(struct arch_vcpu *vcpu)
 	if (vmx->loaded)
 		put_msrs(vmx);
 	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	memset(vcpu->dr, 0, sizeof(vcpu->dr));
 	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
 	vcpu->apic_delivers = false;
-	vcpu->xcr0 = 1;
 	vcpu->flush_linear = true;
 	code_forget(vcpu);
-	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
+	fpu_reset(vcpu);
 }
 
 enum err vmx_vcpu_create(struct arch_vcpu *vcpu)
@@ -260,8 +250,10 @@ void vmx_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
 	state->cr3 = vmcs_read(VMCS_GUEST_CR3);
 	state->cr4 = get_cr4();
 	state->efer = vmcs_read(VMCS_GUEST_EFER);
-	for (u32 i = 0; i < ARRAY_SIZE(segment_offsets); i++)
-		*(struct x86_segment *)(void *)((u8 *)state + segment_offsets[i]) = get_segment(i);
+	for (enum vmcs_segment s = VMCS_ES; s <= VMCS_GS; s++)
+		state->segments[s] = get_segment(s);
+	state->ldtr = get_segment(VMCS_LDTR);
+	state->tr = get_segment(VMCS_TR);
 	state->gdtr = (struct x86_segment){ .limit = (u32)vmcs_read(VMCS_GUEST_GDTR_LIMIT),
 					    .base = vmcs_read(VMCS_GUEST_GDTR_BASE) };
 	state->idtr = (struct x86_segment){ .limit = (u32)vmcs_read(VMCS_GUEST_IDTR_LIMIT),
@@ -282,9 +274,10 @@ void vmx_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 	vmcs_write(VMCS_GUEST_CR3, state->cr3);
 	set_cr4(state->cr4);
 	set_efer(state->efer);
-	for (u32 i = 0; i < ARRAY_SIZE(segment_offsets); i++)
-		put_segment(i, *(const struct x86_segment *)(const void *)((const u8 *)state +
-									   segment_offsets[i]));
+	for (enum vmcs_segment s = VMCS_ES; s <= VMCS_GS; s++)
+		put_segment(s, state->segments[s]);
+	put_segment(VMCS_LDTR, state->ldtr);
+	put_segment(VMCS_TR, state->tr);
 	vmcs_write(VMCS_GUEST_GDTR_LIMIT, state->gdtr.limit);
 	vmcs_write(VMCS_GUEST_GDTR_BASE, state->gdtr.base);
 	vmcs_write(VMCS_GUEST_IDTR_LIMIT, state->idtr.limit);
@@ -344,9 +337,7 @@ void vmx_load(struct arch_vcpu *vcpu)
 		write_host_state();
 	vmx->host_cpu = cpu;
 	put_msrs(vmx);
-	for (u32 i = 0; i < 4; i++) /* DR0 to DR3 */
-		fpu_write_debug(i, vcpu->dr[i]);
-	fpu_load(host_frame_ptr(vcpu->fpu_frame), vcpu->xcr0);
+	fpu_load(vcpu);
 }
 
 /* The VMCS goes back to memory: the next stay may be on another CPU (SDM vol. 3, 25.11.1). */
@@ -358,9 +349,7 @@ void vmx_unload(struct arch_vcpu *vcpu)
 		vmx->msrs[i] = rdmsr(vmx_msr_indices[i]);
 	vmx->cr2 = read_cr2();
 	vmx->dr6 = read_dr6();
-	for (u32 i = 0; i < 4; i++)
-		vcpu->dr[i] = fpu_read_debug(i);
-	fpu_save(host_frame_ptr(vcpu->fpu_frame));
+	fpu_save(vcpu);
 	vmx_clear_vmcs(vmx->vmcs);
 	vmx->loaded = false;
 }

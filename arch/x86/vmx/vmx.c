@@ -120,27 +120,23 @@ static bool vmx_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 
 /* ---- MSRs ---- */
 
+const struct vmx_msr_field vmx_msr_fields[VMX_MSR_FIELDS] = {
+	{ MSR_FS_BASE, VMCS_GUEST_BASE + 2 * VMCS_FS, true },
+	{ MSR_GS_BASE, VMCS_GUEST_BASE + 2 * VMCS_GS, true },
+	{ MSR_SYSENTER_CS, VMCS_GUEST_SYSENTER_CS, true },
+	{ MSR_SYSENTER_ESP, VMCS_GUEST_SYSENTER_ESP, true },
+	{ MSR_SYSENTER_EIP, VMCS_GUEST_SYSENTER_EIP, true },
+	{ MSR_PAT, VMCS_GUEST_PAT, false },
+	{ MSR_EFER, VMCS_GUEST_EFER, false },
+};
+
 /* The VMCS field that holds an MSR, 0: none does. */
 static u32 msr_field(u32 index)
 {
-	switch (index) {
-	case MSR_FS_BASE:
-		return VMCS_GUEST_BASE + 2 * VMCS_FS;
-	case MSR_GS_BASE:
-		return VMCS_GUEST_BASE + 2 * VMCS_GS;
-	case MSR_SYSENTER_CS:
-		return VMCS_GUEST_SYSENTER_CS;
-	case MSR_SYSENTER_ESP:
-		return VMCS_GUEST_SYSENTER_ESP;
-	case MSR_SYSENTER_EIP:
-		return VMCS_GUEST_SYSENTER_EIP;
-	case MSR_PAT:
-		return VMCS_GUEST_PAT;
-	case MSR_EFER:
-		return VMCS_GUEST_EFER;
-	default:
-		return 0;
-	}
+	for (u32 i = 0; i < VMX_MSR_FIELDS; i++)
+		if (vmx_msr_fields[i].index == index)
+			return vmx_msr_fields[i].field;
+	return 0;
 }
 
 /* The others need no exit; these are asked for while the vCPU is loaded. */

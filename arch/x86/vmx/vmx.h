@@ -73,6 +73,14 @@ must_check enum err vmx_cpu_enable(void);
 extern hpa_t vmx_io_bitmaps, vmx_msr_bitmap, vmx_msr_bitmap_x2apic;
 struct tlb_pool *vmx_tlb_pool(u32 cpu);
 
+/* MSRs that the VMCS holds; those that are the guest's own need no exit. */
+#define VMX_MSR_FIELDS 7
+extern const struct vmx_msr_field {
+	u32 index;
+	u32 field;
+	bool own;
+} vmx_msr_fields[VMX_MSR_FIELDS];
+
 /* vcpu.c */
 extern const u32 vmx_msr_indices[VMX_MSRS];
 must_check enum err vmx_vcpu_create(struct arch_vcpu *vcpu);
