@@ -8,14 +8,6 @@
 #include "core/lib/string.h"
 #include "core/log.h"
 
-#define DEFAULT_PORT	       0x3f8
-#define DEFAULT_BAUD	       115200
-#define DEFAULT_SLICE_NS       2000000
-#define DEFAULT_WEIGHT	       100
-#define DEFAULT_GPU_MEMORY     MIB(64)
-#define DEFAULT_GPU_TIMEOUT_NS 2000000000
-#define DEFAULT_GPU_QUEUE      64
-#define DEFAULT_GPU_DOORBELLS  100000
 #define PER_MILLE	       1000
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
@@ -145,31 +137,32 @@ static void set_defaults(struct config *config, struct config_errors *errors)
 	memset(config, 0, sizeof(*config));
 	memset(errors, 0, sizeof(*errors));
 	config->host = (struct config_host){
-		.console_port = DEFAULT_PORT,
-		.baud = DEFAULT_BAUD,
+		.console_port = 0x3f8,
+		.baud = 115200,
 		.log_level = LOG_INFO,
 		.when_idle = CONFIG_IDLE_WAIT,
 		.iommu = CONFIG_IOMMU_AUTO,
 		.guests_on_cpu0 = true,
 	};
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
-		config->gpus[i].slice_ns = DEFAULT_SLICE_NS;
+		config->gpus[i].slice_ns = 2000000;
 }
 
 static void set_guest_defaults(struct config_guest *guest, u32 line)
 {
-	memset(guest, 0, sizeof(*guest));
-	guest->cpus = 1;
-	guest->cpu_weight = DEFAULT_WEIGHT;
-	guest->gpu = CONFIG_NO_GPU;
-	guest->gpu_weight = DEFAULT_WEIGHT;
-	guest->gpu_cap = PER_MILLE;
-	guest->gpu_queue = DEFAULT_GPU_QUEUE;
-	guest->gpu_doorbells = DEFAULT_GPU_DOORBELLS;
-	guest->gpu_memory = DEFAULT_GPU_MEMORY;
-	guest->gpu_timeout_ns = DEFAULT_GPU_TIMEOUT_NS;
-	guest->autostart = true;
-	guest->line = line;
+	*guest = (struct config_guest){
+		.cpus = 1,
+		.cpu_weight = 100,
+		.gpu = CONFIG_NO_GPU,
+		.gpu_weight = 100,
+		.gpu_cap = PER_MILLE,
+		.gpu_queue = 64,
+		.gpu_doorbells = 100000,
+		.gpu_memory = MIB(64),
+		.gpu_timeout_ns = 2000000000,
+		.autostart = true,
+		.line = line,
+	};
 }
 
 /* The section ends: are its mandatory keys there? */
@@ -339,14 +332,6 @@ static const struct config_key *find_key(const struct parser *p, struct text nam
 	return NULL;
 }
 
-static void set_key(struct parser *p, const struct config_key *key, u32 index, struct text value)
-{
-	p->seen[index] = p->line;
-	note_key(p, key, value);
-	if (!config_key_set(key, value, p->target))
-		report_value(p, key->name, value, key->allowed);
-}
-
 static void key_line(struct parser *p, struct text name, struct text value)
 {
 	u32 index;
@@ -355,15 +340,19 @@ static void key_line(struct parser *p, struct text name, struct text value)
 
 	if (p->ignore)
 		return;
-	if (p->section == CONFIG_SECTION_NONE)
+	if (p->section == CONFIG_SECTION_NONE) {
 		report(p, p->line, clean_copy(shown, sizeof(shown), name), "no section before it",
 		       SECTIONS);
-	else if (!key)
+	} else if (!key) {
 		report_unknown_key(p, name);
-	else if (p->seen[index])
+	} else if (p->seen[index]) {
 		report_twice(p, key->name, p->seen[index]);
-	else
-		set_key(p, key, index, value);
+	} else {
+		p->seen[index] = p->line;
+		note_key(p, key, value);
+		if (!config_key_set(key, value, p->target))
+			report_value(p, key->name, value, key->allowed);
+	}
 }
 
 /* ---- lines ---- */

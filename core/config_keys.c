@@ -14,24 +14,10 @@
 #define US	     1000ULL
 #define MS	     1000000ULL
 
-_Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3,
-	       "log_words has the order of enum log_level");
-
-static const char *const log_words[] = { "error", "warn", "info", "debug", NULL };
-static const char *const idle_words[] = {
-	[CONFIG_IDLE_WAIT] = "wait", [CONFIG_IDLE_POWEROFF] = "poweroff", NULL
-};
-static const char *const iommu_words[] = {
-	[CONFIG_IOMMU_AUTO] = "auto", [CONFIG_IOMMU_NONE] = "none", NULL
-};
-static const char *const policy_words[] = { [CONFIG_POLICY_FAIR] = "fair",
-					    [CONFIG_POLICY_EQUAL] = "equal",
-					    [CONFIG_POLICY_FIXED] = "fixed",
-					    NULL };
-static const char *const kind_words[] = {
-	[CONFIG_KIND_LINUX] = "linux", [CONFIG_KIND_BARE] = "bare", NULL
-};
-static const char *const bool_words[] = { "no", "yes", NULL };
+_Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3 &&
+		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 && CONFIG_KIND_LINUX == 0 &&
+		       CONFIG_POLICY_FAIR == 0 && CONFIG_POLICY_EQUAL == 1,
+	       "words have the order of their enum");
 
 /* clang-format off */
 #define FIELD(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
@@ -39,68 +25,63 @@ static const char *const bool_words[] = { "no", "yes", NULL };
 #define GPU(field)	   FIELD(struct config_gpu, field)
 #define GUEST(field)	   FIELD(struct config_guest, field)
 
+#define WORD(key, field, words) { key, words, CONFIG_VALUE_WORD, false, field, 0, 0, 0 }
+
 #define FILE_ALLOWED   "a file name relative to \\facet, 1 to 127 characters without blanks"
 #define WEIGHT_ALLOWED "a weight from 1 to 10000, or a share from 1% to 100%"
 
 static const struct config_key host_keys[] = {
 	{ "console", "com1, com2, com3, com4, or a port from 0x100 to 0xfff8 in steps of 8",
-	  CONFIG_VALUE_PORT, false, HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP, NULL },
+	  CONFIG_VALUE_PORT, false, HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP },
 	{ "baud", "a divisor of 115200 that is at least 50, such as 115200, 57600, 9600",
-	  CONFIG_VALUE_BAUD, false, HOST(baud), 50, BAUD_BASE, 1, NULL },
-	{ "log", "error, warn, info, debug",
-	  CONFIG_VALUE_WORD, false, HOST(log_level), 0, 0, 0, log_words },
-	{ "when-idle", "wait, poweroff",
-	  CONFIG_VALUE_WORD, false, HOST(when_idle), 0, 0, 0, idle_words },
-	{ "iommu", "auto, none",
-	  CONFIG_VALUE_WORD, false, HOST(iommu), 0, 0, 0, iommu_words },
-	{ "guests-on-cpu0", "yes, no",
-	  CONFIG_VALUE_WORD, false, HOST(guests_on_cpu0), 0, 0, 0, bool_words },
+	  CONFIG_VALUE_BAUD, false, HOST(baud), 50, BAUD_BASE, 1 },
+	WORD("log", HOST(log_level), "error, warn, info, debug"),
+	WORD("when-idle", HOST(when_idle), "wait, poweroff"),
+	WORD("iommu", HOST(iommu), "auto, none"),
+	WORD("guests-on-cpu0", HOST(guests_on_cpu0), "no, yes"),
 };
 
 static const struct config_key gpu_keys[] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
-	  CONFIG_VALUE_PCI, false, GPU(pci), 0, 0, 0, NULL },
-	{ "policy", "fair, equal, fixed",
-	  CONFIG_VALUE_WORD, false, GPU(policy), 0, 0, 0, policy_words },
+	  CONFIG_VALUE_PCI, false, GPU(pci), 0, 0, 0 },
+	WORD("policy", GPU(policy), "fair, equal, fixed"),
 	{ "slice", "a time from 0.5ms to 100ms",
-	  CONFIG_VALUE_TIME, false, GPU(slice_ns), 500 * US, 100 * MS, 1, NULL },
+	  CONFIG_VALUE_TIME, false, GPU(slice_ns), 500 * US, 100 * MS, 1 },
 };
 
 static const struct config_key guest_keys[] = {
-	{ "kind", "linux, bare",
-	  CONFIG_VALUE_WORD, false, GUEST(kind), 0, 0, 0, kind_words },
+	WORD("kind", GUEST(kind), "linux, bare"),
 	{ "kernel", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, true, GUEST(kernel), 1, CONFIG_PATH_MAX, 1, NULL },
+	  CONFIG_VALUE_FILE, true, GUEST(kernel), 1, CONFIG_PATH_MAX, 1 },
 	{ "initrd", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, false, GUEST(initrd), 1, CONFIG_PATH_MAX, 1, NULL },
+	  CONFIG_VALUE_FILE, false, GUEST(initrd), 1, CONFIG_PATH_MAX, 1 },
 	{ "cmdline", "at most 1023 printable ASCII characters",
-	  CONFIG_VALUE_TEXT, false, GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1, NULL },
+	  CONFIG_VALUE_TEXT, false, GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1 },
 	{ "memory", "a size from 16M to 64G in steps of 2M",
-	  CONFIG_VALUE_SIZE, true, GUEST(memory), MIB(16), GIB(64), MIB(2), NULL },
+	  CONFIG_VALUE_SIZE, true, GUEST(memory), MIB(16), GIB(64), MIB(2) },
 	{ "cpus", "a number from 1 to 8",
-	  CONFIG_VALUE_NUMBER, false, GUEST(cpus), 1, 8, 1, NULL },
+	  CONFIG_VALUE_NUMBER, false, GUEST(cpus), 1, 8, 1 },
 	{ "cpu.weight", WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, GUEST(cpu_weight), 1, 10000, 1, NULL },
+	  CONFIG_VALUE_WEIGHT, false, GUEST(cpu_weight), 1, 10000, 1 },
 	{ "gpu", "the number of a GPU from 0 to 3",
-	  CONFIG_VALUE_NUMBER, false, GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, NULL },
+	  CONFIG_VALUE_NUMBER, false, GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1 },
 	{ "gpu.weight", WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, GUEST(gpu_weight), 1, 10000, 1, NULL },
+	  CONFIG_VALUE_WEIGHT, false, GUEST(gpu_weight), 1, 10000, 1 },
 	{ "gpu.reserve", "a share from 0% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, GUEST(gpu_reserve), 0, 1000, 1, NULL },
+	  CONFIG_VALUE_SHARE, false, GUEST(gpu_reserve), 0, 1000, 1 },
 	{ "gpu.cap", "a share from 0.1% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, GUEST(gpu_cap), 1, 1000, 1, NULL },
+	  CONFIG_VALUE_SHARE, false, GUEST(gpu_cap), 1, 1000, 1 },
 	{ "gpu.latency", "a time up to 10s; 0s: no bound",
-	  CONFIG_VALUE_TIME, false, GUEST(gpu_latency_ns), 0, 10000 * MS, 1, NULL },
+	  CONFIG_VALUE_TIME, false, GUEST(gpu_latency_ns), 0, 10000 * MS, 1 },
 	{ "gpu.queue", "a number from 1 to 64",
-	  CONFIG_VALUE_NUMBER, false, GUEST(gpu_queue), 1, 64, 1, NULL },
+	  CONFIG_VALUE_NUMBER, false, GUEST(gpu_queue), 1, 64, 1 },
 	{ "gpu.doorbells", "a number a second from 100 to 10000000, or 0: no limit",
-	  CONFIG_VALUE_RATE, false, GUEST(gpu_doorbells), 100, 10000000, 1, NULL },
+	  CONFIG_VALUE_RATE, false, GUEST(gpu_doorbells), 100, 10000000, 1 },
 	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
-	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4), NULL },
+	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4) },
 	{ "gpu.timeout", "a time from 100ms to 60s",
-	  CONFIG_VALUE_TIME, false, GUEST(gpu_timeout_ns), 100 * MS, 60000 * MS, 1, NULL },
-	{ "autostart", "yes, no",
-	  CONFIG_VALUE_WORD, false, GUEST(autostart), 0, 0, 0, bool_words },
+	  CONFIG_VALUE_TIME, false, GUEST(gpu_timeout_ns), 100 * MS, 60000 * MS, 1 },
+	WORD("autostart", GUEST(autostart), "no, yes"),
 };
 /* clang-format on */
 
@@ -125,21 +106,29 @@ const struct config_key *config_keys(enum config_section section, u32 *count)
 	return sections[section].keys;
 }
 
-static bool find_word(const char *const *words, struct text value, u64 *index)
+/* Which of `words` is it? They have ", " between them. */
+static bool find_word(const char *words, struct text value, u64 *index)
 {
-	for (*index = 0; words[*index]; ++*index)
-		if (text_equal(value, words[*index]))
+	for (*index = 0; *words; ++*index) {
+		size_t length = 0;
+
+		while (words[length] && words[length] != ',')
+			length++;
+		if (length == value.size && !memcmp(words, value.at, length))
 			return true;
+		words += length;
+		while (*words == ',' || *words == ' ')
+			words++;
+	}
 	return false;
 }
 
 static bool read_port(struct text value, u64 *port)
 {
-	static const char *const names[] = { "com1", "com2", "com3", "com4", NULL };
 	static const u16 ports[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
 	u64 index;
 
-	if (find_word(names, value, &index)) {
+	if (find_word("com1, com2, com3, com4", value, &index)) {
 		*port = ports[index];
 		return true;
 	}
@@ -205,7 +194,7 @@ static bool read_value(const struct config_key *key, struct text text, u64 *valu
 {
 	switch (key->type) {
 	case CONFIG_VALUE_WORD:
-		return find_word(key->words, text, value);
+		return find_word(key->allowed, text, value);
 	case CONFIG_VALUE_NUMBER:
 		return !parse_number(text, value) && in_range(key, *value);
 	case CONFIG_VALUE_RATE:

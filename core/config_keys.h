@@ -16,7 +16,7 @@ enum config_section {
 };
 
 enum config_value {
-	CONFIG_VALUE_WORD, /* one of `words`; its index is stored */
+	CONFIG_VALUE_WORD, /* one of those in `allowed`; its index is stored */
 	CONFIG_VALUE_NUMBER,
 	CONFIG_VALUE_RATE,   /* a number, or 0 */
 	CONFIG_VALUE_SIZE,   /* bytes */
@@ -35,9 +35,8 @@ struct config_key {
 	const char *allowed; /* for messages: what the value may be */
 	enum config_value type;
 	bool mandatory;
-	u16 offset, size;	  /* of the field in the section's struct, bytes */
-	u64 min, max, step;	  /* inclusive; of numbers, sizes, times and lengths of text */
-	const char *const *words; /* ends with NULL */
+	u16 offset, size;   /* of the field in the section's struct, bytes */
+	u64 min, max, step; /* inclusive; of numbers, sizes, times and lengths of text */
 };
 
 /* The keys of a section; *count at most CONFIG_KEYS_MAX. NONE has no keys. */
