@@ -8,7 +8,7 @@
 #include "core/lib/string.h"
 #include "core/log.h"
 
-#define PER_MILLE	       1000
+#define PER_MILLE 1000
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
 #define LABEL_SHOWN 24

@@ -13,10 +13,7 @@ static u32 cpus = 1;
 
 u32 cpu_id(void)
 {
-	u32 id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
+	return this_cpu_number();
 }
 
 u32 cpu_count(void)

@@ -104,10 +104,9 @@ static void copy(void *dst, const void *src, size_t size)
 	}
 }
 
-enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
+/* Between guest RAM and ours, which a write leaves alone; a page of guest RAM may lie anywhere. */
+static inline enum err transfer(const struct gmem *mem, u64 at, u8 *ours, size_t size, bool write)
 {
-	u8 *out = dst;
-	u64 at = gpa.raw;
 	hpa_t hpa;
 
 	while (size) {
@@ -115,12 +114,25 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 
 		if (!find(mem, at, &hpa))
 			return ERR_FAULT;
-		copy(out, vmap_window(WINDOW_GUEST, hpa), part);
-		out += part;
+		if (write)
+			copy(vmap_window(WINDOW_GUEST, hpa), ours, part);
+		else
+			copy(ours, vmap_window(WINDOW_GUEST, hpa), part);
+		ours += part;
 		at += part;
 		size -= part;
 	}
 	return OK;
+}
+
+enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
+{
+	return transfer(mem, gpa.raw, dst, size, false);
+}
+
+enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
+{
+	return transfer(mem, gpa.raw, (u8 *)src, size, true);
 }
 
 enum err gmem_read_u64(const struct gmem *mem, gpa_t gpa, u32 window, u64 *value)
@@ -149,25 +161,6 @@ void host_read_code(hpa_t hpa, u64 *out)
 
 	out[0] = code[0];
 	out[1] = code[1];
-}
-
-enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
-{
-	const u8 *in = src;
-	u64 at = gpa.raw;
-	hpa_t hpa;
-
-	while (size) {
-		size_t part = MIN(size, PAGE_SIZE - (at & PAGE_MASK));
-
-		if (!find(mem, at, &hpa))
-			return ERR_FAULT;
-		copy(vmap_window(WINDOW_GUEST, hpa), in, part);
-		in += part;
-		at += part;
-		size -= part;
-	}
-	return OK;
 }
 
 enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out)

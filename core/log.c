@@ -42,36 +42,24 @@ enum log_level log_get_level(void)
 	return current_level;
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list args)
+void log_at(enum log_level level, const char *fmt, ...)
 {
 	static const char *const marks[] = { "error: ", "warning: ", "", "debug: " };
 	char line[LINE_MAX];
+	va_list args;
 	int used;
 
 	if (level > current_level || !line_sink)
 		return;
 	used = fmt_snprintf(line, sizeof(line), "facet: %s", marks[level]);
+	va_start(args, fmt);
 	fmt_vsnprintf(line + used, sizeof(line) - (size_t)used, fmt, args);
+	va_end(args);
 	line_sink(line);
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	log_line(level, fmt, args);
-	va_end(args);
-}
-
-void host_log(int level, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	log_line((enum log_level)level, fmt, args);
-	va_end(args);
-}
+/* arch/x86/host.h's name for it. */
+void host_log(u32 level, const char *fmt, ...) __attribute__((alias("log_at")));
 
 bool log_allowed(struct log_limit *limit, u32 burst)
 {

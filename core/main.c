@@ -11,6 +11,7 @@
 #include "core/frame_init.h"
 #include "core/handover.h"
 #include "core/irq.h"
+#include "core/lib/string.h"
 #include "core/log_sink.h"
 #include "core/percpu.h"
 #include "core/ptab_formats.h"
@@ -45,23 +46,14 @@ static struct config_errors config_errors;
 
 static void early_line(const char *line)
 {
-	size_t n = 0;
-
-	while (line[n])
-		n++;
-	spin_lock(&early_lock);
-	uart_write(line, n);
+	spin_guard(&early_lock);
+	uart_write(line, strlen(line));
 	uart_write("\r\n", 2);
-	spin_unlock(&early_lock);
 }
 
 static void early_raw(const char *text)
 {
-	size_t n = 0;
-
-	while (text[n])
-		n++;
-	uart_write(text, n);
+	uart_write(text, strlen(text));
 }
 
 static void init_this_cpu(void)

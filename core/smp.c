@@ -31,14 +31,6 @@ struct trampoline_data {
 
 static void (*cpu_entry)(void);
 
-static void wait_ns(u64 ns)
-{
-	u64 end = now_ns() + ns;
-
-	while (now_ns() < end)
-		cpu_relax();
-}
-
 /* First C function of a started CPU, on its own stack. */
 static _Noreturn void started(u64 number)
 {
@@ -90,7 +82,7 @@ static bool start_one(hpa_t page, u32 number, u32 apic)
 	}
 	write_trampoline(page, number);
 	apic_send_init(apic);
-	wait_ns(INIT_WAIT_NS);
+	(void)wait_online(number, INIT_WAIT_NS); /* it cannot be, yet */
 	apic_send_startup(apic, (u8)(page.raw >> PAGE_SHIFT));
 	if (wait_online(number, STARTUP_WAIT_NS))
 		return true;

@@ -46,15 +46,13 @@ u64 now_ns(void)
 	return scale(rdtsc() - start_tsc, ns_per_tsc);
 }
 
-u64 host_tsc_hz(void) /* arch/x86/host.h */
-{
-	return tsc_hz;
-}
-
 u64 time_tsc_hz(void)
 {
 	return tsc_hz;
 }
+
+/* arch/x86/host.h's name for it. */
+u64 host_tsc_hz(void) __attribute__((alias("time_tsc_hz")));
 
 u64 time_ns_to_tsc(u64 ns)
 {

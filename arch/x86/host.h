@@ -10,7 +10,7 @@ struct arch_vcpu;
 struct trap_frame;
 
 /* One log line at debug level or above; see core/log.h for the levels. */
-void host_log(int level, const char *fmt, ...) printf_like(2, 3);
+void host_log(u32 level, const char *fmt, ...) printf_like(2, 3);
 
 /* The hypervisor's own invariant is broken: print, stop every CPU. */
 _Noreturn void host_panic(const char *fmt, ...) printf_like(1, 2);

@@ -415,13 +415,6 @@ static off_hot_path const u8 *take_implied(const u8 *at, const u8 *end, u32 entr
 	return at;
 }
 
-static inline u8 address_size(u32 seen, enum cpu_mode mode)
-{
-	if (seen & SEEN_67)
-		return mode == CPU_MODE_32 ? 2 : 4;
-	return (u8)(2 << mode);
-}
-
 static inline void set_sizes(u32 entry, u32 seen, enum cpu_mode mode, struct insn *out)
 {
 	static const u8 defaults[] = { [CPU_MODE_16] = 2, [CPU_MODE_32] = 4, [CPU_MODE_64] = 4 };
@@ -437,7 +430,9 @@ static inline void set_sizes(u32 entry, u32 seen, enum cpu_mode mode, struct ins
 	out->mem_size = op_size;
 	if (entry & (A_SRC8 | A_SRC16))
 		out->mem_size = entry & A_SRC8 ? 1 : 2;
-	out->addr_size = address_size(seen, mode);
+	out->addr_size = (u8)(2 << mode);
+	if (seen & SEEN_67)
+		out->addr_size = mode == CPU_MODE_32 ? 2 : 4;
 }
 
 /* What is decided by the prefixes after all else is known. */

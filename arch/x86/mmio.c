@@ -89,14 +89,14 @@ static void fill_emu_cpu(struct arch_vcpu *vcpu, struct cpu_view *view, struct e
 		cpu->seg_base[i] = view->segment_base[i];
 }
 
-static enum emu_result to_device(struct vm_exit *exit, gpa_t gpa, const struct emu_access *access,
-				 bool write)
+static inline enum emu_result to_device(struct vm_exit *exit, gpa_t gpa, u8 size, bool write,
+					u64 value)
 {
 	exit->kind = VM_EXIT_MMIO;
 	exit->mmio.gpa = gpa;
-	exit->mmio.size = access->size;
+	exit->mmio.size = size;
 	exit->mmio.write = write;
-	exit->mmio.value = access->value;
+	exit->mmio.value = value;
 	return EMU_EXIT;
 }
 
@@ -128,7 +128,7 @@ static enum emu_result access_memory(struct arch_vcpu *vcpu, struct cpu_view *vi
 		return EMU_EXIT;
 	}
 	if (is_the_fault(vcpu, view))
-		return to_device(exit, view->fault_gpa, access, write);
+		return to_device(exit, view->fault_gpa, access->size, write, access->value);
 	e = walk_translate(vcpu, &view->walk, access->gva,
 			   view_user(view) | (write ? WALK_WRITE : 0), &gpa, &view->fault_code);
 	if (e == ERR_DENIED) {
@@ -143,7 +143,7 @@ static enum emu_result access_memory(struct arch_vcpu *vcpu, struct cpu_view *vi
 		access->value = 0;
 	e = write ? host_guest_write(vcpu, gpa, &access->value, access->size)
 		  : host_guest_read(vcpu, gpa, &access->value, access->size);
-	return e ? to_device(exit, gpa, access, write) : EMU_RETIRED;
+	return e ? to_device(exit, gpa, access->size, write, access->value) : EMU_RETIRED;
 }
 
 /* Go on with the instruction up to its next device access, its fault or its end. */
@@ -200,11 +200,8 @@ static bool plain_move(struct arch_vcpu *vcpu, gpa_t gpa, const struct insn *ins
 	/* The fault may be about the second page of an operand that begins in the first. */
 	if (!(gpa.raw & PAGE_MASK) && insn->mem_size > 1)
 		return false;
-	exit->kind = VM_EXIT_MMIO;
-	exit->mmio.gpa = gpa;
-	exit->mmio.size = insn->mem_size;
-	exit->mmio.write = insn->flags & INSN_WRITE;
-	exit->mmio.value = exit->mmio.write ? move_value(insn, vcpu->gpr) : 0;
+	(void)to_device(exit, gpa, insn->mem_size, insn->flags & INSN_WRITE,
+			insn->flags & INSN_WRITE ? move_value(insn, vcpu->gpr) : 0);
 	vcpu->move = insn;
 	return true;
 }

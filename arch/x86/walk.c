@@ -30,12 +30,6 @@ static enum err refuse(u64 access, u64 present, u32 *code)
 	return ERR_DENIED;
 }
 
-static enum err read_entry(struct arch_vcpu *vcpu, u64 gpa, u32 size, u64 *entry)
-{
-	*entry = 0;
-	return host_guest_read(vcpu, GPA(gpa), entry, size);
-}
-
 /*
  * The usual case, 64-bit mode, with few instructions: it is part of nearly
  * every exit. OK, or anything else: the general walk finds out what is wrong.
@@ -98,7 +92,8 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 
 		if (pdpte)
 			index &= 3;
-		if (read_entry(vcpu, table + index * entry_size, entry_size, &entry))
+		entry = 0;
+		if (host_guest_read(vcpu, GPA(table + index * entry_size), &entry, entry_size))
 			return ERR_FAULT;
 		if (!(entry & ENTRY_PRESENT))
 			return refuse(access, 0, code);

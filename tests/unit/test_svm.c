@@ -45,7 +45,7 @@ void *host_frame_ptr(hpa_t frame)
 	return (void *)frame.raw;
 }
 
-void host_log(int level, const char *fmt, ...)
+void host_log(u32 level, const char *fmt, ...)
 {
 	(void)level;
 	(void)fmt;

@@ -65,7 +65,7 @@ u64 host_tsc_hz(void)
 	return 3200000000;
 }
 
-void host_log(int level, const char *fmt, ...)
+void host_log(u32 level, const char *fmt, ...)
 {
 	(void)level;
 	(void)fmt;
@@ -149,7 +149,7 @@ static u64 ept_vpid, allowed_secondary, invalidated[4];
 static u32 invalidations, nmis_taken;
 const u8 vmx_exited[1];
 
-u32 vmx_this_cpu(void)
+u32 this_cpu_number(void)
 {
 	return this_cpu;
 }

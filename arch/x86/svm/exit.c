@@ -73,12 +73,6 @@ static void msr_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit_msr(vcpu, exit, write);
 }
 
-static void exit_hlt(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	if (find_length(vcpu, INSN_SYS_HLT))
-		exit->kind = VM_EXIT_HLT;
-}
-
 static void hypercall_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	if (!find_length(vcpu, INSN_SYS_VMMCALL))
@@ -145,22 +139,6 @@ static void exit_cr(struct arch_vcpu *vcpu)
 	retire(vcpu);
 }
 
-static void exit_invd(struct arch_vcpu *vcpu)
-{
-	/* Dropping caches without writing back would lose others' data: nothing is done. */
-	if (find_length(vcpu, INSN_SYS_INVD))
-		retire(vcpu);
-}
-
-static void exit_exception(struct arch_vcpu *vcpu, u32 vector)
-{
-	/*
-	 * Intercepted only because a guest could otherwise keep the processor
-	 * delivering them for ever (CVE-2015-5307, CVE-2015-8104).
-	 */
-	svm_inject_exception(vcpu, (u8)vector, vector == X86_AC, 0);
-}
-
 /* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
 static void keep_event(struct vmcb *vmcb)
 {
@@ -214,7 +192,8 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		cpuid_exit(vcpu, exit);
 		break;
 	case SVM_EXIT_HLT:
-		exit_hlt(vcpu, exit);
+		if (find_length(vcpu, INSN_SYS_HLT))
+			exit->kind = VM_EXIT_HLT;
 		break;
 	case SVM_EXIT_VMMCALL:
 		hypercall_exit(vcpu, exit);
@@ -231,8 +210,9 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		svm_of(vcpu)->nmi_blocked = false;
 		vmcb->intercept1 &= (u32)~SVM_I1_IRET;
 		break;
-	case SVM_EXIT_INVD:
-		exit_invd(vcpu);
+	case SVM_EXIT_INVD: /* dropping caches would lose others' data: nothing is done */
+		if (find_length(vcpu, INSN_SYS_INVD))
+			retire(vcpu);
 		break;
 	case SVM_EXIT_RDPMC:
 		inject_gp(vcpu);
@@ -240,9 +220,12 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case SVM_EXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_SHUTDOWN;
 		break;
+	/* Guests could otherwise keep the processor delivering them (CVE-2015-5307, -8104). */
 	case SVM_EXIT_EXCEPTION + X86_DB:
+		svm_inject_exception(vcpu, X86_DB, false, 0);
+		break;
 	case SVM_EXIT_EXCEPTION + X86_AC:
-		exit_exception(vcpu, code - SVM_EXIT_EXCEPTION);
+		svm_inject_exception(vcpu, X86_AC, true, 0);
 		break;
 	case SVM_EXIT_INVLPGA:
 		inject_ud(vcpu);

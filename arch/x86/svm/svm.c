@@ -31,15 +31,6 @@ static struct {
 } cpus[TRAP_CPUS_MAX];
 static u32 cpus_started;
 
-/* Number of this CPU among `cpus`, kept in the APIC-independent GS record. */
-static u32 this_cpu(void)
-{
-	u32 id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
-}
-
 /*
  * Where the VMCB holds MSRs. All but the PAT are switched by VMLOAD and VMSAVE: the
  * guest's own, no exits.
@@ -86,7 +77,7 @@ static enum err make_maps(void)
 
 static enum err svm_cpu_enable(void)
 {
-	u32 id = this_cpu();
+	u32 id = this_cpu_number();
 	hpa_t save = host_frame_alloc();
 	u64 host_vmcb;
 
@@ -253,7 +244,7 @@ static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
-	u32 cpu = this_cpu();
+	u32 cpu = this_cpu_number();
 
 	vmcb->tlb_control = SVM_TLB_KEEP;
 	if (!tlb_is_current(&cpus[cpu].tags, &vcpu->tag, vcpu->space, vcpu->flush_linear))

@@ -62,17 +62,21 @@ static bool settle(struct arch_vcpu *vcpu, const struct cpu_view *view, enum emu
 	return false;
 }
 
-void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 qualification)
+void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	struct cpu_view view;
+	u64 qualification = vmcs_read(VMCS_QUALIFICATION);
+	bool delivering = vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID; /* see keep_event() */
 	const char *reason = NULL;
+	struct cpu_view view;
 
+	if (qualification & EPT_VIOLATION_NMI_UNBLOCK && !delivering)
+		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
 	if (qualification & EPT_VIOLATION_FETCH)
 		reason = "executes outside its memory";
 	else if ((qualification & (EPT_VIOLATION_LINEAR | EPT_VIOLATION_FINAL)) !=
 		 (EPT_VIOLATION_LINEAR | EPT_VIOLATION_FINAL))
 		reason = "page tables outside its memory";
-	else if (vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID) /* see keep_event() */
+	else if (delivering)
 		reason = "stack or tables of an interrupt outside its memory";
 	if (reason) {
 		view_stop(exit, reason, vmcs_read(VMCS_GUEST_PHYSICAL));

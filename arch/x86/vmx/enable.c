@@ -249,7 +249,7 @@ enum err vmx_cpu_enable(void)
 		host_log(0, "this processor refuses VMXON");
 		return ERR_UNSUPPORTED;
 	}
-	pools[vmx_this_cpu()] = (struct tlb_pool){ .count = 0x10000 };
+	pools[this_cpu_number()] = (struct tlb_pool){ .count = 0x10000 };
 	/* What came before us on this CPU may have left translations (SDM vol. 3, 29.4.3.4). */
 	vmx_invept(INVALIDATE_ALL, 0);
 	vmx_invvpid(INVALIDATE_ALL, 0);

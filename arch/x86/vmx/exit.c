@@ -167,16 +167,6 @@ static void exit_exception(struct arch_vcpu *vcpu)
 	vmx_inject_exception(vcpu, vector, vector == X86_AC, 0);
 }
 
-static void exit_ept(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	u64 qualification = vmcs_read(VMCS_QUALIFICATION);
-
-	if (qualification & EPT_VIOLATION_NMI_UNBLOCK &&
-	    !(vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID))
-		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
-	vmx_mmio(vcpu, exit, qualification);
-}
-
 /* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
 static void keep_event(void)
 {
@@ -250,7 +240,7 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = VM_EXIT_INTERRUPT;
 	switch (reason) {
 	case REASON_EPT_VIOLATION:
-		exit_ept(vcpu, exit);
+		vmx_mmio(vcpu, exit);
 		break;
 	case REASON_IO:
 		vmx_pio(vcpu, exit);

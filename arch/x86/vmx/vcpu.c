@@ -88,11 +88,6 @@ void vmx_set_cr0(u64 value)
 	vmcs_write(VMCS_GUEST_CR0, (value & CR0_GUEST_OWNED) | CR0_NE | CR0_ET);
 }
 
-static u64 get_cr4(void)
-{
-	return vmcs_read(VMCS_GUEST_CR4) & CR4_GUEST_ALLOWED;
-}
-
 static void set_cr4(u64 value)
 {
 	vmcs_write(VMCS_CR4_SHADOW, value);
@@ -248,7 +243,7 @@ void vmx_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
 	state->cr0 = vmx_get_cr0();
 	state->cr2 = vmx->loaded ? read_cr2() : vmx->cr2;
 	state->cr3 = vmcs_read(VMCS_GUEST_CR3);
-	state->cr4 = get_cr4();
+	state->cr4 = vmcs_read(VMCS_GUEST_CR4) & CR4_GUEST_ALLOWED;
 	state->efer = vmcs_read(VMCS_GUEST_EFER);
 	for (enum vmcs_segment s = VMCS_ES; s <= VMCS_GS; s++)
 		state->segments[s] = get_segment(s);
@@ -328,7 +323,7 @@ static void write_host_state(void)
 void vmx_load(struct arch_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	u32 cpu = vmx_this_cpu();
+	u32 cpu = this_cpu_number();
 
 	vmx_load_vmcs(vmx->vmcs);
 	vmx->loaded = true;

@@ -236,7 +236,6 @@ void vmx_clear_vmcs(hpa_t vmcs);
 void vmx_invept(u64 type, u64 eptp);
 void vmx_invvpid(u64 type, u64 vpid);
 bool vmx_on(hpa_t region);
-u32 vmx_this_cpu(void);
 #else
 static inline u64 vmcs_read(u32 field)
 {
@@ -286,15 +285,6 @@ static inline bool vmx_on(hpa_t region)
 			 : "m"(region.raw)
 			 : "cc", "memory");
 	return !failed;
-}
-
-/* The number of this CPU, kept in the APIC-independent GS record. */
-static inline u32 vmx_this_cpu(void)
-{
-	u32 id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
 }
 #endif
 

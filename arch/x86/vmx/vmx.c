@@ -44,7 +44,7 @@ static void vmx_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	u64 refused;
 
-	invalidate(vcpu, vmx, vmx_this_cpu());
+	invalidate(vcpu, vmx, this_cpu_number());
 	if (vmx->tsc_offset != vcpu->tsc_offset) {
 		vmx->tsc_offset = vcpu->tsc_offset;
 		vmcs_write(VMCS_TSC_OFFSET, vmx->tsc_offset);

@@ -101,7 +101,7 @@ bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void vmx_set_rip(u64 rip);
 
 /* emulate.c */
-void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 qualification);
+void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 bool vmx_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void vmx_pio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void vmx_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit);
