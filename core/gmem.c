@@ -10,11 +10,6 @@
 
 #define WINDOW_GUEST 0
 
-/* Numbers at any address: one access, which the processor does not split within a line. */
-typedef u16 __attribute__((aligned(1), may_alias)) any_u16;
-typedef u32 __attribute__((aligned(1), may_alias)) any_u32;
-typedef u64 __attribute__((aligned(1), may_alias)) any_u64;
-
 enum err gmem_create(struct gmem *mem, u64 size, u16 owner)
 {
 	u64 count = size >> GMEM_CHUNK_SHIFT;

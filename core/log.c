@@ -123,7 +123,7 @@ static void stop_others(void)
 	if (__atomic_fetch_add(&panicking, 1, __ATOMIC_SEQ_CST))
 		cpu_stop();
 	if (cpu_count() > 1)
-		apic_send_others(VECTOR_STOP);
+		apic_send(0, APIC_OTHERS | VECTOR_STOP);
 }
 
 _Noreturn void panic(const char *fmt, ...)

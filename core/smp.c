@@ -81,16 +81,16 @@ static bool start_one(hpa_t page, u32 number, u32 apic)
 		return false;
 	}
 	write_trampoline(page, number);
-	apic_send_init(apic);
+	apic_send(apic, APIC_INIT);
 	(void)wait_online(number, INIT_WAIT_NS); /* it cannot be, yet */
-	apic_send_startup(apic, (u8)(page.raw >> PAGE_SHIFT));
+	apic_send(apic, APIC_STARTUP | (u8)(page.raw >> PAGE_SHIFT));
 	if (wait_online(number, STARTUP_WAIT_NS))
 		return true;
-	apic_send_startup(apic, (u8)(page.raw >> PAGE_SHIFT));
+	apic_send(apic, APIC_STARTUP | (u8)(page.raw >> PAGE_SHIFT));
 	if (wait_online(number, ANSWER_LIMIT_NS))
 		return true;
 	/* It may wake up late and must not run into the next one's words. */
-	apic_send_init(apic);
+	apic_send(apic, APIC_INIT);
 	log_warn("processor with APIC id %u does not answer: left out", apic);
 	return false;
 }

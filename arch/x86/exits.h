@@ -31,15 +31,18 @@ static inline void exit_msr(const struct arch_vcpu *vcpu, struct vm_exit *exit, 
 	exit->msr.value = edx_eax(vcpu);
 }
 
-/* docs/hypercalls.md; from CPL 0 only, which the caller has checked. */
-static inline void exit_hypercall(const struct arch_vcpu *vcpu, struct vm_exit *exit)
+/* docs/hypercalls.md; from CPL 0 only. False: #GP(0). */
+static inline bool exit_hypercall(const struct arch_vcpu *vcpu, struct vm_exit *exit, u8 cpl)
 {
+	if (cpl)
+		return false;
 	exit->kind = VM_EXIT_HYPERCALL;
 	exit->hypercall.number = vcpu->gpr[GPR_RAX];
 	exit->hypercall.arg[0] = vcpu->gpr[GPR_RBX];
 	exit->hypercall.arg[1] = vcpu->gpr[GPR_RCX];
 	exit->hypercall.arg[2] = vcpu->gpr[GPR_RDX];
 	exit->hypercall.arg[3] = vcpu->gpr[GPR_RSI];
+	return true;
 }
 
 /* XSETBV at `cpl`: done, and to be retired; false: #GP(0). */
@@ -51,6 +54,15 @@ static inline bool exit_xsetbv(struct arch_vcpu *vcpu, u8 cpl)
 		return false;
 	vcpu->xcr0 = value;
 	xsetbv(0, value);
+	return true;
+}
+
+/* The task priority's upper half (SDM vol. 3, 11.8.6). False: #GP(0). */
+static inline bool exit_mov_to_cr8(struct arch_vcpu *vcpu, u64 value)
+{
+	if (value >> 4)
+		return false;
+	*vcpu->tpr = (u32)value << 4;
 	return true;
 }
 

@@ -174,29 +174,14 @@ static const u32 groups[][8] = {
 #define SEG_SHIFT   16 /* with SEEN_SEG: the override, an enum x86_seg */
 #define SEG_MASK    (7u << SEG_SHIFT)
 
-static inline u64 read_u16(const u8 *at)
-{
-	return (u64)(at[0] | at[1] << 8);
-}
-
-static inline u64 read_u32(const u8 *at)
-{
-	return read_u16(at) | read_u16(at + 2) << 16;
-}
-
-static inline u64 read_u64(const u8 *at)
-{
-	return read_u32(at) | read_u32(at + 4) << 32;
-}
-
 /* A sign-extended number of 1, 2 or 4 bytes. */
 static inline u64 read_signed(const u8 *at, u8 size)
 {
 	if (size == 1)
 		return (u64)(s64)(s8)at[0];
 	if (size == 4)
-		return (u64)(s64)(s32)read_u32(at);
-	return (u64)(s64)(s16)read_u16(at);
+		return (u64)(s64)(s32) * (const any_u32 *)at;
+	return (u64)(s64)(s16) * (const any_u16 *)at;
 }
 
 /*
@@ -401,7 +386,9 @@ static off_hot_path const u8 *take_implied(const u8 *at, const u8 *end, u32 entr
 		if (!have(at, end, size))
 			return NULL;
 		out->base = INSN_NO_REG;
-		out->disp = size == 8 ? read_u64(at) : size == 4 ? read_u32(at) : read_u16(at);
+		out->disp = size == 8	? *(const any_u64 *)at
+			    : size == 4 ? *(const any_u32 *)at
+					: *(const any_u16 *)at;
 		return at + size;
 	}
 

@@ -54,10 +54,9 @@ static void put_text(struct out *out, const struct spec *spec, const char *s)
 		  spec->precision < 0 ? strlen(s) : strnlen(s, (size_t)spec->precision), false);
 }
 
-static void put_number(struct out *out, const struct spec *spec, u64 value, u32 base, bool upper,
-		       bool negative)
+static void put_number(struct out *out, const struct spec *spec, u64 value, u32 base, bool negative)
 {
-	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+	const char *digits = "0123456789abcdef";
 	char text[20];
 	size_t at = sizeof(text);
 
@@ -122,19 +121,14 @@ static void convert(struct out *out, char kind, const struct spec *spec, struct 
 		put(out, (char)va_arg(args->list, int));
 		break;
 	case 'd':
-	case 'i':
 		value = spec->longs ? va_arg(args->list, s64) : va_arg(args->list, int);
-		put_number(out, spec, value < 0 ? -(u64)value : (u64)value, 10, false, value < 0);
+		put_number(out, spec, value < 0 ? -(u64)value : (u64)value, 10, value < 0);
 		break;
 	case 'u':
 	case 'x':
-	case 'X':
 		put_number(out, spec,
 			   spec->longs ? va_arg(args->list, u64) : va_arg(args->list, u32),
-			   kind == 'u' ? 10 : 16, kind == 'X', false);
-		break;
-	case 'p':
-		put_number(out, spec, (u64)va_arg(args->list, void *), 16, false, false);
+			   kind == 'u' ? 10 : 16, false);
 		break;
 	default:
 		put(out, kind);

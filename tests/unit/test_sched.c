@@ -131,7 +131,7 @@ void timer_cancel(struct timer *timer)
 	(void)timer;
 }
 
-void apic_send(u32 apic_id, u8 vector)
+void apic_send(u32 apic_id, u32 vector)
 {
 	(void)vector;
 	__atomic_fetch_add(&interrupts[apic_id], 1, __ATOMIC_RELAXED);

@@ -56,6 +56,14 @@ static void inject_gp(struct arch_vcpu *vcpu)
 	svm_inject_exception(vcpu, X86_GP, true, 0);
 }
 
+static void retire_or_gp(struct arch_vcpu *vcpu, bool done)
+{
+	if (done)
+		retire(vcpu);
+	else
+		inject_gp(vcpu);
+}
+
 static void cpuid_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	if (!find_length(vcpu, INSN_SYS_CPUID))
@@ -73,35 +81,19 @@ static void msr_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit_msr(vcpu, exit, write);
 }
 
-static void hypercall_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	if (!find_length(vcpu, INSN_SYS_VMMCALL))
-		return;
-	if (vmcb_of(vcpu)->cpl)
-		inject_gp(vcpu);
-	else
-		exit_hypercall(vcpu, exit);
-}
-
-static void xsetbv_exit(struct arch_vcpu *vcpu)
-{
-	if (!find_length(vcpu, INSN_SYS_XSETBV))
-		return;
-	if (exit_xsetbv(vcpu, vmcb_of(vcpu)->cpl))
-		retire(vcpu);
-	else
-		inject_gp(vcpu);
-}
-
-static void take_cr4(struct arch_vcpu *vcpu, u64 value)
+/* False: #GP(0). */
+static bool take_cr4(struct arch_vcpu *vcpu, u64 value)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 
+	if (value & ~CR4_GUEST_ALLOWED || (vmcb->efer & EFER_LMA && !(value & CR4_PAE)))
+		return false;
 	/* Translations depend on these (APM vol. 2, 5.5.2): start with a clean ASID. */
 	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
 		vcpu->flush_linear = true;
 	code_forget(vcpu);
 	vmcb->cr4 = value;
+	return true;
 }
 
 /* MOV to CR4, MOV to and from CR8; anything else is there because the guest changed its code. */
@@ -109,6 +101,7 @@ static void exit_cr(struct arch_vcpu *vcpu)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	struct insn_mov_cr insn;
+	bool done = true;
 	u8 bytes[CODE_FETCH_BYTES] __attribute__((aligned(8)));
 	struct cpu_view view;
 	u64 *gpr;
@@ -120,23 +113,14 @@ static void exit_cr(struct arch_vcpu *vcpu)
 	    (insn.cr != 8 && (insn.cr != 4 || !insn.to_cr)))
 		return;
 	gpr = &vcpu->gpr[insn.gpr];
-	if (insn.cr == 4 &&
-	    (*gpr & ~CR4_GUEST_ALLOWED || (vmcb->efer & EFER_LMA && !(*gpr & CR4_PAE)))) {
-		inject_gp(vcpu);
-		return;
-	}
-	if (insn.cr == 8 && insn.to_cr && *gpr >> 4) {
-		inject_gp(vcpu);
-		return;
-	}
+	vcpu->length = insn.length;
 	if (insn.cr == 4)
-		take_cr4(vcpu, *gpr);
+		done = take_cr4(vcpu, *gpr);
 	else if (insn.to_cr)
-		*vcpu->tpr = (u32)*gpr << 4;
+		done = exit_mov_to_cr8(vcpu, *gpr);
 	else
 		*gpr = *vcpu->tpr >> 4;
-	vcpu->length = insn.length;
-	retire(vcpu);
+	retire_or_gp(vcpu, done);
 }
 
 /* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
@@ -196,7 +180,8 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 			exit->kind = VM_EXIT_HLT;
 		break;
 	case SVM_EXIT_VMMCALL:
-		hypercall_exit(vcpu, exit);
+		if (find_length(vcpu, INSN_SYS_VMMCALL) && !exit_hypercall(vcpu, exit, vmcb->cpl))
+			inject_gp(vcpu);
 		break;
 	case SVM_EXIT_CR8_READ:
 	case SVM_EXIT_CR4_WRITE:
@@ -204,7 +189,8 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit_cr(vcpu);
 		break;
 	case SVM_EXIT_XSETBV:
-		xsetbv_exit(vcpu);
+		if (find_length(vcpu, INSN_SYS_XSETBV))
+			retire_or_gp(vcpu, exit_xsetbv(vcpu, vmcb->cpl));
 		break;
 	case SVM_EXIT_IRET:
 		svm_of(vcpu)->nmi_blocked = false;

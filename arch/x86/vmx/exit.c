@@ -41,17 +41,9 @@ static void exit_apic_write(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	exit->msr.value = vcpu->apic_page[offset / 4];
 }
 
-static void hypercall_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
+static void retire_or_gp(struct arch_vcpu *vcpu, bool done)
 {
-	if (vmx_cpl())
-		inject_gp(vcpu);
-	else
-		exit_hypercall(vcpu, exit);
-}
-
-static void xsetbv_exit(struct arch_vcpu *vcpu)
-{
-	if (exit_xsetbv(vcpu, vmx_cpl()))
+	if (done)
 		retire();
 	else
 		inject_gp(vcpu);
@@ -126,24 +118,12 @@ static void exit_cr(struct arch_vcpu *vcpu)
 	u64 value = vcpu->gpr[CR_GPR(qualification)];
 	bool done = false;
 
-	if (CR_TYPE(qualification) == CR_MOV_TO) {
-		switch (CR_NUMBER(qualification)) {
-		case 0:
-			done = write_cr0_by_guest(vcpu, value);
-			break;
-		case 8:
-			done = !(value >> 4);
-			if (done)
-				*vcpu->tpr = (u32)value << 4;
-			break;
-		default: /* CR4: what exits is a bit that guests do not have */
-			break;
-		}
-	}
-	if (done)
-		retire();
-	else
-		inject_gp(vcpu);
+	/* CR4: what exits is a bit that guests do not have. */
+	if (CR_TYPE(qualification) == CR_MOV_TO && CR_NUMBER(qualification) == 0)
+		done = write_cr0_by_guest(vcpu, value);
+	if (CR_TYPE(qualification) == CR_MOV_TO && CR_NUMBER(qualification) == 8)
+		done = exit_mov_to_cr8(vcpu, value);
+	retire_or_gp(vcpu, done);
 }
 
 /* ---- exceptions ---- */
@@ -196,7 +176,7 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 		exit_cr(vcpu);
 		break;
 	case REASON_XSETBV:
-		xsetbv_exit(vcpu);
+		retire_or_gp(vcpu, exit_xsetbv(vcpu, vmx_cpl()));
 		break;
 	case REASON_INVD: /* dropping caches would lose others' data: nothing is done */
 		retire();
@@ -260,7 +240,8 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = VM_EXIT_IRQ_WINDOW;
 		break;
 	case REASON_VMCALL:
-		hypercall_exit(vcpu, exit);
+		if (!exit_hypercall(vcpu, exit, vmx_cpl()))
+			inject_gp(vcpu);
 		break;
 	case REASON_VIRTUAL_EOI:
 		exit->kind = VM_EXIT_EOI;
