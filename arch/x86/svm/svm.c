@@ -6,6 +6,7 @@
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/mmio.h"
+#include "arch/x86/reset.h"
 #include "arch/x86/rules.h"
 #include "arch/x86/trap.h"
 #include "core/lib/string.h"
@@ -118,41 +119,21 @@ static void set_intercepts(struct vmcb *vmcb)
 	vmcb->msrpm_base = msrpm.raw;
 }
 
-static struct x86_segment segment(u16 selector, u16 attributes, u32 limit, u64 base)
-{
-	return (struct x86_segment){ selector, attributes, limit, base };
-}
-
-/* APM vol. 2, table 14-1. */
 static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 
 	memset(vmcb, 0, sizeof(*vmcb));
-	vcpu->offered = 0;
 	set_intercepts(vmcb);
 	vmcb->nested_control = 1;
 	vmcb->nested_cr3 = vcpu->nested_root.raw;
 	vmcb->tsc_offset = vcpu->tsc_offset;
-	vmcb->cs = segment(0xf000, 0x9b, 0xffff, 0xffff0000);
-	vmcb->ds = vmcb->es = vmcb->fs = vmcb->gs = vmcb->ss = segment(0, 0x93, 0xffff, 0);
-	vmcb->gdtr = vmcb->idtr = segment(0, 0, 0xffff, 0);
-	vmcb->ldtr = segment(0, 0x82, 0xffff, 0);
-	vmcb->tr = segment(0, 0x8b, 0xffff, 0);
-	vmcb->efer = EFER_SVME;
-	vmcb->cr0 = CR0_CD | CR0_NW | CR0_ET;
-	vmcb->rflags = RFLAGS_FIXED;
-	vmcb->rip = 0xfff0;
 	vmcb->dr6 = 0xffff0ff0;
 	vmcb->dr7 = 0x400;
 	vmcb->pat = PAT_RESET;
-	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
-	code_forget(vcpu);
-	fpu_reset(vcpu);
 	svm->nmi_blocked = false;
-	vcpu->flush_linear = true; /* this stores the ASID anew, too */
+	vcpu_reset(vcpu, &svm_ops); /* its flush stores the ASID anew, too */
 }
 
 static enum err svm_vcpu_create(struct arch_vcpu *vcpu)
@@ -175,7 +156,7 @@ static void svm_startup(struct arch_vcpu *vcpu, u8 vector)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 
-	vmcb->cs = segment((u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12);
+	vmcb->cs = (struct x86_segment){ (u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12 };
 	vmcb->rip = 0;
 }
 

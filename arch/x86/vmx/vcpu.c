@@ -3,7 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
-#include "arch/x86/mmio.h"
+#include "arch/x86/reset.h"
 #include "arch/x86/rules.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/vmx/vmx.h"
@@ -11,7 +11,6 @@
 
 #define DR6_RESET 0xffff0ff0ULL
 #define DR7_RESET 0x400
-#define CR0_INIT  (CR0_CD | CR0_NW | CR0_ET)
 #define NO_LINK	  ~0ULL
 #define APIC_TPR  (0x80 / 4)
 
@@ -135,27 +134,9 @@ static void write_controls(struct arch_vcpu *vcpu)
 	vmx->stay = 0;
 }
 
-/* SDM vol. 3, table 10-1. */
-static void write_reset_state(void)
+/* Of the guest's state what struct x86_state does not have. */
+static void write_rest_of_state(void)
 {
-	static const struct x86_segment data = { 0, 0x93, 0xffff, 0 };
-
-	for (enum vmcs_segment s = VMCS_ES; s <= VMCS_GS; s++)
-		put_segment(s, data);
-	put_segment(VMCS_CS, (struct x86_segment){ 0xf000, 0x9b, 0xffff, 0xffff0000 });
-	put_segment(VMCS_LDTR, (struct x86_segment){ 0, 0x82, 0xffff, 0 });
-	put_segment(VMCS_TR, (struct x86_segment){ 0, 0x8b, 0xffff, 0 });
-	vmcs_write(VMCS_GUEST_GDTR_BASE, 0);
-	vmcs_write(VMCS_GUEST_GDTR_LIMIT, 0xffff);
-	vmcs_write(VMCS_GUEST_IDTR_BASE, 0);
-	vmcs_write(VMCS_GUEST_IDTR_LIMIT, 0xffff);
-	vmx_set_cr0(CR0_INIT);
-	set_cr4(0);
-	set_efer(0);
-	vmcs_write(VMCS_GUEST_CR3, 0);
-	vmcs_write(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
-	vmcs_write(VMCS_GUEST_RIP, 0xfff0);
-	vmcs_write(VMCS_GUEST_RSP, 0);
 	vmcs_write(VMCS_GUEST_DR7, DR7_RESET);
 	vmcs_write(VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_write(VMCS_GUEST_PAT, PAT_RESET);
@@ -182,20 +163,14 @@ void vmx_vcpu_reset(struct arch_vcpu *vcpu)
 	bool held = hold(vmx);
 
 	write_controls(vcpu);
-	write_reset_state();
+	write_rest_of_state();
 	release(vmx, held);
 	memset(vmx->msrs, 0, sizeof(vmx->msrs));
 	memset(host_frame_ptr(vmx->apic_frame), 0, PAGE_SIZE);
 	vmx->dr6 = DR6_RESET;
-	vmx->cr2 = 0;
+	vcpu_reset(vcpu, &vmx_ops);
 	if (vmx->loaded)
 		put_msrs(vmx);
-	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
-	vcpu->apic_delivers = false;
-	vcpu->flush_linear = true;
-	code_forget(vcpu);
-	fpu_reset(vcpu);
 }
 
 enum err vmx_vcpu_create(struct arch_vcpu *vcpu)
