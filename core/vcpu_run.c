@@ -7,11 +7,6 @@
 #include "core/percpu.h"
 #include "core/softirq.h"
 
-static u64 all_ones(u8 size)
-{
-	return size == 8 ? ~0ULL : BIT(size * 8) - 1;
-}
-
 /* One access to the VM's device model; false: a guest error. */
 static bool access_region(struct vcpu *vcpu, struct region_table *table, u64 address,
 			  struct access *access)
@@ -28,7 +23,7 @@ static bool access_region(struct vcpu *vcpu, struct region_table *table, u64 add
 	}
 	spin_unlock(&vm->device_lock);
 	if (result == ACCESS_NOT_MINE)
-		access->value = all_ones(access->size);
+		access->value = LOW_BYTES(access->size);
 	return result != ACCESS_GUEST_ERROR;
 }
 

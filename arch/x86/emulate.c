@@ -186,32 +186,17 @@ static inline void set_flags(struct emu *emu, u64 mask, u64 flags)
 /* The two-operand and one-operand arithmetic: a is the destination. Sets emu->rflags. */
 static u64 arithmetic(struct emu *emu, u64 a, u64 b)
 {
-	u8 size = emu->insn.op_size;
-	u64 carry = emu->rflags & FLAG_CF;
-	u64 mask = FLAGS_STATUS;
+	u8 op = emu->insn.op, size = emu->insn.op_size;
+	u64 carry = op == INSN_ADC || op == INSN_SBB ? emu->rflags & FLAG_CF : 0;
+	u64 mask = op == INSN_INC || op == INSN_DEC ? FLAGS_STATUS & ~FLAG_CF : FLAGS_STATUS;
 	u64 r, flags;
 
-	switch (emu->insn.op) {
+	switch (op) {
 	case INSN_ADD:
 	case INSN_XADD:
-		r = add(a, b, 0, size, &flags);
-		break;
 	case INSN_ADC:
-		r = add(a, b, carry, size, &flags);
-		break;
-	case INSN_SBB:
-		r = subtract(a, b, carry, size, &flags);
-		break;
-	case INSN_NEG:
-		r = subtract(0, a, 0, size, &flags);
-		break;
 	case INSN_INC:
-		r = add(a, 1, 0, size, &flags);
-		mask &= ~FLAG_CF;
-		break;
-	case INSN_DEC:
-		r = subtract(a, 1, 0, size, &flags);
-		mask &= ~FLAG_CF;
+		r = add(a, b, carry, size, &flags);
 		break;
 	case INSN_OR:
 		r = a | b;
@@ -226,8 +211,8 @@ static u64 arithmetic(struct emu *emu, u64 a, u64 b)
 		r = a ^ b;
 		flags = result_flags(r, size);
 		break;
-	default: /* INSN_SUB, INSN_CMP, INSN_CMPXCHG */
-		r = subtract(a, b, 0, size, &flags);
+	default: /* INSN_SUB, INSN_SBB, INSN_CMP, INSN_CMPXCHG, INSN_DEC, INSN_NEG */
+		r = subtract(a, b, carry, size, &flags);
 	}
 	set_flags(emu, mask, flags);
 	return r;
@@ -291,8 +276,9 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 		return cut(~memory, insn->op_size);
 	case INSN_INC:
 	case INSN_DEC:
+		return arithmetic(emu, memory, 1);
 	case INSN_NEG:
-		return arithmetic(emu, memory, 0);
+		return arithmetic(emu, 0, memory);
 	default:
 		if (insn->flags & INSN_TO_REG)
 			return arithmetic(emu, read_reg(insn, cpu), memory);

@@ -63,6 +63,7 @@ typedef struct {
 #define ALIGN_DOWN(x, align)		((x) & ~((align)-1))
 #define IS_ALIGNED(x, align)		(((x) & ((align)-1)) == 0)
 #define BIT(n)				(1ULL << (n))
+#define LOW_BYTES(n)			(~0ULL >> (64 - (n)*8)) /* n from 1 to 8 */
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define must_check	       __attribute__((warn_unused_result))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SOURCES: arch/x86/tlb.c arch/x86/svm/svm.c arch/x86/svm/exit.c arch/x86/svm/emulate.c
 // SOURCES: arch/x86/mmio.c arch/x86/pio.c
-// SOURCES: arch/x86/reset.c
+// SOURCES: arch/x86/registers.c
 // SOURCES: arch/x86/walk.c arch/x86/insn.c arch/x86/emulate.c core/lib/string.c
 /* Rules of the SVM back end: from a VMCB that has exited to the neutral exit and back. */
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SOURCES: arch/x86/tlb.c arch/x86/vmx/enable.c arch/x86/vmx/vcpu.c arch/x86/vmx/vmx.c
 // SOURCES: arch/x86/vmx/exit.c arch/x86/vmx/emulate.c arch/x86/mmio.c arch/x86/pio.c
-// SOURCES: arch/x86/reset.c
+// SOURCES: arch/x86/registers.c
 // SOURCES: arch/x86/walk.c arch/x86/insn.c arch/x86/emulate.c core/lib/string.c
 /* Rules of the VMX back end: from a VMCS that has exited to the neutral exit and back. */
 #include <setjmp.h>

@@ -6,7 +6,7 @@
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/mmio.h"
-#include "arch/x86/reset.h"
+#include "arch/x86/registers.h"
 #include "arch/x86/rules.h"
 #include "arch/x86/trap.h"
 #include "core/lib/string.h"
@@ -32,25 +32,24 @@ static struct {
 } cpus[TRAP_CPUS_MAX];
 static u32 cpus_started;
 
-/*
- * Where the VMCB holds MSRs. All but the PAT are switched by VMLOAD and VMSAVE: the
- * guest's own, no exits.
- */
+/* Where the VMCB holds MSRs. What VMLOAD and VMSAVE switch is the guest's own: no exits. */
 static const struct {
 	u32 index;
 	u32 offset;
+	bool exits;
 } vmcb_msrs[] = {
-	{ MSR_PAT, offsetof(struct vmcb, pat) },
-	{ MSR_FS_BASE, offsetof(struct vmcb, fs.base) },
-	{ MSR_GS_BASE, offsetof(struct vmcb, gs.base) },
-	{ MSR_KERNEL_GS_BASE, offsetof(struct vmcb, kernel_gs_base) },
-	{ MSR_STAR, offsetof(struct vmcb, star) },
-	{ MSR_LSTAR, offsetof(struct vmcb, lstar) },
-	{ MSR_CSTAR, offsetof(struct vmcb, cstar) },
-	{ MSR_SFMASK, offsetof(struct vmcb, sfmask) },
-	{ MSR_SYSENTER_CS, offsetof(struct vmcb, sysenter_cs) },
-	{ MSR_SYSENTER_ESP, offsetof(struct vmcb, sysenter_esp) },
-	{ MSR_SYSENTER_EIP, offsetof(struct vmcb, sysenter_eip) },
+	{ MSR_EFER, offsetof(struct vmcb, efer), true },
+	{ MSR_PAT, offsetof(struct vmcb, pat), true },
+	{ MSR_FS_BASE, offsetof(struct vmcb, fs.base), false },
+	{ MSR_GS_BASE, offsetof(struct vmcb, gs.base), false },
+	{ MSR_KERNEL_GS_BASE, offsetof(struct vmcb, kernel_gs_base), false },
+	{ MSR_STAR, offsetof(struct vmcb, star), false },
+	{ MSR_LSTAR, offsetof(struct vmcb, lstar), false },
+	{ MSR_CSTAR, offsetof(struct vmcb, cstar), false },
+	{ MSR_SFMASK, offsetof(struct vmcb, sfmask), false },
+	{ MSR_SYSENTER_CS, offsetof(struct vmcb, sysenter_cs), false },
+	{ MSR_SYSENTER_ESP, offsetof(struct vmcb, sysenter_esp), false },
+	{ MSR_SYSENTER_EIP, offsetof(struct vmcb, sysenter_eip), false },
 };
 
 /* APM vol. 2, 15.11: two bits an MSR, three ranges of 2 KiB. */
@@ -71,7 +70,7 @@ static enum err make_maps(void)
 	memset(host_frame_ptr(iopm), 0xff, IOPM_PAGES * PAGE_SIZE);
 	memset(host_frame_ptr(msrpm), 0xff, MSRPM_PAGES * PAGE_SIZE);
 	for (u32 i = 0; i < ARRAY_SIZE(vmcb_msrs); i++)
-		if (vmcb_msrs[i].index != MSR_PAT)
+		if (!vmcb_msrs[i].exits)
 			allow_msr(host_frame_ptr(msrpm), vmcb_msrs[i].index);
 	return OK;
 }
@@ -296,30 +295,11 @@ static u64 *msr_field(struct vmcb *vmcb, u32 index)
 
 enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 {
-	struct vmcb *vmcb = vmcb_of(vcpu);
-	const u64 *field = msr_field(vmcb, index);
+	const u64 *field = msr_field(vmcb_of(vcpu), index);
 
-	if (index == MSR_EFER)
-		*value = vmcb->efer & ~EFER_SVME;
-	else if (field)
-		*value = *field;
-	else
+	if (!field)
 		return ERR_NOT_FOUND;
-	return OK;
-}
-
-/* LMA is the processor's. */
-static enum err write_efer(struct arch_vcpu *vcpu, u64 value)
-{
-	struct vmcb *vmcb = vmcb_of(vcpu);
-
-	if (!efer_valid(vmcb->cr0, vmcb->efer, value))
-		return ERR_DENIED;
-	if ((value ^ vmcb->efer) & EFER_NXE) {
-		vcpu->flush_linear = true;
-		code_forget(vcpu);
-	}
-	vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
+	*value = index == MSR_EFER ? *field & ~EFER_SVME : *field;
 	return OK;
 }
 
@@ -327,13 +307,11 @@ enum err svm_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
 {
 	u64 *field = msr_field(vmcb_of(vcpu), index);
 
-	if (index == MSR_EFER)
-		return write_efer(vcpu, value);
 	if (!field)
 		return ERR_NOT_FOUND;
-	if (index == MSR_PAT && !pat_valid(value))
+	if (!vcpu_may_write_msr(vcpu, index, vmcb_of(vcpu)->cr0, *field, &value))
 		return ERR_DENIED;
-	*field = value;
+	*field = index == MSR_EFER ? value | EFER_SVME : value;
 	return OK;
 }
 

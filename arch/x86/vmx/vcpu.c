@@ -3,7 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
-#include "arch/x86/reset.h"
+#include "arch/x86/registers.h"
 #include "arch/x86/rules.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/vmx/vmx.h"

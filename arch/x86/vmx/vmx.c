@@ -4,8 +4,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/host.h"
-#include "arch/x86/mmio.h"
-#include "arch/x86/rules.h"
+#include "arch/x86/registers.h"
 
 /* VPID and EPT as the processor is to see them at the coming entry (docs/invalidation.md). */
 static void invalidate(struct arch_vcpu *vcpu, struct vmx_vcpu *vmx, u32 cpu)
@@ -151,30 +150,13 @@ static enum err vmx_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 	return OK;
 }
 
-/* LMA is the processor's. */
-enum err vmx_write_efer(struct arch_vcpu *vcpu, u64 value)
-{
-	u64 old = vmcs_read(VMCS_GUEST_EFER);
-
-	if (!efer_valid(vmcs_read(VMCS_GUEST_CR0), old, value))
-		return ERR_DENIED;
-	if ((value ^ old) & EFER_NXE) {
-		vcpu->flush_linear = true;
-		code_forget(vcpu);
-	}
-	vmcs_write(VMCS_GUEST_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
-	return OK;
-}
-
 static enum err vmx_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
 {
 	u32 field = msr_field(index);
 
-	if (index == MSR_EFER)
-		return vmx_write_efer(vcpu, value);
 	if (!field)
 		return ERR_NOT_FOUND;
-	if (index == MSR_PAT && !pat_valid(value))
+	if (!vcpu_may_write_msr(vcpu, index, vmcs_read(VMCS_GUEST_CR0), vmcs_read(field), &value))
 		return ERR_DENIED;
 	vmcs_write(field, value);
 	return OK;

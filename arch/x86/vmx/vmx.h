@@ -108,6 +108,5 @@ void vmx_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit);
 
 /* vmx.c */
 void vmx_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
-must_check enum err vmx_write_efer(struct arch_vcpu *vcpu, u64 value);
 
 #endif

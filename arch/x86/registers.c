@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What INIT leaves of a vCPU, whichever vendor's block holds it. */
-#include "arch/x86/reset.h"
+/* Registers of a vCPU, whichever vendor's block holds them: after INIT, and by WRMSR. */
+#include "arch/x86/registers.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/mmio.h"
+#include "arch/x86/rules.h"
 
 void vcpu_reset(struct arch_vcpu *vcpu, const struct virt_ops *ops)
 {
@@ -32,4 +33,20 @@ void vcpu_reset(struct arch_vcpu *vcpu, const struct virt_ops *ops)
 	vcpu->offered = 0;
 	vcpu->apic_delivers = false;
 	vcpu->flush_linear = true;
+}
+
+bool vcpu_may_write_msr(struct arch_vcpu *vcpu, u32 index, u64 cr0, u64 old, u64 *value)
+{
+	if (index == MSR_PAT)
+		return pat_valid(*value);
+	if (index != MSR_EFER)
+		return true;
+	if (!efer_valid(cr0, old, *value))
+		return false;
+	if ((*value ^ old) & EFER_NXE) {
+		vcpu->flush_linear = true;
+		code_forget(vcpu);
+	}
+	*value = (*value & ~EFER_LMA) | (old & EFER_LMA); /* LMA is the processor's */
+	return true;
 }
