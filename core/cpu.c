@@ -31,6 +31,7 @@ void percpu_init(u32 cpu, u32 apic)
 	records[cpu].id = cpu;
 	records[cpu].apic_id = apic;
 	records[cpu].armed_ns = ~0ULL;
+	list_init(&records[cpu].timers);
 	records[cpu].self = &records[cpu];
 	wrmsr(MSR_GS_BASE, (u64)&records[cpu]);
 }

@@ -21,7 +21,7 @@ static u64 queue_clock; /* vruntime of the vCPU that was picked last */
 static struct timer slice_timers[CPU_MAX];
 static u32 first_cpu; /* the first one that runs guests: 0 or 1; written at start */
 
-/* One for each vCPU, and a slice and a poll timer: guests cannot fill a CPU's heap. */
+/* One for each vCPU, and a slice and a poll timer: so long a CPU's queue can be. */
 _Static_assert(TIMERS_PER_CPU >= 2 + VM_MAX * VM_MAX_VCPUS, "timers of a CPU");
 
 static void queue_insert(struct vcpu *vcpu)

@@ -72,12 +72,12 @@ u64 wallclock_boot_seconds(void)
 void timer_set(struct timer *timer, u64 deadline_ns)
 {
 	timer->deadline_ns = deadline_ns;
-	timer->heap_index = 1;
+	timer->armed = true;
 }
 
 void timer_cancel(struct timer *timer)
 {
-	timer->heap_index = 0;
+	timer->armed = false;
 }
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
@@ -247,8 +247,8 @@ static inline void fake_advance(u64 ns)
 	for (u32 i = 0; i < fake_vm.vcpu_count; i++) {
 		struct timer *timer = &fake_own[i].lapic.timer;
 
-		if (timer->heap_index != 0 && timer->deadline_ns <= fake_now) {
-			timer->heap_index = 0;
+		if (timer->armed && timer->deadline_ns <= fake_now) {
+			timer->armed = false;
 			timer->fire(timer);
 		}
 	}
