@@ -151,28 +151,14 @@ static u64 leaf_address(const struct ptab_format *format, u64 entry, unsigned le
 	return entry & format->address & ~(slot_span(level) - 1);
 }
 
-static enum ptab_memtype decode_memtype(const struct ptab_format *format, u64 entry, unsigned level)
+/* How a 4 KiB leaf says the memory type that `entry`, a large leaf, has. */
+static u64 small_memtype(const struct ptab_format *format, u64 entry)
 {
-	const u64 *types = level > PTAB_4K ? format->large_memtype : format->memtype;
-	u64 mask = level > PTAB_4K ? format->large_memtype_mask : format->memtype_mask;
-
 	for (unsigned type = 0; type < PTAB_MEMTYPES; type++) {
-		if (types[type] == (entry & mask))
-			return (enum ptab_memtype)type;
+		if (format->large_memtype[type] == (entry & format->large_memtype_mask))
+			return format->memtype[type];
 	}
-	return PTAB_UC;
-}
-
-static struct ptab_attr decode_attr(const struct ptab_format *format, u64 entry, unsigned level)
-{
-	return (struct ptab_attr){
-		.read = !format->read || (entry & format->read),
-		.write = (entry & format->write) != 0,
-		.exec = (entry & format->exec) || (format->no_exec && !(entry & format->no_exec)),
-		.user = (entry & format->user) != 0,
-		.fixed_type = (entry & format->fixed_type) != 0,
-		.type = decode_memtype(format, entry, level),
-	};
+	return format->memtype[PTAB_UC];
 }
 
 /* A zeroed table, counted and visible; HPA(0) where there is no memory. */
@@ -337,19 +323,20 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
  */
 static enum err split_leaf(struct ptab *pt, u64 *slot, unsigned level)
 {
-	u64 pa = leaf_address(pt->format, *slot, level);
-	struct ptab_attr attr = decode_attr(pt->format, *slot, level);
+	const struct ptab_format *format = pt->format;
+	u64 pa = leaf_address(format, *slot, level);
+	u64 bits = *slot & ~pa;
 	hpa_t table = new_table(pt);
 	u64 *entries;
 
 	if (!table.raw)
 		return ERR_NO_MEMORY;
+	if (level - 1 == PTAB_4K)
+		bits = (bits & ~(format->large | format->large_memtype_mask)) |
+		       small_memtype(format, bits);
 	entries = entries_of(pt, table);
-	for (unsigned i = 0; i < PTAB_ENTRIES; i++) {
-		u64 target = pa + i * slot_span(level - 1);
-
-		ptab_write_entry(pt, &entries[i], encode_leaf(pt->format, target, level - 1, attr));
-	}
+	for (unsigned i = 0; i < PTAB_ENTRIES; i++)
+		ptab_write_entry(pt, &entries[i], bits | (pa + i * slot_span(level - 1)));
 	flush(pt, entries, PAGE_SIZE);
 	hook_table(pt, slot, table);
 	flush(pt, slot, sizeof(*slot));
