@@ -34,6 +34,7 @@ enum emu_result pio_begin_string(struct arch_vcpu *vcpu, struct cpu_view *view,
 
 	pio_begin(vcpu, exit);
 	view_rest(vcpu, view);
+	pio->down = view->rflags & RFLAGS_DF;
 	if (pio->rep && !(vcpu->gpr[GPR_RCX] & pio->mask)) {
 		view->rip = pio->next_rip;
 		return EMU_RETIRED;
@@ -59,10 +60,10 @@ enum emu_result pio_begin_string(struct arch_vcpu *vcpu, struct cpu_view *view,
 }
 
 /* RIP stays while elements are left: the guest takes its interrupts between them. */
-static bool finish_string(struct arch_vcpu *vcpu, u64 rflags, const struct vm_exit *exit)
+static bool finish_string(struct arch_vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct pio *pio = &vcpu->pio;
-	u64 delta = rflags & RFLAGS_DF ? -(u64)pio->size : pio->size;
+	u64 delta = pio->down ? -(u64)pio->size : pio->size;
 
 	if (pio->in)
 		(void)!host_guest_write(vcpu, pio->gpa, &exit->pio.value, pio->size);
@@ -73,13 +74,13 @@ static bool finish_string(struct arch_vcpu *vcpu, u64 rflags, const struct vm_ex
 	return !(vcpu->gpr[GPR_RCX] & pio->mask);
 }
 
-bool pio_finish(struct arch_vcpu *vcpu, u64 rflags, const struct vm_exit *exit)
+bool pio_finish(struct arch_vcpu *vcpu, const struct vm_exit *exit)
 {
 	u64 mask = BIT(exit->pio.size * 8) - 1;
 	u64 *rax = &vcpu->gpr[GPR_RAX];
 
 	if (vcpu->pio.string)
-		return finish_string(vcpu, rflags, exit);
+		return finish_string(vcpu, exit);
 	if (!exit->pio.write)
 		*rax = exit->pio.size == 4 ? exit->pio.value
 					   : (*rax & ~mask) | (exit->pio.value & mask);

@@ -164,9 +164,9 @@ struct pio {
 	u64 mask;  /* of the address size; string forms only, as what follows */
 	gpa_t gpa; /* of the memory element */
 	u16 port;
-	u8 size;    /* 1, 2 or 4 */
-	u8 segment; /* enum x86_seg */
-	bool in, string, rep;
+	u8 size;		    /* 1, 2 or 4 */
+	u8 segment;		    /* enum x86_seg */
+	bool in, string, rep, down; /* the last: DF, of string forms only */
 };
 
 /*

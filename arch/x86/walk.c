@@ -24,12 +24,6 @@ static bool allows(const struct walk_mode *mode, u64 rights, u64 access)
 	return !(access & WALK_FETCH && rights & ENTRY_NX && mode->efer & EFER_NXE);
 }
 
-static enum err refuse(u64 access, u64 present, u32 *code)
-{
-	*code = (u32)(access | present);
-	return ERR_DENIED;
-}
-
 /*
  * The usual case, 64-bit mode, with few instructions: it is part of nearly
  * every exit. OK, or anything else: the general walk finds out what is wrong.
@@ -95,8 +89,9 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 		entry = 0;
 		if (host_guest_read(vcpu, GPA(table + index * entry_size), &entry, entry_size))
 			return ERR_FAULT;
+		*code = (u32)(access | (entry & PF_PRESENT)); /* the bit is the same in both */
 		if (!(entry & ENTRY_PRESENT))
-			return refuse(access, 0, code);
+			return ERR_DENIED;
 		if (!pdpte)
 			rights = (rights & entry & (ENTRY_WRITE | ENTRY_USER)) |
 				 ((rights | entry) & ENTRY_NX);
@@ -107,7 +102,7 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 		table = entry & (wide ? ADDRESS_64 : 0xfffff000ULL);
 	}
 	if (!allows(mode, rights, access))
-		return refuse(access, PF_PRESENT, code);
+		return ERR_DENIED;
 	if (!wide && level == 2) /* PSE-36: bits 13-20 are address bits 32-39 */
 		entry = (entry & 0xffc00000ULL) | (entry & 0x1fe000ULL) << 19;
 	*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva.raw & page_mask));

@@ -45,25 +45,20 @@ static bool settle(struct arch_vcpu *vcpu, const struct cpu_view *view, enum emu
 	return false;
 }
 
-static void refuse(const struct vmcb *vmcb, struct vm_exit *exit)
+void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	const char *reason = "stack or tables of an interrupt outside its memory";
+	const struct vmcb *vmcb = vmcb_of(vcpu);
+	const char *reason = NULL;
+	struct cpu_view view;
 
 	if (vmcb->exit_info1 & SVM_NPF_FETCH)
 		reason = "executes outside its memory";
 	else if (vmcb->exit_info1 & SVM_NPF_TABLE_WALK)
 		reason = "page tables outside its memory";
-	view_stop(exit, reason, vmcb->exit_info2);
-}
-
-void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	const struct vmcb *vmcb = vmcb_of(vcpu);
-	struct cpu_view view;
-
-	if (vmcb->exit_info1 & (SVM_NPF_FETCH | SVM_NPF_TABLE_WALK) ||
-	    vmcb->event_inj & SVM_EVENT_VALID) {
-		refuse(vmcb, exit);
+	else if (vmcb->event_inj & SVM_EVENT_VALID) /* see keep_event() */
+		reason = "stack or tables of an interrupt outside its memory";
+	if (reason) {
+		view_stop(exit, reason, vmcb->exit_info2);
 		return;
 	}
 	svm_view(vmcb, &view);
@@ -109,6 +104,6 @@ void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 void svm_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit)
 {
-	if (pio_finish(vcpu, vmcb_of(vcpu)->rflags, exit))
+	if (pio_finish(vcpu, exit))
 		svm_set_rip(vcpu, vcpu->pio.next_rip);
 }

@@ -8,13 +8,6 @@
 
 #define LEAF_XSAVE 0xdu /* its answer depends on XCR0 */
 
-/* VMRUN has failed: none says that it flushed first. */
-static void refused(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 code)
-{
-	svm_entry_failed(vcpu);
-	view_stop(exit, "state that the processor refuses to run", code);
-}
-
 /*
  * Length of the instruction that exited: told by the processor, or found by
  * looking at the bytes. False: the guest changed them meanwhile; it goes back
@@ -44,11 +37,6 @@ static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 static void retire(struct arch_vcpu *vcpu)
 {
 	svm_set_rip(vcpu, vmcb_of(vcpu)->rip + vcpu->length);
-}
-
-static void inject_ud(struct arch_vcpu *vcpu)
-{
-	svm_inject_exception(vcpu, X86_UD, false, 0);
 }
 
 static void inject_gp(struct arch_vcpu *vcpu)
@@ -213,14 +201,14 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case SVM_EXIT_EXCEPTION + X86_AC:
 		svm_inject_exception(vcpu, X86_AC, true, 0);
 		break;
-	case SVM_EXIT_INVLPGA:
-		inject_ud(vcpu);
+	case SVM_EXIT_INVLPGA: /* SVM, RDTSCP, MONITOR: not offered to guests */
+	case SVM_EXIT_VMRUN:
+	case SVM_EXIT_VMMCALL + 1 ... SVM_EXIT_MWAIT + 1:
+		svm_inject_exception(vcpu, X86_UD, false, 0);
 		break;
-	default:
-		if (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_MWAIT + 1)
-			inject_ud(vcpu); /* SVM, RDTSCP, MONITOR: not offered to guests */
-		else
-			refused(vcpu, exit, code);
+	default: /* VMRUN has failed: nothing says that it flushed first */
+		svm_entry_failed(vcpu);
+		view_stop(exit, "state that the processor refuses to run", code);
 	}
 }
 

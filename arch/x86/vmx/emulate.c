@@ -137,8 +137,6 @@ void vmx_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 void vmx_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit)
 {
-	u64 rflags = vcpu->pio.string ? vmcs_read(VMCS_GUEST_RFLAGS) : 0;
-
-	if (pio_finish(vcpu, rflags, exit))
+	if (pio_finish(vcpu, exit))
 		vmx_set_rip(vcpu->pio.next_rip);
 }

@@ -12,11 +12,6 @@
 #define X2APIC_MSRS    0x800u
 #define SELF_IPI       0x83fu
 
-static void inject_ud(struct arch_vcpu *vcpu)
-{
-	vmx_inject_exception(vcpu, X86_UD, false, 0);
-}
-
 static void inject_gp(struct arch_vcpu *vcpu)
 {
 	vmx_inject_exception(vcpu, X86_GP, true, 0);
@@ -193,7 +188,7 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 	case REASON_MONITOR:
 	case REASON_INVEPT:
 	case REASON_INVVPID:
-		inject_ud(vcpu);
+		vmx_inject_exception(vcpu, X86_UD, false, 0);
 		break;
 	case REASON_APIC_WRITE:
 		exit_apic_write(vcpu, exit);
