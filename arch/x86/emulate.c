@@ -2,6 +2,8 @@
 /* Executes a decoded instruction in steps, with flags and register writes as hardware does them. */
 #include "arch/x86/emulate.h"
 
+#include "arch/x86/move.h"
+
 /* RFLAGS (APM vol. 1, 3.1.4) */
 #define FLAG_CF BIT(0)
 #define FLAG_PF BIT(2)
@@ -27,7 +29,7 @@ enum stage {
 /* The low `size` bytes of `value`. */
 static inline u64 cut(u64 value, u8 size)
 {
-	return size == 8 ? value : value & (BIT(size * 8) - 1);
+	return value & LOW_BYTES(size);
 }
 
 static inline u64 sign_extend(u64 value, u8 size)
@@ -37,44 +39,14 @@ static inline u64 sign_extend(u64 value, u8 size)
 	return (u64)((s64)(value << unused) >> unused);
 }
 
-/* Writes a general register: 32 bits clear the upper half, 8 and 16 keep what they do not reach. */
-static inline void write_gpr(u64 *gpr, u64 value, u8 size)
-{
-	if (size == 4)
-		*gpr = (u32)value;
-	else if (size == 8)
-		*gpr = value;
-	else if (size == 2)
-		*gpr = (*gpr & ~(u64)0xffff) | (u16)value;
-	else
-		*gpr = (*gpr & ~(u64)0xff) | (u8)value;
-}
-
 static inline u64 read_reg(const struct insn *insn, const struct emu_cpu *cpu)
 {
-	u64 value = cpu->gpr[insn->reg];
-
-	if (insn->flags & INSN_HIGH_BYTE)
-		value >>= 8;
-	return cut(value, insn->op_size);
+	return move_read(insn, cpu->gpr, insn->op_size);
 }
 
-static inline void write_reg(const struct insn *insn, struct emu_cpu *cpu, u64 value)
+static inline void write_reg(const struct insn *insn, const struct emu_cpu *cpu, u64 value)
 {
-	u64 *gpr = &cpu->gpr[insn->reg];
-
-	if (insn->flags & INSN_HIGH_BYTE)
-		*gpr = (*gpr & ~(u64)0xff00) | (u64)(u8)value << 8;
-	else
-		write_gpr(gpr, value, insn->op_size);
-}
-
-/* The operand that is not in memory, cut to the operand size. */
-static inline u64 second_operand(const struct insn *insn, const struct emu_cpu *cpu)
-{
-	if (insn->flags & INSN_IMM)
-		return cut(insn->imm, insn->op_size);
-	return read_reg(insn, cpu);
+	move_write(insn, cpu->gpr, value, insn->op_size);
 }
 
 static inline gva_t linear(const struct emu_cpu *cpu, u8 seg, u64 offset, u8 addr_size)
@@ -271,7 +243,7 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 	case INSN_BTS:
 	case INSN_BTR:
 	case INSN_BTC:
-		return bit_operation(emu, memory, second_operand(insn, cpu));
+		return bit_operation(emu, memory, move_value(insn, cpu->gpr, insn->op_size));
 	case INSN_NOT:
 		return cut(~memory, insn->op_size);
 	case INSN_INC:
@@ -282,7 +254,7 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 	default:
 		if (insn->flags & INSN_TO_REG)
 			return arithmetic(emu, read_reg(insn, cpu), memory);
-		return arithmetic(emu, memory, second_operand(insn, cpu));
+		return arithmetic(emu, memory, move_value(insn, cpu->gpr, insn->op_size));
 	}
 }
 
@@ -314,7 +286,7 @@ static off_hot_path enum emu_step stored(struct emu *emu, struct emu_cpu *cpu)
 		write_reg(insn, cpu, emu->reg_value);
 	/* A comparison that succeeds leaves rAX alone, its upper half included. */
 	if (insn->op == INSN_CMPXCHG && !(emu->rflags & FLAG_ZF))
-		write_gpr(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
+		gpr_write(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
 	cpu->rflags = emu->rflags;
 	return retire(insn, cpu);
 }
@@ -329,11 +301,11 @@ static enum emu_step retire_string(struct emu *emu, struct emu_cpu *cpu)
 	if (insn->op == INSN_LODS)
 		write_reg(insn, cpu, emu->access.value);
 	if (insn->op != INSN_STOS)
-		write_gpr(&cpu->gpr[X86_RSI], cpu->gpr[X86_RSI] + step, size);
+		gpr_write(&cpu->gpr[X86_RSI], cpu->gpr[X86_RSI] + step, size);
 	if (insn->op != INSN_LODS)
-		write_gpr(&cpu->gpr[X86_RDI], cpu->gpr[X86_RDI] + step, size);
+		gpr_write(&cpu->gpr[X86_RDI], cpu->gpr[X86_RDI] + step, size);
 	if (insn->flags & (INSN_REP | INSN_REPNE)) {
-		write_gpr(&cpu->gpr[X86_RCX], cpu->gpr[X86_RCX] - 1, size);
+		gpr_write(&cpu->gpr[X86_RCX], cpu->gpr[X86_RCX] - 1, size);
 		if (cut(cpu->gpr[X86_RCX], size))
 			return EMU_DONE;
 	}
@@ -370,7 +342,7 @@ static off_hot_path enum emu_step next_string(struct emu *emu, struct emu_cpu *c
 /* What a store instruction writes that does not read: MOV, MOVNTI, MOVBE. */
 static inline u64 store_value(const struct insn *insn, const struct emu_cpu *cpu)
 {
-	u64 value = second_operand(insn, cpu);
+	u64 value = move_value(insn, cpu->gpr, insn->op_size);
 
 	return insn->op == INSN_MOVBE ? swap_bytes(value, insn->op_size) : value;
 }

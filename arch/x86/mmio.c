@@ -201,7 +201,7 @@ static bool plain_move(struct arch_vcpu *vcpu, gpa_t gpa, const struct insn *ins
 	if (!(gpa.raw & PAGE_MASK) && insn->mem_size > 1)
 		return false;
 	(void)to_device(exit, gpa, insn->mem_size, insn->flags & INSN_WRITE,
-			insn->flags & INSN_WRITE ? move_value(insn, vcpu->gpr) : 0);
+			insn->flags & INSN_WRITE ? move_value(insn, vcpu->gpr, insn->mem_size) : 0);
 	vcpu->move = insn;
 	return true;
 }

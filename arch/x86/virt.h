@@ -161,10 +161,10 @@ struct code_insn {
 /* A port instruction, until it is complete. */
 struct pio {
 	u64 next_rip;
-	u64 mask;  /* of the address size; string forms only, as what follows */
-	gpa_t gpa; /* of the memory element */
+	gpa_t gpa; /* of the memory element; string forms only, as address size and segment */
 	u16 port;
 	u8 size;		    /* 1, 2 or 4 */
+	u8 address_size;	    /* bytes: 2, 4 or 8 */
 	u8 segment;		    /* enum x86_seg */
 	bool in, string, rep, down; /* the last: DF, of string forms only */
 };

@@ -86,7 +86,7 @@ void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 	vcpu->pio = (struct pio){
 		.next_rip = vmcb->exit_info2,
-		.mask = pio_address_mask((u32)SVM_IO_ADDR(info) << 1),
+		.address_size = (u8)(SVM_IO_ADDR(info) << 1),
 		.port = SVM_IO_PORT(info),
 		.size = (u8)SVM_IO_SIZE(info),
 		.segment = (u8)(SVM_IO_SEG(info) % X86_SEG_COUNT),

@@ -106,11 +106,11 @@ static void string_operand(struct pio *pio, enum cpu_mode mode)
 	static const u8 sizes[] = { [CPU_MODE_16] = 2, [CPU_MODE_32] = 4, [CPU_MODE_64] = 8 };
 	u64 info = vmcs_read(VMCS_INSTRUCTION_INFO);
 
-	pio->mask = pio_address_mask(sizes[mode]);
+	pio->address_size = sizes[mode];
 	pio->segment = X86_DS;
 	if (!vmx_features.io_info)
 		return;
-	pio->mask = pio_address_mask(IO_INFO_ADDRESS(info));
+	pio->address_size = (u8)IO_INFO_ADDRESS(info);
 	pio->segment = (u8)(IO_INFO_SEGMENT(info) % X86_SEG_COUNT);
 }
 
