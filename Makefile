@@ -95,7 +95,7 @@ FREESTANDING := -std=gnu17 -ffreestanding -fno-builtin -mno-red-zone -mgeneral-r
 	-fno-pic -fno-stack-protector -fno-strict-aliasing -O2 -g -fno-omit-frame-pointer \
 	-fcf-protection=none -fno-asynchronous-unwind-tables $(WARNINGS) -I.
 CFLAGS_HYPERVISOR := $(FREESTANDING) -mcmodel=kernel $(EXTRA_CFLAGS)
-ASFLAGS_HYPERVISOR := -I. -D__ASSEMBLY__ -g
+ASFLAGS_HYPERVISOR := -I. -D__ASSEMBLY__ -g -Wa,-I$(BUILD)
 LDSCRIPT := arch/x86/facet.lds
 LDFLAGS_HYPERVISOR := -nostdlib -static -z max-page-size=0x1000 -z noexecstack \
 	--build-id=none --fatal-warnings
@@ -113,6 +113,17 @@ $(BUILD)/obj/%.S.o: %.S Makefile | setup-build
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ASFLAGS_HYPERVISOR) -MMD -MP -c -o $@ $<
+
+# The tables that guests find: compiled each for itself, and carried by one object.
+ACPI_TABLES := $(patsubst guest/%.asl,$(BUILD)/%.aml,$(wildcard guest/acpi/*.asl))
+
+$(BUILD)/acpi/%.aml: guest/acpi/%.asl guest/layout.h Makefile | setup-build
+	$(call say,IASL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x assembler-with-cpp -I. -D__ASSEMBLY__ -o $(@:.aml=.asl) $<
+	$(Q)iasl -vs -vi -we -p $@ $(@:.aml=.asl) >/dev/null
+
+$(BUILD)/obj/guest/acpi/tables.S.o $(BUILD)/unit/obj/guest/acpi/tables.S.o: $(ACPI_TABLES)
 
 # Linked twice: the first link tells where functions are, the second carries their names.
 $(BUILD)/stage1.S: tools/symbols.py
@@ -283,6 +294,11 @@ $(BUILD)/$(1)/obj/%.c.o: %.c Makefile | setup-check
 	$$(call say,CC,'$$< ($(1))')
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(2) $(3) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/$(1)/obj/%.S.o: %.S Makefile | setup-check
+	$$(call say,AS,'$$< ($(1))')
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(2) $$(ASFLAGS_HYPERVISOR) -MMD -MP -c -o $$@ $$<
 endef
 $(eval $(call host_object,unit,$$(CC),$$(CFLAGS_UNIT)))
 $(eval $(call host_object,model,$$(CC),$$(CFLAGS_MODEL)))
