@@ -127,7 +127,7 @@ static void choose_delivery(struct lapic *apic)
 
 /* ---- reset ---- */
 
-static void reset_registers(struct lapic *apic)
+void lapic_init(struct lapic *apic)
 {
 	struct lapic_state *s = &apic->s;
 
@@ -157,12 +157,7 @@ void lapic_reset(struct lapic *apic, struct vcpu *vcpu, u32 id, bool bsp)
 	apic->s.version = LAPIC_STATE_VERSION;
 	apic->s.id = id;
 	apic->s.base = LAPIC_BASE | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0);
-	reset_registers(apic);
-}
-
-void lapic_init(struct lapic *apic)
-{
-	reset_registers(apic);
+	lapic_init(apic);
 }
 
 /* ---- priorities and delivery ---- */
@@ -197,14 +192,18 @@ static gpa_t pv_eoi_word(const struct lapic *apic)
 	return GPA(apic->s.pv_eoi_msr & ~PV_EOI_ENABLE);
 }
 
+/* False: the guest named no RAM. */
+static bool write_word(struct lapic *apic, u32 word)
+{
+	return gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &word, sizeof(word)) == OK;
+}
+
 /*
  * `vector` is the only one that is requested, and none is in service: when the guest ends it,
  * nobody has to know at once. Until it is delivered there is nothing that the bit could end.
  */
 static __attribute__((noinline)) void lend_eoi(struct lapic *apic, u8 vector)
 {
-	const u32 lent = PV_EOI_LENT;
-
 	if (!(apic->s.pv_eoi_msr & PV_EOI_ENABLE) || lapic_in_service(apic) >= 0 ||
 	    (__atomic_load_n(&apic->s.tmr[vector / 64], __ATOMIC_RELAXED) & BIT(vector % 64)))
 		return;
@@ -212,20 +211,17 @@ static __attribute__((noinline)) void lend_eoi(struct lapic *apic, u8 vector)
 		if (__atomic_load_n(&apic->s.irr[i], __ATOMIC_RELAXED) !=
 		    (i == vector / 64U ? BIT(vector % 64) : 0))
 			return;
-	apic->eoi_lent =
-		gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &lent, sizeof(lent)) == OK;
+	apic->eoi_lent = write_word(apic, PV_EOI_LENT);
 }
 
 /* What the guest did with it; taken back where another interrupt waits for the EOI. */
 static __attribute__((noinline)) void look_at_lent_eoi(struct lapic *apic)
 {
 	const struct gmem *mem = &apic->vcpu->vm->memory;
-	const u32 none = 0;
 	u32 word = PV_EOI_LENT;
 
 	if (gmem_read(mem, pv_eoi_word(apic), &word, sizeof(word)) || word & PV_EOI_LENT) {
-		if (lapic_highest(apic->s.irr) < 0 ||
-		    gmem_write(mem, pv_eoi_word(apic), &none, sizeof(none)))
+		if (lapic_highest(apic->s.irr) < 0 || !write_word(apic, 0))
 			return;
 	} else {
 		lapic_eoi(apic);
@@ -236,12 +232,9 @@ static __attribute__((noinline)) void look_at_lent_eoi(struct lapic *apic)
 /* What it depends on changes: an end by the bit counts, and the rest is ended by EOI. */
 static void end_lending(struct lapic *apic)
 {
-	const u32 none = 0;
-
 	if (apic->eoi_lent)
 		look_at_lent_eoi(apic);
-	if (apic->eoi_lent &&
-	    gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &none, sizeof(none)) == OK)
+	if (apic->eoi_lent && write_word(apic, 0))
 		apic->eoi_lent = false;
 }
 
@@ -272,7 +265,7 @@ bool lapic_write_base(struct lapic *apic, u64 value)
 	end_lending(apic);
 	apic->s.base = value;
 	if (was_enabled && !enabled)
-		reset_registers(apic);
+		lapic_init(apic);
 	else if (x2apic != was_x2apic)
 		choose_delivery(apic);
 	return true;
@@ -320,7 +313,7 @@ void lapic_eoi(struct lapic *apic)
 	bit = BIT(vector % 64);
 	apic->s.isr[vector / 64] &= ~bit;
 	if (__atomic_load_n(&apic->s.tmr[vector / 64], __ATOMIC_RELAXED) & bit)
-		platform_eoi_broadcast(apic->vcpu->vm, (u8)vector);
+		platform_eoi(apic->vcpu, (u8)vector);
 }
 
 /* ---- reading ---- */

@@ -201,8 +201,6 @@ void lapic_error(struct lapic *apic, u32 esr_bit);
 /* ---- lapic_timer.c; on the vCPU's CPU ---- */
 
 void lapic_timer_reset(struct lapic *apic);
-/* Stop for good; the vCPU does not run. */
-void lapic_timer_stop(struct lapic *apic);
 /* The LVT entry was `old_lvt` and is written. */
 void lapic_timer_lvt_changed(struct lapic *apic, u32 old_lvt);
 void lapic_timer_set_initial(struct lapic *apic, u32 value);

@@ -253,8 +253,3 @@ void lapic_timer_reset(struct lapic *apic)
 	apic->s.tsc_deadline = 0;
 	__atomic_store_n(&apic->timer_fired, false, __ATOMIC_RELAXED);
 }
-
-void lapic_timer_stop(struct lapic *apic)
-{
-	disarm(apic);
-}

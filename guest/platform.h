@@ -44,15 +44,12 @@ static inline struct platform_vcpu *platform_vcpu(const struct vcpu *vcpu)
 /*
  * Make the devices and add their regions; vm->vcpus are there already and do
  * not run. Takes device_lock. ERR_NO_MEMORY, or what region_add() says; then
- * nothing is left behind.
+ * the VM cannot be started.
  */
 must_check enum err platform_create(struct vm *vm);
 
 /* Power-on state of everything; no vCPU runs. */
 void platform_reset(struct vm *vm);
-
-/* Regions, timers and memory go; no vCPU runs. Idempotent. */
-void platform_destroy(struct vm *vm);
 
 /* struct vm_ops */
 int platform_pending_interrupt(struct vcpu *vcpu);
@@ -72,10 +69,7 @@ void platform_irq_line(struct vm *vm, u32 gsi, bool level);
  */
 void platform_console_input(struct vm *vm, const u8 *data, size_t size, size_t *taken);
 
-/* The processor carried an EOI out that the I/O APIC has to know of. */
+/* A level-triggered vector has ended, in the processor or in guest/lapic.c: tell the I/O APIC. */
 void platform_eoi(struct vcpu *vcpu, u8 vector);
-
-/* A local APIC finished a level-triggered vector (guest/lapic.c). */
-void platform_eoi_broadcast(struct vm *vm, u8 vector);
 
 #endif

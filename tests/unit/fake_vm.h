@@ -145,22 +145,10 @@ hpa_t frame_alloc(void)
 	return HPA((u64)(uintptr_t)calloc(1, PAGE_SIZE));
 }
 
-void frame_free(hpa_t frame);
-void frame_free(hpa_t frame)
-{
-	free((void *)(uintptr_t)frame.raw);
-}
-
 void *frame_ptr(hpa_t frame);
 void *frame_ptr(hpa_t frame)
 {
 	return (void *)(uintptr_t)frame.raw;
-}
-
-hpa_t frame_of(const void *ptr);
-hpa_t frame_of(const void *ptr)
-{
-	return HPA((u64)(uintptr_t)ptr);
 }
 
 /* ---- the vendor's part ---- */
