@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Loads a flat 64-bit image: small guests for tests and measurements. */
+/* Loads a flat 64-bit image: small guests without a setup header. */
 #ifndef GUEST_BARE_H
 #define GUEST_BARE_H
 
 #include "guest/linux.h"
 
 /*
- * The image goes to 1 MiB and is entered at its first byte, in 64-bit mode with
- * four levels of 4 KiB pages that map the first 8 MiB and the areas of devices
- * one to one, RSI = LAYOUT_ZERO_PAGE, where struct bare_info lies, RSP = 8000h.
+ * The image goes to 1 MiB and is entered at its first byte, in 64-bit mode as by
+ * longmode_enter(), RSI = LAYOUT_ZERO_PAGE, where struct bare_info lies.
  */
 struct bare_info {
 	u64 memory; /* bytes of RAM */

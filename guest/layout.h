@@ -20,6 +20,7 @@
  *   1_00000000         RAM beyond 3 GiB
  *   80_00000000        64-bit window for BARs
  */
+#define LAYOUT_STACK_TOP   LAYOUT_AT(0x8000)
 #define LAYOUT_GDT	   LAYOUT_AT(0x8000)
 #define LAYOUT_PAGE_TABLES LAYOUT_AT(0x9000) /* six pages */
 #define LAYOUT_ZERO_PAGE   LAYOUT_AT(0x10000)

@@ -15,7 +15,6 @@
 #include "core/log.h"
 #include "guest/bare.h"
 #include "guest/layout.h"
-#include "guest/longmode.h"
 
 static u8 ram[MIB(2)];
 static struct x86_state first;
@@ -129,24 +128,7 @@ static enum err lookup(u64 gva, u64 access, u64 *to)
 	return e;
 }
 
-static void maps(u64 base, u64 size)
-{
-	for (u64 at = base; at < base + size; at += PAGE_SIZE) {
-		u64 to;
-
-		assert_int_equal(lookup(at + 0x123, WALK_WRITE, &to), OK);
-		assert_int_equal(to, at + 0x123);
-	}
-}
-
-static void maps_not(u64 at)
-{
-	u64 to;
-
-	assert_int_equal(lookup(at, 0, &to), ERR_DENIED);
-}
-
-static void memory_and_devices_are_mapped_one_to_one(void **state)
+static void the_first_4_gib_are_mapped_one_to_one(void **state)
 {
 	struct linux_plan plan;
 	u64 to;
@@ -154,15 +136,12 @@ static void memory_and_devices_are_mapped_one_to_one(void **state)
 	(void)state;
 	assert_int_equal(plan_of(1000, &plan), OK);
 	assert_int_equal(bare_finish(&vm, &plan), OK);
-	maps(0, MIB(8));
-	maps(LAYOUT_BAR32, MIB(2));
-	maps(LAYOUT_BAR64, MIB(2));
-	maps(LAYOUT_ECAM, MIB(2));
-	maps_not(MIB(8));
-	maps_not(LAYOUT_BAR32 - PAGE_SIZE);
-	maps_not(LAYOUT_BAR32 + MIB(2));
-	maps_not(LAYOUT_BAR64 + MIB(2));
-	maps_not(0xfee00000);
+	for (u64 at = 0; at < GIB(4); at += MIB(2)) {
+		assert_int_equal(lookup(at + 0x12345, WALK_WRITE | WALK_FETCH, &to), OK);
+		assert_int_equal(to, at + 0x12345);
+	}
+	assert_int_equal(lookup(GIB(4), 0, &to), ERR_DENIED);
+	assert_int_equal(lookup(1ULL << 39, 0, &to), ERR_DENIED);
 	assert_int_equal(lookup(0, WALK_USER, &to), ERR_DENIED);
 }
 
@@ -205,29 +184,13 @@ static void the_image_is_told_of_the_machine(void **state)
 	assert_string_equal(info.cmdline, "one two");
 }
 
-static void the_tables_for_linux_map_4_gib(void **state)
-{
-	u64 to;
-
-	(void)state;
-	assert_int_equal(longmode_map_large(&vm), OK);
-	assert_int_equal(longmode_enter(&vm, LAYOUT_PAGE_TABLES, 0, 0, 0), OK);
-	for (u64 at = 0; at < GIB(4); at += MIB(2)) {
-		assert_int_equal(lookup(at + 0x12345, WALK_WRITE | WALK_FETCH, &to), OK);
-		assert_int_equal(to, at + 0x12345);
-	}
-	maps_not(GIB(4));
-	maps_not(1ULL << 39);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(an_image_goes_to_1_mib_if_it_fits, start),
-		cmocka_unit_test_setup(memory_and_devices_are_mapped_one_to_one, start),
+		cmocka_unit_test_setup(the_first_4_gib_are_mapped_one_to_one, start),
 		cmocka_unit_test_setup(the_first_instruction_runs_in_64_bit_mode, start),
 		cmocka_unit_test_setup(the_image_is_told_of_the_machine, start),
-		cmocka_unit_test_setup(the_tables_for_linux_map_4_gib, start),
 	};
 
 	return cmocka_run_group_tests_name("bare", tests, NULL, NULL);

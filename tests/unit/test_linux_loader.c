@@ -360,16 +360,13 @@ static void a_header_that_claims_to_be_long_is_cut(void **state)
 
 /* ---- bare images ---- */
 
-static void bare_image_gets_small_pages(void **state)
+static void bare_image_is_entered_at_1_mib(void **state)
 {
 	(void)state;
 	assert_int_equal(bare_plan(&vm, &kernel, &plan), OK);
 	assert_int_equal(bare_finish(&vm, &plan), OK);
 	assert_int_equal(entered.rip, LAYOUT_HIGH);
 	assert_int_equal(get(LAYOUT_ZERO_PAGE, 8), MIB(256));
-	assert_int_equal(translate(entered.cr3, 0x345678), 0x345678);
-	assert_int_equal(translate(entered.cr3, LAYOUT_ECAM + 0x8000), LAYOUT_ECAM + 0x8000);
-	assert_int_equal(translate(entered.cr3, MIB(64)), ~0ULL);
 }
 
 static void bare_image_that_is_too_large_is_refused(void **state)
@@ -403,7 +400,7 @@ int main(void)
 		TEST(kernel_is_entered_in_long_mode),
 		TEST(first_4_gib_are_mapped_one_to_one),
 		TEST(a_header_that_claims_to_be_long_is_cut),
-		TEST(bare_image_gets_small_pages),
+		TEST(bare_image_is_entered_at_1_mib),
 		TEST(bare_image_that_is_too_large_is_refused),
 	};
 
