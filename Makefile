@@ -121,7 +121,7 @@ $(BUILD)/acpi/%.aml: guest/acpi/%.asl guest/layout.h Makefile | setup-build
 	$(call say,IASL,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -E -P -x assembler-with-cpp -I. -D__ASSEMBLY__ -o $(@:.aml=.asl) $<
-	$(Q)iasl -vs -vi -we -p $@ $(@:.aml=.asl) >/dev/null
+	$(Q)iasl -vs -vi -p $@ $(@:.aml=.asl) >/dev/null
 
 $(BUILD)/obj/guest/acpi/tables.S.o $(BUILD)/unit/obj/guest/acpi/tables.S.o: $(ACPI_TABLES)
 

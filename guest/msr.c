@@ -38,9 +38,9 @@
 
 /* Which processors have it. */
 enum msr_vendor {
-	VENDOR_ANY,
-	VENDOR_AMD,
-	VENDOR_INTEL,
+	VENDOR_AMD = BIT(0),
+	VENDOR_INTEL = BIT(1),
+	VENDOR_ANY = VENDOR_AMD | VENDOR_INTEL,
 };
 
 enum msr_rule {
@@ -57,7 +57,7 @@ struct msr_entry {
 };
 
 /*
- * Sorted by index. For the constants: who asks.
+ * For the constants: who asks.
  *   MICROCODE     every Linux; updates are the host's business
  *   MTRR_CAP      no ranges: see mtrr_default below
  *   DEBUGCTL      Linux clears it when stepping; branch tracing is not offered
@@ -105,23 +105,13 @@ void msr_reset(struct msr_state *msrs)
 
 static const struct msr_entry *find(const struct vcpu *vcpu, u32 index)
 {
-	struct platform *platform = vcpu->vm->platform;
-	u32 low = 0, high = ARRAY_SIZE(entries);
+	const struct platform *platform = vcpu->vm->platform;
+	enum msr_vendor vendor = platform->cpuid.amd ? VENDOR_AMD : VENDOR_INTEL;
 
-	while (low < high) {
-		u32 middle = (low + high) / 2;
-
-		if (entries[middle].index < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == ARRAY_SIZE(entries) || entries[low].index != index)
-		return NULL;
-	if (entries[low].vendor != VENDOR_ANY &&
-	    (entries[low].vendor == VENDOR_AMD) != platform->cpuid.amd)
-		return NULL;
-	return &entries[low];
+	for (u32 i = 0; i < ARRAY_SIZE(entries); i++)
+		if (entries[i].index == index)
+			return entries[i].vendor & vendor ? &entries[i] : NULL;
+	return NULL;
 }
 
 static bool refused(struct vcpu *vcpu, u32 index, bool write)
@@ -146,7 +136,7 @@ static bool write_tsc(struct vcpu *vcpu, u64 value)
 
 	vcpu->arch.tsc_offset = value - rdtsc();
 	lapic_timer_tsc_changed(&own->lapic);
-	pvclock_tsc_changed(vcpu, &own->clock, &platform->clock);
+	pvclock_publish_time(vcpu, &own->clock, &platform->clock);
 	return true;
 }
 

@@ -97,8 +97,8 @@ static void publish(struct vcpu *vcpu, u64 gpa, const void *record, size_t size,
 	(void)guest_write(vcpu, version_gpa, version, sizeof(*version));
 }
 
-static void publish_time(struct vcpu *vcpu, struct pvclock_state *clock,
-			 const struct pvclock_base *base)
+void pvclock_publish_time(struct vcpu *vcpu, struct pvclock_state *clock,
+			  const struct pvclock_base *base)
 {
 	struct time_info info = {
 		.version = clock->time_version,
@@ -145,12 +145,6 @@ void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock)
 		publish_steal(vcpu, clock);
 }
 
-void pvclock_tsc_changed(struct vcpu *vcpu, struct pvclock_state *clock,
-			 const struct pvclock_base *base)
-{
-	publish_time(vcpu, clock, base);
-}
-
 bool pvclock_read_msr(const struct pvclock_state *clock, u32 index, u64 *value)
 {
 	switch (index) {
@@ -186,7 +180,7 @@ bool pvclock_write_msr(struct vcpu *vcpu, struct pvclock_state *clock,
 		if (value & TIME_ALIGN_MASK & ~MSR_ENABLE)
 			return false;
 		clock->time_msr = value;
-		publish_time(vcpu, clock, base);
+		pvclock_publish_time(vcpu, clock, base);
 		return true;
 	case MSR_KVM_STEAL_TIME:
 		if (value & STEAL_MASK)

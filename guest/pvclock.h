@@ -59,9 +59,9 @@ bool pvclock_read_msr(const struct pvclock_state *clock, u32 index, u64 *value);
 bool pvclock_write_msr(struct vcpu *vcpu, struct pvclock_state *clock,
 		       const struct pvclock_base *base, u32 index, u64 value);
 
-/* The vCPU's TSC offset changed: tell the guest. */
-void pvclock_tsc_changed(struct vcpu *vcpu, struct pvclock_state *clock,
-			 const struct pvclock_base *base);
+/* Tell the guest the relation, in terms of its TSC offset; nothing if it has not asked for it. */
+void pvclock_publish_time(struct vcpu *vcpu, struct pvclock_state *clock,
+			  const struct pvclock_base *base);
 
 /* The vCPU has waited for a processor: bring steal time up to date. */
 void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock);
