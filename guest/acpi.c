@@ -11,7 +11,8 @@
 #define MADT_SIZE_MAX  (LAYOUT_FADT - LAYOUT_MADT)
 
 /* guest/acpi/tables.S */
-extern const u8 acpi_tables[], acpi_tables_end[];
+extern const u8 acpi_tables[];
+extern const u32 acpi_tables_size;
 
 /* The MADT that was compiled, and a local APIC for each vCPU behind it (ACPI 6.4, 5.2.12.2). */
 static enum err write_madt(struct vm *vm)
@@ -37,8 +38,7 @@ static enum err write_madt(struct vm *vm)
 
 enum err guest_acpi_write(struct vm *vm)
 {
-	enum err e = gmem_write(&vm->memory, GPA(LAYOUT_RSDP), acpi_tables,
-				(size_t)(acpi_tables_end - acpi_tables));
+	enum err e = gmem_write(&vm->memory, GPA(LAYOUT_RSDP), acpi_tables, acpi_tables_size);
 
 	return e ? e : write_madt(vm);
 }

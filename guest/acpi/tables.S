@@ -20,5 +20,9 @@ acpi_tables:
 	table	madt, LAYOUT_MADT
 	table	fadt, LAYOUT_FADT
 	table	dsdt, LAYOUT_DSDT
-	.globl	acpi_tables_end
-acpi_tables_end:
+	.set	size, . - acpi_tables
+
+	.balign	4
+	.globl	acpi_tables_size
+acpi_tables_size:
+	.long	size
