@@ -72,35 +72,23 @@ struct rtc_time rtc_from_seconds(u64 seconds)
 	};
 }
 
-static u32 days_in_month(u32 year, u32 month)
-{
-	static const u8 days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-	return days[month - 1] + (month == 2 && leap);
-}
-
 bool rtc_to_seconds(const struct rtc_time *time, u64 *seconds)
 {
-	u32 year, era, year_of_era, march_month, day_of_year, days;
+	u32 year = time->year - (time->month <= 2);
+	u32 march_month = time->month > 2 ? time->month - 3u : time->month + 9u;
+	u32 days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * march_month + 2) / 5 +
+		   time->day - 1 - UNIX_EPOCH_DAYS;
+	struct rtc_time same;
 
 	if (time->year < 1970 || time->year > 9999 || time->month < 1 || time->month > 12)
 		return false;
-	if (time->day < 1 || time->day > days_in_month(time->year, time->month))
-		return false;
 	if (time->hour > 23 || time->minute > 59 || time->second > 59)
 		return false;
-
-	year = time->year - (time->month <= 2);
-	era = year / 400;
-	year_of_era = year % 400;
-	march_month = time->month > 2 ? time->month - 3 : time->month + 9;
-	day_of_year = (153 * march_month + 2) / 5 + time->day - 1;
-	days = era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
-	       day_of_year - UNIX_EPOCH_DAYS;
 	*seconds =
 		(u64)days * SECONDS_PER_DAY + time->hour * 3600 + time->minute * 60 + time->second;
-	return true;
+	/* A day that its month does not have comes back as another one. */
+	same = rtc_from_seconds(*seconds);
+	return same.month == time->month && same.day == time->day;
 }
 
 /* ---- the running clock ---- */
