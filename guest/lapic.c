@@ -129,22 +129,17 @@ static void choose_delivery(struct lapic *apic)
 
 void lapic_init(struct lapic *apic)
 {
-	struct lapic_state *s = &apic->s;
-
-	memset(s->irr, 0, sizeof(s->irr));
-	memset(s->isr, 0, sizeof(s->isr));
-	memset(s->tmr, 0, sizeof(s->tmr));
+	apic->s = (struct lapic_state){
+		.version = LAPIC_STATE_VERSION,
+		.id = apic->s.id,
+		.base = apic->s.base,
+		.dfr = DFR_FLAT,
+		.svr = 0xff,
+	};
 	*apic->vcpu->arch.tpr = 0;
-	s->ldr = 0;
-	s->dfr = DFR_FLAT;
-	s->svr = 0xff;
-	s->esr = 0;
-	s->esr_pending = 0;
-	s->icr = 0;
-	s->pv_eoi_msr = 0;
 	apic->eoi_lent = false;
 	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
-		s->lvt[i] = LVT_MASKED;
+		apic->s.lvt[i] = LVT_MASKED;
 	lapic_timer_reset(apic);
 	choose_delivery(apic);
 }
@@ -154,7 +149,6 @@ void lapic_reset(struct lapic *apic, struct vcpu *vcpu, u32 id, bool bsp)
 	apic->vcpu = vcpu;
 	if (!vcpu->arch.tpr)
 		vcpu->arch.tpr = &apic->s.tpr;
-	apic->s.version = LAPIC_STATE_VERSION;
 	apic->s.id = id;
 	apic->s.base = LAPIC_BASE | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0);
 	lapic_init(apic);
@@ -408,31 +402,26 @@ static u32 read_page(struct lapic *apic, u32 reg)
 
 /* ---- writing ---- */
 
-static void write_svr(struct lapic *apic, u32 value)
-{
-	apic->s.svr = value & 0x1ff;
-	if (apic->s.svr & SVR_ENABLE)
-		return;
-	/* SDM 3A 11.4.7.2: every LVT entry is masked while disabled by software. */
-	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++) {
-		u32 old = apic->s.lvt[i];
-
-		__atomic_store_n(&apic->s.lvt[i], old | (u32)LVT_MASKED, __ATOMIC_RELAXED);
-		if (i == 0)
-			lapic_timer_lvt_changed(apic, old);
-	}
-}
-
 static void write_lvt(struct lapic *apic, u32 index, u32 value)
 {
 	u32 old = apic->s.lvt[index];
 
 	value &= lvt_bits[index];
+	/* SDM 3A 11.4.7.2: every LVT entry is masked while disabled by software. */
 	if ((apic->s.svr & SVR_ENABLE) == 0)
 		value |= (u32)LVT_MASKED;
 	__atomic_store_n(&apic->s.lvt[index], value, __ATOMIC_RELAXED);
 	if (index == 0)
 		lapic_timer_lvt_changed(apic, old);
+}
+
+static void write_svr(struct lapic *apic, u32 value)
+{
+	apic->s.svr = value & 0x1ff;
+	if (apic->s.svr & SVR_ENABLE)
+		return;
+	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
+		write_lvt(apic, i, apic->s.lvt[i]); /* masks it */
 }
 
 /* A register that both modes have, except ICR. False: there is none, or it is read-only. */

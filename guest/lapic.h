@@ -200,6 +200,7 @@ void lapic_error(struct lapic *apic, u32 esr_bit);
 
 /* ---- lapic_timer.c; on the vCPU's CPU ---- */
 
+/* The state is as after power-on already: nothing is armed. */
 void lapic_timer_reset(struct lapic *apic);
 /* The LVT entry was `old_lvt` and is written. */
 void lapic_timer_lvt_changed(struct lapic *apic, u32 old_lvt);
