@@ -137,50 +137,18 @@ size_t uart_receive(struct uart *uart, const u8 *data, size_t size)
 
 /* ---- sending ---- */
 
-/* The next byte for the console; false: none, sending has ended. */
-static bool next_byte(struct uart *uart, bool ready, u8 *byte)
+/* Move bytes from the transmitter to the console, as far as it takes them. Lock held. */
+static void pump(struct uart *uart)
 {
 	struct uart_state *s = &uart->s;
 
-	spin_guard(&uart->lock);
-	/* `again`: the console said that it goes on after we had asked it. */
-	uart->sending = s->tx_count != 0 && (ready || uart->again);
-	uart->again = false;
-	if (!uart->sending || !ready)
-		return uart->sending;
-	*byte = s->tx[s->tx_head];
-	s->tx_head = (s->tx_head + 1) % UART_FIFO;
-	if (--s->tx_count == 0) {
-		s->thr_interrupt = true;
-		update_irq(uart);
-	}
-	return true;
-}
-
-/*
- * Move bytes from the transmitter to the console. The console is called
- * without our lock; `sending` keeps the bytes in order when two CPUs come here.
- */
-static void pump(struct uart *uart)
-{
-	spin_lock(&uart->lock);
-	if (uart->sending) {
-		uart->again = true;
-		spin_unlock(&uart->lock);
-		return;
-	}
-	uart->sending = true;
-	spin_unlock(&uart->lock);
-
-	/* Bounded: the guest cannot refill while its device lock is held, nor much otherwise. */
-	for (;;) {
-		bool ready = guest_console_ready(uart->vm);
-		u8 byte;
-
-		if (!next_byte(uart, ready, &byte))
-			return;
-		if (ready)
-			guest_console_output(uart->vm, byte);
+	while (s->tx_count != 0 && guest_console_ready(uart->vm)) {
+		guest_console_output(uart->vm, s->tx[s->tx_head]);
+		s->tx_head = (s->tx_head + 1) % UART_FIFO;
+		if (--s->tx_count == 0) {
+			s->thr_interrupt = true;
+			update_irq(uart);
+		}
 	}
 }
 
@@ -188,8 +156,10 @@ void uart_console_drained(struct vm *vm)
 {
 	struct platform *platform = vm->platform;
 
-	if (platform != NULL)
-		pump(&platform->uart);
+	if (platform == NULL)
+		return;
+	spin_guard(&platform->uart.lock);
+	pump(&platform->uart);
 }
 
 /* ---- registers; lock held ---- */
@@ -321,7 +291,7 @@ enum access_result uart_port(struct vcpu *vcpu, void *ctx, struct access *access
 
 	(void)vcpu;
 	/* The bus splits wider accesses into bytes, low port first. */
-	spin_lock(&uart->lock);
+	spin_guard(&uart->lock);
 	for (u32 i = 0; i < access->size; i++) {
 		u32 reg = (u32)(access->offset + i);
 
@@ -330,11 +300,11 @@ enum access_result uart_port(struct vcpu *vcpu, void *ctx, struct access *access
 		else
 			value |= (u64)read_register(&uart->s, reg) << (8 * i);
 	}
+	/* Before sending, which may raise it anew: the line is edge-triggered. */
 	update_irq(uart);
-	spin_unlock(&uart->lock);
-	if (!access->write)
-		access->value = value;
 	if (send)
 		pump(uart);
+	if (!access->write)
+		access->value = value;
 	return ACCESS_HANDLED;
 }

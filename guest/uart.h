@@ -35,12 +35,10 @@ struct uart_state {
 };
 
 struct uart {
-	/* Guards what follows; the I/O APIC's lock and vcpu_request() come inside. */
+	/* Guards what follows; the I/O APIC's lock, vcpu_request() and console output inside. */
 	struct spinlock lock;
 	struct uart_state s;
 	struct vm *vm;
-	bool sending; /* somebody is moving bytes to the console */
-	bool again;   /* and shall look once more */
 };
 
 void uart_reset(struct uart *uart, struct vm *vm);

@@ -119,6 +119,22 @@ static void enabling_thri_interrupts_at_once_and_reading_iir_ends_it(void **stat
 	assert_int_equal(in(IIR), 0xc2);
 }
 
+/* The guest writes the next byte without asking for the reason first. */
+static void a_byte_that_is_sent_at_once_is_an_edge_of_its_own(void **state)
+{
+	u64 *irr = &fake_own[0].lapic.s.irr[0x41 / 64];
+
+	(void)state;
+	open_port();
+	fake_own[0].lapic.s.svr = 0x1ff;
+	fake_platform.ioapic.s.redirection[UART_IRQ] = 0x41;
+	out(IER, 0x02);
+	assert_int_equal(*irr, BIT(0x41 % 64));
+	*irr = 0;
+	out(THR, 'x');
+	assert_int_equal(*irr, BIT(0x41 % 64));
+}
+
 static void the_line_is_quiet_without_out2(void **state)
 {
 	(void)state;
@@ -238,6 +254,7 @@ int main(void)
 		cmocka_unit_test(the_divisor_latch_hides_data_and_ier),
 		cmocka_unit_test(bytes_reach_the_console_in_order),
 		cmocka_unit_test(enabling_thri_interrupts_at_once_and_reading_iir_ends_it),
+		cmocka_unit_test(a_byte_that_is_sent_at_once_is_an_edge_of_its_own),
 		cmocka_unit_test(the_line_is_quiet_without_out2),
 		cmocka_unit_test(a_busy_console_holds_the_transmitter),
 		cmocka_unit_test(typed_bytes_arrive_with_an_interrupt),
