@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine's PCI functions: found, described, switched on; MSI-X entries written. */
+/* The machine's PCI functions: found, described, switched on; MSI and MSI-X. */
 #ifndef DRIVERS_PCI_H
 #define DRIVERS_PCI_H
 
@@ -30,6 +30,7 @@ enum pci_register {
 	PCI_STATUS = 0x06,
 	PCI_REVISION = 0x08,
 	PCI_CLASS = 0x08, /* the upper three bytes of the dword */
+	PCI_CACHE_LINE = 0x0c,
 	PCI_HEADER_TYPE = 0x0e,
 	PCI_BAR0 = 0x10,
 	PCI_PRIMARY_BUS = 0x18,
@@ -37,9 +38,11 @@ enum pci_register {
 	PCI_SUBORDINATE_BUS = 0x1a,
 	PCI_SUBSYSTEM_VENDOR = 0x2c,
 	PCI_SUBSYSTEM_ID = 0x2e,
+	PCI_ROM = 0x30,
 	PCI_CAPABILITIES = 0x34,
 	PCI_INTERRUPT_LINE = 0x3c,
 	PCI_INTERRUPT_PIN = 0x3d,
+	PCI_BRIDGE_CONTROL = 0x3e,
 };
 
 #define PCI_COMMAND_IO		 BIT(0)
@@ -48,10 +51,20 @@ enum pci_register {
 #define PCI_COMMAND_INTX_DISABLE BIT(10)
 #define PCI_STATUS_CAPABILITIES	 BIT(4)
 
+#define PCI_CLASS_BRIDGE 0x06 /* the class byte */
+
 enum pci_capability {
+	PCI_CAP_POWER = 0x01,
 	PCI_CAP_MSI = 0x05,
 	PCI_CAP_VENDOR = 0x09,
+	PCI_CAP_PCIE = 0x10,
 	PCI_CAP_MSIX = 0x11,
+	PCI_CAP_ADVANCED = 0x13, /* Advanced Features */
+};
+
+enum pci_extended_capability {
+	PCI_EXT_ACS = 0x000d,
+	PCI_EXT_SRIOV = 0x0010,
 };
 
 enum pci_bar_kind {
@@ -80,12 +93,15 @@ struct pci_function {
 	u8 subordinate_bus;
 	u8 msi; /* offsets of capabilities, 0: none */
 	u8 msix;
+	u8 pcie;
 	u8 vendor_cap_count;
 	u8 vendor_caps[PCI_MAX_VENDOR_CAPS];
 	u16 msix_vectors; /* entries of the table, 0: no MSI-X */
 	u8 msix_bar;
 	u32 msix_offset; /* of the table in that BAR */
 	struct pci_bar bars[PCI_MAX_BARS];
+	u16 group;	   /* pci_groups.h; set by pci_make_groups() */
+	const char *owner; /* NULL: nobody; changed by pci_claim() and pci_release() only */
 };
 
 #define PCI_NO_BRIDGE 0xffff
@@ -93,14 +109,18 @@ struct pci_function {
 /* Maps device registers for good, or NULL: vmap_mmio(). */
 typedef void *(*pci_map_fn)(hpa_t base, u64 size);
 
-/* All of segment 0. Filled by pci_init() and pci_enumerate(), then only read. */
+/*
+ * All of segment 0. Filled by pci_init(), pci_enumerate() and pci_make_groups(); from then
+ * on only `owner` changes.
+ */
 struct pci {
 	pci_map_fn map;
 	hpa_t ecam_base; /* of bus 0; 0: ports serve */
 	u8 ecam_first_bus;
 	u8 ecam_last_bus;
 	u8 *ecam[256];	       /* mapped when the bus is first looked at */
-	struct spinlock ports; /* a port access takes two steps; innermost lock */
+	struct spinlock ports;	/* a port access takes two steps; innermost lock */
+	struct spinlock owners; /* each function's `owner`; innermost lock */
 	u32 function_count;
 	u32 left_out; /* functions for which there was no room */
 	struct pci_function functions[PCI_MAX_FUNCTIONS];
@@ -131,8 +151,22 @@ void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value);
 /* The function at `bdf`, or NULL. */
 struct pci_function *pci_find(struct pci *pci, u16 bdf);
 
-/* The next capability with `id` behind offset `after` (0: the first one), or 0. */
+/*
+ * The next capability with `id` behind offset `after` (0: the first one), or 0; and the next
+ * one whatever it is. The list is the device's and may loop: one look-up is bounded, and who
+ * walks counts to PCI_CAPABILITIES_MAX.
+ */
 u8 pci_find_capability(struct pci *pci, u16 bdf, u8 id, u8 after);
+u8 pci_next_capability(struct pci *pci, u16 bdf, u8 after);
+#define PCI_CAPABILITIES_MAX ((PCI_CONFIG_BYTES - 64) / 4)
+
+/*
+ * The same in extended configuration space (PCI Express Base 7.6): offset 100h or above, or 0.
+ * Functions that are not of PCI Express and buses without ECAM have none.
+ */
+u16 pci_find_extended(struct pci *pci, u16 bdf, u16 id);
+u16 pci_next_extended(struct pci *pci, u16 bdf, u16 after);
+#define PCI_EXTENDED_MAX ((PCIE_CONFIG_BYTES - PCI_CONFIG_BYTES) / 8)
 
 /*
  * Sets the bits `command` (PCI_COMMAND_*) of the function, and of each bridge
@@ -162,5 +196,19 @@ enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
  */
 enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data) must_check;
 enum err pci_msix_mask(struct pci_msix *msix, u16 vector) must_check;
+
+/* Switches MSI-X off. INTx stays off. */
+void pci_msix_off(struct pci *pci, const struct pci_function *function);
+
+/*
+ * Makes the function's one MSI send `data` to `address`, and switches it on (INTx off).
+ * OK; ERR_NOT_FOUND: no MSI; ERR_RANGE: `data` has more than 16 bits, or `address` more than
+ * 32 where the function's form has no room for them. One caller at a time for a function.
+ */
+enum err pci_msi_set(struct pci *pci, const struct pci_function *function, u64 address,
+		     u32 data) must_check;
+
+/* Switches MSI off. INTx stays off. */
+void pci_msi_off(struct pci *pci, const struct pci_function *function);
 
 #endif
