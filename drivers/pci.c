@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCI configuration access by ECAM or ports, enumeration, capabilities, MSI-X. */
+/* PCI configuration access by ECAM or ports, enumeration, capabilities. */
 #include "drivers/pci.h"
 
 #include "arch/x86/io.h"
@@ -19,13 +19,8 @@
 #define BAR_IO_FLAGS	 3ULL
 #define BAR_MEM_FLAGS	 15ULL
 
-/* MSI-X capability and table, PCI 3.0 6.8.2. */
-#define MSIX_CONTROL	  2
-#define MSIX_TABLE	  4
-#define MSIX_ENABLE	  BIT(15)
-#define MSIX_MASK_ALL	  BIT(14)
-#define MSIX_ENTRY_BYTES  16U
-#define MSIX_ENTRY_MASKED BIT(0)
+#define MSIX_CONTROL 2 /* offsets in the capability, PCI 3.0 6.8.2 */
+#define MSIX_TABLE   4
 
 /* Where one access goes: an address in ECAM, or NULL for the ports. */
 static u8 *ecam_address(struct pci *pci, u16 bdf, u32 offset)
@@ -142,23 +137,54 @@ struct pci_function *pci_find(struct pci *pci, u16 bdf)
 	return NULL;
 }
 
+u8 pci_next_capability(struct pci *pci, u16 bdf, u8 after)
+{
+	u32 at = after ? after + 1U : PCI_CAPABILITIES;
+
+	if (!(pci_read(pci, bdf, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
+		return 0;
+	at = pci_read(pci, bdf, at, 1) & ~3U;
+	return (u8)(at < 64 ? 0 : at);
+}
+
 /*
  * The list is the device's to make: a loop in it ends after as many steps as
  * capabilities fit into the space behind the header.
  */
 u8 pci_find_capability(struct pci *pci, u16 bdf, u8 id, u8 after)
 {
-	u8 at = (u8)(after ? after + 1 : PCI_CAPABILITIES);
+	for (unsigned steps = 0; steps < PCI_CAPABILITIES_MAX; steps++) {
+		after = pci_next_capability(pci, bdf, after);
+		if (!after || pci_read(pci, bdf, after, 1) == id)
+			return after;
+	}
+	return 0;
+}
 
-	if (!(pci_read(pci, bdf, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
+u16 pci_next_extended(struct pci *pci, u16 bdf, u16 after)
+{
+	u32 at = PCI_CONFIG_BYTES;
+	u32 header;
+
+	/* Elsewhere a bus may repeat the first 256 bytes there. */
+	if (!after && !pci_find_capability(pci, bdf, PCI_CAP_PCIE, 0))
 		return 0;
-	for (unsigned steps = 0; steps < (PCI_CONFIG_BYTES - 64) / 4; steps++) {
-		at = (u8)(pci_read(pci, bdf, at, 1) & ~3U);
-		if (at < 64)
-			return 0;
-		if (pci_read(pci, bdf, at, 1) == id)
+	if (after)
+		at = pci_read(pci, bdf, after, 4) >> 20 & ~3U;
+	if (at < PCI_CONFIG_BYTES)
+		return 0;
+	header = pci_read(pci, bdf, at, 4);
+	return (u16)(header == 0 || header == ~0U ? 0 : at);
+}
+
+u16 pci_find_extended(struct pci *pci, u16 bdf, u16 id)
+{
+	u16 at = 0;
+
+	for (unsigned steps = 0; steps < PCI_EXTENDED_MAX; steps++) {
+		at = pci_next_extended(pci, bdf, at);
+		if (!at || pci_read(pci, bdf, at, 2) == id)
 			return at;
-		at = (u8)(at + 1);
 	}
 	return 0;
 }
@@ -237,6 +263,7 @@ static void read_capabilities(struct pci *pci, struct pci_function *function)
 
 	function->msi = pci_find_capability(pci, bdf, PCI_CAP_MSI, 0);
 	function->msix = pci_find_capability(pci, bdf, PCI_CAP_MSIX, 0);
+	function->pcie = pci_find_capability(pci, bdf, PCI_CAP_PCIE, 0);
 	while (function->vendor_cap_count < PCI_MAX_VENDOR_CAPS) {
 		at = pci_find_capability(pci, bdf, PCI_CAP_VENDOR, at);
 		if (!at)
@@ -358,64 +385,4 @@ void pci_enable(struct pci *pci, const struct pci_function *function, u16 comman
 void pci_disable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	change_command(pci, function->bdf, 0, command);
-}
-
-enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
-			 struct pci_msix *msix)
-{
-	u64 bytes = function->msix_vectors * (u64)MSIX_ENTRY_BYTES;
-	const struct pci_bar *bar;
-	u64 first, last;
-	u8 *pages;
-	u16 control;
-
-	if (!function->msix)
-		return ERR_NOT_FOUND;
-	if (function->msix_bar >= PCI_MAX_BARS)
-		return ERR_INVALID;
-	bar = &function->bars[function->msix_bar];
-	if ((bar->kind != PCI_BAR_MEM32 && bar->kind != PCI_BAR_MEM64) || !bar->base ||
-	    function->msix_offset > bar->size || bytes > bar->size - function->msix_offset)
-		return ERR_INVALID;
-	first = ALIGN_DOWN(bar->base + function->msix_offset, PAGE_SIZE);
-	last = bar->base + function->msix_offset + bytes;
-	pages = pci->map(HPA(first), ALIGN_UP(last, PAGE_SIZE) - first);
-	if (!pages)
-		return ERR_NO_MEMORY;
-	msix->table = pages + (bar->base + function->msix_offset - first);
-	msix->vectors = function->msix_vectors;
-
-	/* All masked as a whole while the entries, which may hold anything, are masked. */
-	control = (u16)pci_read(pci, function->bdf, function->msix + MSIX_CONTROL, 2);
-	control |= MSIX_ENABLE | MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
-	for (u16 i = 0; i < msix->vectors; i++)
-		(void)!pci_msix_mask(msix, i);
-	control &= (u16)~MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
-	change_command(pci, function->bdf, PCI_COMMAND_INTX_DISABLE, 0);
-	return OK;
-}
-
-enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data)
-{
-	u8 *entry = msix->table + vector * MSIX_ENTRY_BYTES;
-
-	if (vector >= msix->vectors)
-		return ERR_RANGE;
-	/* An entry may only change while it is masked, 6.8.2.9. */
-	mmio_write32(entry + 12, MSIX_ENTRY_MASKED);
-	mmio_write32(entry, (u32)address);
-	mmio_write32(entry + 4, (u32)(address >> 32));
-	mmio_write32(entry + 8, data);
-	mmio_write32(entry + 12, 0);
-	return OK;
-}
-
-enum err pci_msix_mask(struct pci_msix *msix, u16 vector)
-{
-	if (vector >= msix->vectors)
-		return ERR_RANGE;
-	mmio_write32(msix->table + vector * MSIX_ENTRY_BYTES + 12, MSIX_ENTRY_MASKED);
-	return OK;
 }

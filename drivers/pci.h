@@ -118,7 +118,7 @@ struct pci {
 	hpa_t ecam_base; /* of bus 0; 0: ports serve */
 	u8 ecam_first_bus;
 	u8 ecam_last_bus;
-	u8 *ecam[256];	       /* mapped when the bus is first looked at */
+	u8 *ecam[256];		/* mapped when the bus is first looked at */
 	struct spinlock ports;	/* a port access takes two steps; innermost lock */
 	struct spinlock owners; /* each function's `owner`; innermost lock */
 	u32 function_count;
