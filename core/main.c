@@ -23,6 +23,8 @@
 #include "drivers/acpi.h"
 #include "drivers/iommu.h"
 #include "drivers/pci.h"
+#include "drivers/pci_commands.h"
+#include "drivers/pci_groups.h"
 #include "drivers/uart.h"
 #include "gpu/commands.h"
 #include "gpu/gpu.h"
@@ -145,6 +147,7 @@ static void start_pci(void)
 	else
 		pci_init(&pci, vmap_mmio, HPA(0), 0, 0);
 	pci_enumerate(&pci);
+	pci_make_groups(&pci);
 	log_info("%u PCI functions", pci.function_count);
 }
 
@@ -328,6 +331,7 @@ static void main_on_own_tables(void *unused)
 	}
 	commands_register();
 	gpu_commands_register();
+	pci_commands_register(&pci);
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
 		console_register(&power_commands[i]);
 	report_memory();

@@ -25,20 +25,18 @@ const char *pci_reset_name(enum pci_reset_kind kind);
 
 /*
  * Resets the function (PCI_RESET_BUS: all on its bus). Before it decoding, bus mastering and
- * INTx are switched off and what is under way gets PCI_RESET_DRAIN_NS to end; after
- * it BARs, interrupt line and PCI Express controls are as they were, Access Control
- * Services hold, and the function is off: no decoding, no bus mastering, no interrupt of any kind.
+ * INTx are switched off and what is under way gets PCI_RESET_DRAIN_NS to end; after it BARs,
+ * interrupt line and PCI Express controls are as they were, Access Control Services hold, and
+ * the function is off: no decoding, no bus mastering, no interrupt of any kind.
  *
- * Waits on this CPU for a tenth of a second, at the most for PCI_RESET_MAX_NS. One caller at a time
- * for a bus.
+ * Waits on this CPU: for 0.1 s as a rule, for 1.6 s at the most. One caller at a time for a bus.
  *
- * OK; ERR_UNSUPPORTED: PCI_RESET_NONE; ERR_TIMEOUT: it did not come back: it is
- * not to be used again.
+ * OK; ERR_UNSUPPORTED: PCI_RESET_NONE; ERR_TIMEOUT: it does not answer any more;
+ * ERR_DEVICE: its Access Control Services are lost. After the last two it is not to be used.
  */
 enum err pci_reset(struct pci *pci, const struct pci_function *function) must_check;
 
 #define PCI_RESET_DRAIN_NS 100000000ULL	 /* for transactions under way */
 #define PCI_RESET_READY_NS 1000000000ULL /* for the first answer after it, 6.6.1 */
-#define PCI_RESET_MAX_NS   1300000000ULL
 
 #endif

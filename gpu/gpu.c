@@ -6,6 +6,7 @@
 #include "core/irq.h"
 #include "core/log.h"
 #include "core/timer.h"
+#include "drivers/pci_groups.h"
 #include "gpu/control.h"
 #include "gpu/dma.h"
 #include "gpu/vgpu.h"
@@ -263,8 +264,10 @@ static const struct gpu_family_ops *family_of(const struct pci_function *functio
 static enum err bring_up(struct gpu *gpu, const struct config *config, struct iommu *iommu)
 {
 	struct gpu_sched_config sched;
-	enum err e;
+	enum err e = pci_claim(gpu->pci, gpu->function, "gpu");
 
+	if (e)
+		return e;
 	control_gpu_config(config, gpu->index, &sched);
 	e = gpu_sched_init(&gpu->sched, &sched, gpu->sched_memory, GPU_VGPUS_MAX);
 	if (e)
