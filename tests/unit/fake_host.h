@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/percpu.h"
 #include "core/timer.h"
+#include "drivers/pci_groups.h"
 #include "gpu/virtio/virtio_gpu.h"
 
 #define MUST(condition) \
@@ -266,6 +267,15 @@ void pci_disable(struct pci *pci, const struct pci_function *function, u16 comma
 	(void)pci;
 	(void)function;
 	(void)command;
+}
+
+enum err pci_claim(struct pci *pci, struct pci_function *function, const char *owner)
+{
+	(void)pci;
+	if (function->owner)
+		return ERR_EXISTS;
+	function->owner = owner;
+	return OK;
 }
 
 /* ---- an IOMMU that remembers how much of each terabyte is mapped ---- */

@@ -26,6 +26,7 @@
 #include "core/log.h"
 #include "core/percpu.h"
 #include "core/vmap.h"
+#include "drivers/pci_groups.h"
 #include "gpu/vbe/vbe.h"
 
 #define GUESTS	2
@@ -327,6 +328,13 @@ _Noreturn void panic(const char *fmt, ...)
 	abort();
 }
 
+enum err pci_claim(struct pci *p, struct pci_function *function, const char *owner)
+{
+	(void)p;
+	function->owner = owner;
+	return OK;
+}
+
 void pci_enable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	(void)pci;
@@ -422,6 +430,7 @@ static void boot(enum kind kind, u64 size, u64 quota)
 		config.guests[i].gpu_cap = 1000;
 	}
 	assert_int_equal(gpu_start(&config, &pci, NULL), OK);
+	assert_string_equal(f->owner, "gpu");
 	for (u32 i = 0; i < GUESTS; i++) {
 		memset(&vms[i], 0, sizeof(vms[i]));
 		snprintf(vms[i].name, sizeof(vms[i].name), "guest%u", i);
