@@ -18,93 +18,63 @@
 #define SRIOV_TOTAL 14U
 #define SRIOV_COUNT 16U
 
-struct name {
-	u32 id;
-	const char *text;
+/* By class and subclass; OTHER: what none of these is. PCI Code and ID Assignment 1.11, 1. */
+#define OTHER 9
+
+static const char *const classes[0x13][OTHER + 1] = {
+	[0x01][OTHER] = "storage",     [0x01][1] = "IDE controller",
+	[0x01][4] = "RAID controller", [0x01][6] = "SATA controller",
+	[0x01][7] = "SAS controller",  [0x01][8] = "NVMe controller",
+	[0x02][OTHER] = "network",     [0x02][0] = "Ethernet",
+	[0x03][OTHER] = "display",     [0x03][0] = "VGA display",
+	[0x04][OTHER] = "multimedia",  [0x04][3] = "audio",
+	[0x05][OTHER] = "memory",      [0x06][OTHER] = "bridge",
+	[0x06][0] = "host bridge",     [0x06][1] = "ISA bridge",
+	[0x06][4] = "PCI bridge",      [0x07][OTHER] = "communication",
+	[0x07][0] = "serial port",     [0x08][OTHER] = "system device",
+	[0x08][6] = "IOMMU",	       [0x09][OTHER] = "input",
+	[0x0c][OTHER] = "serial bus",  [0x0c][3] = "USB controller",
+	[0x0c][5] = "SMBus",	       [0x0d][OTHER] = "wireless",
+	[0x10][OTHER] = "encryption",  [0x12][OTHER] = "accelerator"
 };
 
-#define ANY 0xff /* subclass: whichever none of the rows above names */
-
-/* Class and subclass; PCI Code and ID Assignment 1.11, 1. */
-static const struct name classes[] = {
-	{ 0x0101, "IDE controller" },
-	{ 0x0104, "RAID controller" },
-	{ 0x0106, "SATA controller" },
-	{ 0x0107, "SAS controller" },
-	{ 0x0108, "NVMe controller" },
-	{ 0x0100 | ANY, "storage" },
-	{ 0x0200, "Ethernet" },
-	{ 0x0200 | ANY, "network" },
-	{ 0x0300, "VGA display" },
-	{ 0x0300 | ANY, "display" },
-	{ 0x0403, "audio" },
-	{ 0x0400 | ANY, "multimedia" },
-	{ 0x0500 | ANY, "memory" },
-	{ 0x0600, "host bridge" },
-	{ 0x0601, "ISA bridge" },
-	{ 0x0604, "PCI bridge" },
-	{ 0x0600 | ANY, "bridge" },
-	{ 0x0700, "serial port" },
-	{ 0x0700 | ANY, "communication" },
-	{ 0x0806, "IOMMU" },
-	{ 0x0800 | ANY, "system device" },
-	{ 0x0900 | ANY, "input" },
-	{ 0x0c03, "USB controller" },
-	{ 0x0c05, "SMBus" },
-	{ 0x0c00 | ANY, "serial bus" },
-	{ 0x0d00 | ANY, "wireless" },
-	{ 0x1000 | ANY, "encryption" },
-	{ 0x1200 | ANY, "accelerator" },
+static const char *const capabilities[] = {
+	[PCI_CAP_POWER] = "power management",
+	[PCI_CAP_MSI] = "MSI",
+	[0x07] = "PCI-X",
+	[0x08] = "HyperTransport",
+	[PCI_CAP_VENDOR] = "vendor's",
+	[0x0d] = "subsystem ids",
+	[PCI_CAP_PCIE] = "PCI Express",
+	[PCI_CAP_MSIX] = "MSI-X",
+	[0x12] = "SATA",
+	[PCI_CAP_ADVANCED] = "advanced features",
 };
 
-static const struct name capabilities[] = {
-	{ PCI_CAP_POWER, "power management" },
-	{ PCI_CAP_MSI, "MSI" },
-	{ PCI_CAP_VENDOR, "vendor's" },
-	{ PCI_CAP_PCIE, "PCI Express" },
-	{ PCI_CAP_MSIX, "MSI-X" },
-	{ PCI_CAP_ADVANCED, "advanced features" },
-	{ 0x07, "PCI-X" },
-	{ 0x08, "HyperTransport" },
-	{ 0x0d, "subsystem ids of a bridge" },
-	{ 0x0f, "secure device" },
-	{ 0x12, "SATA index and data" },
-};
-
-static const struct name extended[] = {
-	{ PCI_EXT_ACS, "access control services" },
-	{ PCI_EXT_SRIOV, "SR-IOV" },
-	{ 0x01, "advanced error reporting" },
-	{ 0x02, "virtual channels" },
-	{ 0x03, "serial number" },
-	{ 0x0b, "vendor's" },
-	{ 0x0e, "alternative routing id" },
-	{ 0x0f, "address translation services" },
-	{ 0x13, "page requests" },
-	{ 0x15, "resizable BARs" },
-	{ 0x18, "latency tolerance" },
-	{ 0x19, "secondary PCI Express" },
-	{ 0x1b, "process address spaces" },
-	{ 0x1e, "L1 substates" },
+static const char *const extended[] = {
+	[0x01] = "error reporting",
+	[0x02] = "virtual channels",
+	[0x03] = "serial number",
+	[0x0b] = "vendor's",
+	[PCI_EXT_ACS] = "access control services",
+	[0x0e] = "alternative routing ids",
+	[0x0f] = "address translation services",
+	[PCI_EXT_SRIOV] = "SR-IOV",
+	[0x13] = "page requests",
+	[0x15] = "resizable BARs",
+	[0x1b] = "process address spaces",
 };
 
 static struct pci *pci; /* set at start */
 
-static const char *name_in(const struct name *names, size_t count, u32 id)
-{
-	for (size_t i = 0; i < count; i++)
-		if (names[i].id == id)
-			return names[i].text;
-	return NULL;
-}
-
 static const char *class_name(const struct pci_function *function)
 {
-	u32 id = function->class_code >> 8;
-	const char *name = name_in(classes, ARRAY_SIZE(classes), id);
+	u32 class = function->class_code >> 16;
+	u32 subclass = MIN(function->class_code >> 8 & 0xff, OTHER);
+	const char *name = NULL;
 
-	if (!name)
-		name = name_in(classes, ARRAY_SIZE(classes), id | ANY);
+	if (class < ARRAY_SIZE(classes))
+		name = classes[class][subclass] ? classes[class][subclass] : classes[class][OTHER];
 	return name ? name : "unknown";
 }
 
@@ -136,8 +106,14 @@ static void flush(struct notes *notes)
 	notes->used = 0;
 }
 
-static void note(struct notes *notes, const char *text)
+static void printf_like(2, 3) note(struct notes *notes, const char *fmt, ...)
 {
+	char text[LINE_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	fmt_vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
 	if (notes->used + strlen(text) + 2 >= LINE_MAX)
 		flush(notes);
 	notes->used += (size_t)fmt_snprintf(notes->line + notes->used, LINE_MAX - notes->used,
@@ -150,100 +126,76 @@ static void note_bar(struct notes *notes, const struct pci_bar *bar, u32 index)
 	static const char *const units[] = { "", "K", "M", "G", "T" };
 	u64 size = bar->size;
 	u32 unit = 0;
-	char text[LINE_MAX];
 
-	if (bar->kind == PCI_BAR_NONE)
-		return;
 	for (; size >= 1024 && unit + 1 < ARRAY_SIZE(units); unit++)
 		size /= 1024;
-	fmt_snprintf(text, sizeof(text), "%u:%s%lx/%lu%s%s", index,
-		     bar->kind == PCI_BAR_IO ? "port " : "", bar->base, size, units[unit],
-		     bar->prefetchable ? " prefetchable" : "");
-	note(notes, text);
-}
-
-static void note_vfs(struct notes *notes, const struct pci_function *function)
-{
-	u16 at = pci_find_extended(pci, function->bdf, PCI_EXT_SRIOV);
-	char text[LINE_MAX];
-
-	if (!at)
-		return;
-	fmt_snprintf(text, sizeof(text), "%u VFs of %u",
-		     pci_read(pci, function->bdf, at + SRIOV_COUNT, 2),
-		     pci_read(pci, function->bdf, at + SRIOV_TOTAL, 2));
-	note(notes, text);
+	if (bar->kind != PCI_BAR_NONE)
+		note(notes, "%u:%s%lx/%lu%s%s", index, bar->kind == PCI_BAR_IO ? "port " : "",
+		     bar->base, size, units[unit], bar->prefetchable ? " prefetchable" : "");
 }
 
 static void print_function(const struct pci_function *function)
 {
 	const char *owner = function->owner;
+	u16 sriov = pci_find_extended(pci, function->bdf, PCI_EXT_SRIOV);
 	struct notes notes = { .used = 0 };
 
 	/* 13 columns are left at the end, for the domain. */
-	console_print("  %02x:%02x.%x  %04x:%04x  %-16s %5u  %-16s %-5s",
-		      PCI_BDF_ARGS(function->bdf), function->vendor_id, function->device_id,
-		      class_name(function), function->group,
+	console_print("  %02x:%02x.%x  %04x:%04x  %-16s %5u  %-16s %s", PCI_BDF_ARGS(function->bdf),
+		      function->vendor_id, function->device_id, class_name(function),
+		      function->group,
 		      owner			? owner
 		      : pci_is_bridge(function) ? "facet"
 						: "-",
 		      pci_reset_name(pci_reset_kind(pci, function)));
 	for (u32 i = 0; i < PCI_MAX_BARS; i++)
 		note_bar(&notes, &function->bars[i], i);
-	note_vfs(&notes, function);
+	if (sriov)
+		note(&notes, "%u VFs of %u", pci_read(pci, function->bdf, sriov + SRIOV_COUNT, 2),
+		     pci_read(pci, function->bdf, sriov + SRIOV_TOTAL, 2));
 	flush(&notes);
 }
 
 static void print_head(void)
 {
-	console_print("  %-7s  %-9s  %-16s %5s  %-16s %-5s", "place", "ids", "class", "group",
+	console_print("  %-7s  %-9s  %-16s %5s  %-16s %s", "place", "ids", "class", "group",
 		      "owner", "reset");
 }
 
-static void print_messages(const struct pci_function *function, u8 id)
+static void print_messages(const struct pci_function *function, u32 at)
 {
-	u32 at = id == PCI_CAP_MSI ? function->msi : function->msix;
 	u32 control = pci_read(pci, function->bdf, at + 2, 2);
 
-	if (id == PCI_CAP_MSI)
-		console_print(INDENT "    %u messages, %s", 1U << (control >> 1 & 7),
+	if (at == function->msi)
+		console_print(INDENT "    messages: %u, %s", 1U << (control >> 1 & 7),
 			      control & MSI_ENABLE ? "on" : "off");
-	else
-		console_print(INDENT "    %u vectors in BAR %u at %x, %s", function->msix_vectors,
+	if (at == function->msix)
+		console_print(INDENT "    vectors: %u, in BAR %u at %x, %s", function->msix_vectors,
 			      function->msix_bar, function->msix_offset,
 			      control & MSIX_ENABLE ? "on" : "off");
 }
 
-static void print_capability(u32 at, const char *name, u32 id)
+static void print_capability(u32 at, u32 id, const char *const names[], size_t count)
 {
-	console_print(INDENT "%03x: %s (%02x)", at, name ? name : "capability", id);
+	console_print(INDENT "%03x: %s (%02x)", at,
+		      id < count && names[id] ? names[id] : "capability", id);
 }
 
 static void print_capabilities(const struct pci_function *function)
 {
 	u16 bdf = function->bdf;
-	u16 at = 0;
+	u16 at = pci_next_capability(pci, bdf, 0);
 
-	for (u32 i = 0; i < PCI_CAPABILITIES_MAX; i++) {
-		u8 id;
-
+	for (u32 i = 0; at && i < PCI_CAPABILITIES_MAX; i++) {
+		print_capability(at, pci_read(pci, bdf, at, 1), capabilities,
+				 ARRAY_SIZE(capabilities));
+		print_messages(function, at);
 		at = pci_next_capability(pci, bdf, (u8)at);
-		if (!at)
-			break;
-		id = (u8)pci_read(pci, bdf, at, 1);
-		print_capability(at, name_in(capabilities, ARRAY_SIZE(capabilities), id), id);
-		if (at == function->msi || at == function->msix)
-			print_messages(function, id);
 	}
-	at = 0;
-	for (u32 i = 0; i < PCI_EXTENDED_MAX; i++) {
-		u32 id;
-
+	at = pci_next_extended(pci, bdf, 0);
+	for (u32 i = 0; at && i < PCI_EXTENDED_MAX; i++) {
+		print_capability(at, pci_read(pci, bdf, at, 2), extended, ARRAY_SIZE(extended));
 		at = pci_next_extended(pci, bdf, at);
-		if (!at)
-			break;
-		id = pci_read(pci, bdf, at, 2);
-		print_capability(at, name_in(extended, ARRAY_SIZE(extended), id), id);
 	}
 }
 
