@@ -10,11 +10,8 @@
 #define INTERRUPT_FIRST 0xfee00000ULL
 #define INTERRUPT_LAST	0xfeefffffULL
 
-/* Remappable messages, VT-d 5.1.2.2. */
-#define MSI_BASE	    0xfee00000ULL
-#define MSI_REMAPPABLE	    BIT(4)
-#define MSI_SUBHANDLE_VALID BIT(3)
-#define MSI_INDEX(index)    ((u64)((index)&0x7fff) << 5 | (u64)((index) >> 15) << 2)
+/* More than any domain can map: to forget it is to forget all of the domain. */
+#define WHOLE_DOMAIN BIT(48)
 
 /* One element for each unit, handed out by iommu_start(), which runs once. */
 static struct vtd vtd_units[IOMMU_MAX_UNITS];
@@ -150,7 +147,6 @@ enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct p
 	iommu->pci = pci;
 	iommu->dmar = *dmar;
 	iommu->features = ~0U;
-	iommu->domain_next = 1;
 	iommu->domain_limit = IOMMU_MAX_DOMAINS + 1;
 	if (!dmar->present)
 		return ERR_NOT_FOUND;
@@ -188,16 +184,43 @@ static enum err flush_domain(struct iommu_domain *domain, u64 iova, u64 size)
 
 enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
 {
+	u16 id = 1;
 	enum err err;
 
 	spin_guard(&iommu->lock);
-	*domain = (struct iommu_domain){ .iommu = iommu, .id = (u16)iommu->domain_next };
-	if (iommu->domain_next == iommu->domain_limit)
+	while (id < iommu->domain_limit && iommu->domain_used[id])
+		id++;
+	if (id == iommu->domain_limit)
 		return ERR_FULL;
+	*domain = (struct iommu_domain){ .iommu = iommu, .id = id };
 	err = ptab_init(&domain->pt, iommu->format, &iommu->memory, iommu->max_leaf_level);
-	if (!err)
-		iommu->domain_next++;
+	iommu->domain_used[id] = !err;
 	return err;
+}
+
+enum err iommu_domain_fini(struct iommu_domain *domain)
+{
+	struct iommu *iommu = domain->iommu;
+	enum err err;
+
+	spin_guard(&iommu->lock);
+	for (u32 i = 0; i < iommu->attached_count; i++)
+		if (iommu->attached[i].domain_id == domain->id)
+			return ERR_BUSY;
+	err = flush_domain(domain, 0, WHOLE_DOMAIN);
+	if (err)
+		return err;
+	ptab_destroy(&domain->pt);
+	iommu->domain_used[domain->id] = false;
+	return OK;
+}
+
+static struct iommu_attached *find_attached(struct iommu *iommu, u16 bdf)
+{
+	for (u32 i = 0; i < iommu->attached_count; i++)
+		if (iommu->attached[i].bdf == bdf)
+			return &iommu->attached[i];
+	return NULL;
 }
 
 enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
@@ -209,16 +232,33 @@ enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
 	if (unit == iommu->unit_count)
 		return ERR_NOT_FOUND;
 	spin_guard(&iommu->lock);
-	for (u32 i = 0; i < iommu->attached_count; i++)
-		if (iommu->attached[i] == bdf)
-			return ERR_EXISTS;
+	if (find_attached(iommu, bdf))
+		return ERR_EXISTS;
 	if (iommu->attached_count == ARRAY_SIZE(iommu->attached))
 		return ERR_FULL;
 	if (has_reserved_memory(iommu, bdf))
 		return ERR_DENIED;
 	err = iommu->units[unit]->ops->attach(iommu->units[unit], bdf, domain->id, &domain->pt);
 	if (!err)
-		iommu->attached[iommu->attached_count++] = bdf;
+		iommu->attached[iommu->attached_count++] =
+			(struct iommu_attached){ bdf, domain->id };
+	return err;
+}
+
+enum err iommu_detach(struct iommu_domain *domain, u16 bdf)
+{
+	struct iommu *iommu = domain->iommu;
+	u32 unit = find_unit(iommu, bdf);
+	struct iommu_attached *attached;
+	enum err err;
+
+	spin_guard(&iommu->lock);
+	attached = find_attached(iommu, bdf);
+	if (!attached || attached->domain_id != domain->id)
+		return ERR_NOT_FOUND;
+	err = iommu->units[unit]->ops->detach(iommu->units[unit], bdf, domain->id);
+	if (!err)
+		*attached = iommu->attached[--iommu->attached_count];
 	return err;
 }
 
@@ -266,30 +306,29 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
 
 enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data)
 {
-	u32 number = find_unit(iommu, irq->source);
-	struct iommu_unit *unit;
-	enum err err;
+	u32 unit = find_unit(iommu, irq->source);
 
 	if (!iommu->irq_remapping) {
 		if (irq->apic_id > 0xff)
 			return ERR_RANGE;
-		*address = MSI_BASE | (u64)irq->apic_id << 12;
+		*address = INTERRUPT_FIRST | (u64)irq->apic_id << 12;
 		*data = irq->vector;
 		return OK;
 	}
-	if (number == iommu->unit_count)
+	if (unit == iommu->unit_count)
 		return ERR_NOT_FOUND;
-	unit = iommu->units[number];
-	spin_guard(&iommu->lock);
-	if (unit->irq_count == IOMMU_IRQ_ENTRIES)
-		return ERR_FULL;
-	err = unit->ops->set_irq(unit, unit->irq_count, irq);
-	if (err)
-		return err;
-	*address = MSI_BASE | MSI_REMAPPABLE | MSI_SUBHANDLE_VALID | MSI_INDEX(unit->irq_count);
-	*data = 0; /* the sub-handle: an offset to the index */
-	unit->irq_count++;
-	return OK;
+	return iommu->units[unit]->ops->set_irq(iommu->units[unit], irq, address, data);
+}
+
+enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data)
+{
+	u32 unit = find_unit(iommu, source);
+
+	if (!iommu->irq_remapping)
+		return OK;
+	if (unit == iommu->unit_count)
+		return ERR_NOT_FOUND;
+	return iommu->units[unit]->ops->clear_irq(iommu->units[unit], source, address, data);
 }
 
 bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault)

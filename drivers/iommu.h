@@ -64,8 +64,11 @@ struct iommu_unit;
 struct iommu_ops {
 	enum err (*enable)(struct iommu_unit *unit);
 	enum err (*attach)(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt);
+	enum err (*detach)(struct iommu_unit *unit, u16 bdf, u16 domain_id);
 	enum err (*flush)(struct iommu_unit *unit, u16 domain_id, u64 iova, u64 size);
-	enum err (*set_irq)(struct iommu_unit *unit, u16 index, const struct iommu_irq *irq);
+	enum err (*set_irq)(struct iommu_unit *unit, const struct iommu_irq *irq, u64 *address,
+			    u32 *data);
+	enum err (*clear_irq)(struct iommu_unit *unit, u16 source, u64 address, u32 data);
 	bool (*poll_fault)(struct iommu_unit *unit, struct iommu_fault *fault);
 };
 
@@ -76,7 +79,6 @@ struct iommu_unit {
 	bool include_all;
 	u8 first_scope; /* in the DMAR table that the unit is from */
 	u8 scope_count;
-	u16 irq_count; /* entries in use: the first ones */
 };
 
 struct iommu {
@@ -90,10 +92,13 @@ struct iommu {
 	u32 domain_limit; /* ids are below this */
 	u32 unit_count;
 	struct iommu_unit *units[IOMMU_MAX_UNITS];
-	struct spinlock lock; /* what follows and irq_count; before a unit's lock */
-	u32 domain_next;      /* id for the next domain; 0 is reserved where CAP.CM is set */
+	struct spinlock lock;			 /* what follows; before a unit's lock */
+	bool domain_used[IOMMU_MAX_DOMAINS + 1]; /* by id; 0 is no domain's: VT-d has CAP.CM */
 	u32 attached_count;
-	u16 attached[PCI_MAX_FUNCTIONS]; /* functions that are in a domain */
+	struct iommu_attached {
+		u16 bdf;
+		u16 domain_id;
+	} attached[PCI_MAX_FUNCTIONS];
 };
 
 struct iommu_domain {
@@ -130,6 +135,22 @@ enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain) mus
 enum err iommu_attach(struct iommu_domain *domain, u16 bdf) must_check;
 
 /*
+ * Denies the function again, and waits until its unit has forgotten what it could
+ * reach and accesses under way have ended.
+ * OK; ERR_NOT_FOUND: it is not in this domain; ERR_TIMEOUT, ERR_DEVICE: the unit
+ * does not obey. The function then still counts as attached; try again, or never
+ * let the domain's memory change hands.
+ */
+enum err iommu_detach(struct iommu_domain *domain, u16 bdf) must_check;
+
+/*
+ * Gives the domain's tables and id back, whatever it maps. Nobody else may use it.
+ * OK: `domain` may be initialised anew; ERR_BUSY: a function is attached;
+ * ERR_TIMEOUT, ERR_DEVICE: a unit may remember the id, which stays taken with all tables.
+ */
+enum err iommu_domain_fini(struct iommu_domain *domain) must_check;
+
+/*
  * Maps `size` bytes (all multiples of 4 KiB) with `rights`. `hpa` must be RAM.
  * The errors of ptab_map(); ERR_RANGE also for the interrupt range FEExxxxxh,
  * which no unit translates. ERR_TIMEOUT, ERR_DEVICE: mapped, but a unit
@@ -147,13 +168,23 @@ enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size
 enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size) must_check;
 
 /*
- * Makes the message that raises `irq`, and no other source can use; it stands for good.
+ * Makes the message that raises `irq`, and no other source can use; it stands until
+ * iommu_irq_clear().
  * Without remapping the message is the processor's own (SDM vol. 3, 11.11).
  * OK; ERR_FULL; ERR_NOT_FOUND: no unit serves the source; ERR_RANGE: an APIC
  * id that the unit cannot address; ERR_TIMEOUT, ERR_DEVICE.
  */
 enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address,
 		       u32 *data) must_check;
+
+/*
+ * Takes a message of iommu_irq_set() back: `source` cannot raise it any more once this
+ * returns OK, and another may get its entry.
+ * Without remapping there is nothing to take back: OK.
+ * ERR_NOT_FOUND: `source` has no such message; ERR_TIMEOUT, ERR_DEVICE: it is
+ * taken back, unless the unit remembers it, and its entry is not used again.
+ */
+enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data) must_check;
 
 /*
  * Takes one recorded fault; false where there is none. Each unit records few:

@@ -95,6 +95,13 @@
 #define IRTE_VECTOR(v) ((u64)(v) << 16)
 #define IRTE_SVT_SID   (1ULL << 18) /* the whole requester id must match */
 
+/* Remappable messages, 5.1.2.2; an index here has 8 bits. The sub-handle, in the data, is 0. */
+#define MSI_BASE	    0xfee00000ULL
+#define MSI_REMAPPABLE	    BIT(4)
+#define MSI_SUBHANDLE_VALID BIT(3)
+#define MSI_INDEX(index)    ((u64)(index) << 5)
+#define MSI_INDEX_OF(addr)  ((addr) >> 5 & 0x7fff)
+
 /*
  * How often a register is read before the unit counts as dead. A read of a
  * register takes 100 ns or more: this is at least 0.1 s, and a unit answers
@@ -394,15 +401,44 @@ static enum err attach(struct iommu_unit *unit, u16 bdf, u16 domain_id, const st
 	return err;
 }
 
-/* ---- interrupt remapping ---------------------------------------------------------- */
-
-/* The index was free, so the entry is not present: its upper half may change first. */
-static enum err set_irq(struct iommu_unit *unit, u16 index, const struct iommu_irq *irq)
+static enum err detach(struct iommu_unit *unit, u16 bdf, u16 domain_id)
 {
 	struct vtd *vtd = vtd_of(unit);
+	const struct descriptor forget[] = {
+		{ INV_CONTEXT_DEVICE | INV_DOMAIN(domain_id) | INV_SOURCE(bdf), 0 },
+		{ INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(domain_id), 0 },
+	};
+
+	spin_guard(&vtd->lock);
+	store(vtd, context_entry(vtd, bdf), 0); /* attach() has made its table */
+	return flush(vtd, forget, ARRAY_SIZE(forget));
+}
+
+/* ---- interrupt remapping ---------------------------------------------------------- */
+
+static u64 *irq_entry(struct vtd *vtd, u64 index)
+{
+	return (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
+}
+
+static enum err forget_irq(struct vtd *vtd, u64 index)
+{
 	const struct descriptor forget = { INV_IRQ_ENTRY | INV_INDEX(index), 0 };
-	u64 *entry = (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
+
+	return flush(vtd, &forget, 1);
+}
+
+/*
+ * An entry that is zero is free. One that the unit may remember is neither zero nor
+ * present. A free one is not present, so its upper half may change first.
+ */
+static enum err set_irq(struct iommu_unit *unit, const struct iommu_irq *irq, u64 *address,
+			u32 *data)
+{
+	struct vtd *vtd = vtd_of(unit);
 	u64 low = IRTE_P | IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
+	u64 index = 0;
+	u64 *entry;
 	enum err err;
 
 	if (irq->apic_id > 0xff && !vtd->x2apic)
@@ -410,10 +446,37 @@ static enum err set_irq(struct iommu_unit *unit, u16 index, const struct iommu_i
 	/* An 8-bit APIC id stands in bits 15:8 of the destination. */
 	low |= (u64)irq->apic_id << (vtd->x2apic ? 32 : 40);
 	spin_guard(&vtd->lock);
+	while (index < IOMMU_IRQ_ENTRIES && *irq_entry(vtd, index))
+		index++;
+	if (index == IOMMU_IRQ_ENTRIES)
+		return ERR_FULL;
+	entry = irq_entry(vtd, index);
 	store(vtd, &entry[1], IRTE_SVT_SID | irq->source);
 	store(vtd, &entry[0], low);
-	err = flush(vtd, &forget, 1);
+	err = forget_irq(vtd, index);
 	if (err)
+		store(vtd, &entry[0], low & ~IRTE_P);
+	*address = MSI_BASE | MSI_REMAPPABLE | MSI_SUBHANDLE_VALID | MSI_INDEX(index);
+	*data = 0;
+	return err;
+}
+
+static enum err clear_irq(struct iommu_unit *unit, u16 source, u64 address, u32 data)
+{
+	struct vtd *vtd = vtd_of(unit);
+	u64 index = MSI_INDEX_OF(address);
+	u64 *entry;
+	enum err err;
+
+	spin_guard(&vtd->lock);
+	if (index >= IOMMU_IRQ_ENTRIES || data)
+		return ERR_NOT_FOUND;
+	entry = irq_entry(vtd, index);
+	if (!(entry[0] & IRTE_P) || (u16)entry[1] != source)
+		return ERR_NOT_FOUND;
+	store(vtd, &entry[0], entry[0] & ~IRTE_P);
+	err = forget_irq(vtd, index);
+	if (!err)
 		store(vtd, &entry[0], 0);
 	return err;
 }
@@ -508,8 +571,10 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 static const struct iommu_ops vtd_ops = {
 	.enable = enable,
 	.attach = attach,
+	.detach = detach,
 	.flush = flush_range,
 	.set_irq = set_irq,
+	.clear_irq = clear_irq,
 	.poll_fault = poll_fault,
 };
 

@@ -575,6 +575,81 @@ static void a_function_belongs_to_one_domain(void **state)
 	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
 }
 
+static void a_detached_function_reaches_nothing_and_may_go_elsewhere(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	assert_int_equal(iommu_map(&domain, IOVA(0), HPA(GIB(1)), KIB(4), 3), OK);
+	assert_int_equal(iommu_map(&other, IOVA(0), HPA(GIB(2)), KIB(4), 3), OK);
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	assert_int_equal(iommu_attach(&domain, NIC), OK);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
+	assert_int_equal(iommu_detach(&other, GPU), ERR_NOT_FOUND);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
+	before = units[0].flushes;
+	assert_int_equal(iommu_detach(&domain, GPU), OK);
+	assert_int_equal(units[0].flushes, before + 1); /* and drained */
+	assert_int_equal(dma(&units[0], GPU, 0, true), ~0ULL);
+	assert_int_equal(taken_fault().code, 2);
+	assert_int_equal(dma(&units[0], NIC, 0, true), GIB(1));
+	assert_int_equal(iommu_detach(&domain, GPU), ERR_NOT_FOUND);
+	assert_int_equal(iommu_attach(&other, GPU), OK);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(2));
+}
+
+static void a_function_that_the_unit_may_remember_counts_as_attached(void **state)
+{
+	(void)state;
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	units[0].queue_fault = true;
+	assert_int_equal(iommu_detach(&domain, GPU), ERR_DEVICE);
+	assert_int_equal(iommu_attach(&other, GPU), ERR_EXISTS);
+	assert_int_equal(iommu_domain_fini(&domain), ERR_BUSY);
+	units[0].queue_fault = false;
+	assert_int_equal(iommu_detach(&domain, GPU), OK);
+	assert_int_equal(iommu_domain_fini(&domain), OK);
+}
+
+static void a_domain_gives_its_tables_and_its_id_back(void **state)
+{
+	u16 id = domain.id;
+	int before = frames_in_use;
+
+	(void)state;
+	assert_int_equal(iommu_map(&domain, IOVA(0), HPA(GIB(1)), KIB(4), 3), OK);
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	assert_int_equal(iommu_domain_fini(&domain), ERR_BUSY);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
+	assert_int_equal(iommu_detach(&domain, GPU), OK);
+	/* As an attachment leaves it that failed half way. */
+	units[0].pages[0] = (struct cached_page){ true, id, 0, GIB(1), 3 };
+	units[0].queue_fault = true;
+	assert_int_equal(iommu_domain_fini(&domain), ERR_DEVICE);
+	units[0].queue_fault = false;
+	assert_int_equal(iommu_domain_fini(&domain), OK);
+	assert_true(frames_in_use < before + 1); /* but for the bus's context table */
+	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
+	assert_int_equal(domain.id, id);
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	assert_int_equal(dma(&units[0], GPU, 0, true), ~0ULL);
+}
+
+static void domain_ids_run_out_and_come_back(void **state)
+{
+	static struct iommu_domain many[16];
+
+	prepare(state);
+	set(&units[0], 0x08, CAP_QEMU & ~7ULL, 8); /* 16 ids, 0 among them */
+	assert_int_equal(start_iommu(), OK);
+	for (unsigned i = 0; i < 15; i++)
+		assert_int_equal(iommu_domain_init(&iommu, &many[i]), OK);
+	assert_int_equal(iommu_domain_init(&iommu, &many[15]), ERR_FULL);
+	assert_int_equal(iommu_domain_fini(&many[3]), OK);
+	assert_int_equal(iommu_domain_init(&iommu, &many[15]), OK);
+	assert_int_equal(many[15].id, 4);
+}
+
 static void the_interrupt_range_cannot_be_mapped(void **state)
 {
 	(void)state;
@@ -618,6 +693,35 @@ static void interrupt_entries_run_out(void **state)
 	assert_int_equal(iommu_irq_set(&iommu, &irq, &address, &data), ERR_FULL);
 }
 
+static void an_interrupt_that_is_taken_back_is_blocked_and_its_entry_used_again(void **state)
+{
+	struct iommu_irq irq = { .source = GPU, .apic_id = 3, .vector = 0x51 };
+	struct iommu_irq next = { .source = NIC, .apic_id = 1, .vector = 0x60 };
+	u64 address, again;
+	u32 data, index;
+
+	(void)state;
+	assert_int_equal(iommu_irq_set(&iommu, &irq, &address, &data), OK);
+	index = message_index(address, data);
+	assert_int_equal(interrupt(&units[0], GPU, index), 0x351);
+	assert_int_equal(iommu_irq_clear(&iommu, NIC, address, data), ERR_NOT_FOUND);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, 0xfeefffff, 0), ERR_NOT_FOUND);
+	assert_int_equal(interrupt(&units[0], GPU, index), 0x351);
+	units[0].queue_fault = true;
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, address, data), ERR_DEVICE);
+	units[0].queue_fault = false;
+	assert_int_equal(iommu_irq_set(&iommu, &irq, &again, &data), OK);
+	assert_int_not_equal(message_index(again, data), index);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, again, data), OK);
+	assert_int_equal(interrupt(&units[0], GPU, message_index(again, data)), ~0ULL);
+	assert_int_equal(taken_fault().code, 0x22);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, again, data), ERR_NOT_FOUND);
+	assert_int_equal(iommu_irq_set(&iommu, &next, &address, &data), OK);
+	assert_int_equal(address, again);
+	assert_int_equal(interrupt(&units[0], NIC, message_index(address, data)), 0x160);
+	assert_int_equal(interrupt(&units[0], GPU, message_index(address, data)), ~0ULL);
+}
+
 static void without_remapping_messages_are_the_processors(void **state)
 {
 	struct iommu_irq irq = { .source = GPU, .apic_id = 3, .vector = 0x51 };
@@ -632,6 +736,7 @@ static void without_remapping_messages_are_the_processors(void **state)
 	assert_int_equal(iommu_irq_set(&iommu, &irq, &address, &data), OK);
 	assert_int_equal(address, 0xfee03000);
 	assert_int_equal(data, 0x51);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, address, data), OK);
 }
 
 static void what_firmware_left_on_is_taken_over(void **state)
@@ -765,9 +870,14 @@ int main(void)
 		TEST(unmapped_memory_is_forgotten_by_the_unit),
 		TEST(a_split_page_keeps_translating),
 		TEST(a_function_belongs_to_one_domain),
+		TEST(a_detached_function_reaches_nothing_and_may_go_elsewhere),
+		TEST(a_function_that_the_unit_may_remember_counts_as_attached),
+		TEST(a_domain_gives_its_tables_and_its_id_back),
+		TEST_PREPARED(domain_ids_run_out_and_come_back),
 		TEST(the_interrupt_range_cannot_be_mapped),
 		TEST(an_interrupt_reaches_its_processor_from_its_source_only),
 		TEST(interrupt_entries_run_out),
+		TEST(an_interrupt_that_is_taken_back_is_blocked_and_its_entry_used_again),
 		TEST_PREPARED(without_remapping_messages_are_the_processors),
 		TEST_PREPARED(what_firmware_left_on_is_taken_over),
 		TEST_PREPARED(a_function_with_reserved_memory_is_refused),
