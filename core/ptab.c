@@ -51,6 +51,8 @@ static bool is_present(const struct ptab *pt, u64 entry)
 
 static bool is_leaf(const struct ptab *pt, u64 entry, unsigned level)
 {
+	if (pt->format->next_level)
+		return !(entry & pt->format->next_level);
 	return level == PTAB_4K || (entry & pt->format->large) != 0;
 }
 
@@ -173,9 +175,12 @@ static hpa_t new_table(struct ptab *pt)
 	return table;
 }
 
-static void hook_table(struct ptab *pt, u64 *slot, hpa_t table)
+/* `level` is the table's own. */
+static void hook_table(struct ptab *pt, u64 *slot, hpa_t table, unsigned level)
 {
-	ptab_write_entry(pt, slot, table.raw | pt->format->table_bits);
+	u64 lowest_bit = pt->format->next_level & -pt->format->next_level;
+
+	ptab_write_entry(pt, slot, table.raw | pt->format->table_bits | level * lowest_bit);
 }
 
 /*
@@ -289,7 +294,7 @@ static enum err map_range(struct ptab *pt, u64 *entries, unsigned level, struct 
 		err = map_range(pt, below, level - 1, part, target, attr);
 		/* Hooked in when it is complete, or else for the roll-back to find it. */
 		if (fresh.raw)
-			hook_table(pt, &entries[i], fresh);
+			hook_table(pt, &entries[i], fresh, level - 1);
 		if (err)
 			break;
 	}
@@ -338,7 +343,7 @@ static enum err split_leaf(struct ptab *pt, u64 *slot, unsigned level)
 	for (unsigned i = 0; i < PTAB_ENTRIES; i++)
 		ptab_write_entry(pt, &entries[i], bits | (pa + i * slot_span(level - 1)));
 	flush(pt, entries, PAGE_SIZE);
-	hook_table(pt, slot, table);
+	hook_table(pt, slot, table, level - 1);
 	flush(pt, slot, sizeof(*slot));
 	return OK;
 }

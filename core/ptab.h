@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One page-table walker for host, NPT, EPT and VT-d tables: map, unmap, split, look up. */
+/* One page-table walker for host, NPT, EPT, VT-d and AMD-Vi tables: map, unmap, split, look up. */
 #ifndef CORE_PTAB_H
 #define CORE_PTAB_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptions of the host, NPT, EPT and VT-d page-table formats. */
+/* Descriptions of the host, NPT, EPT, VT-d and AMD-Vi page-table formats. */
 #include "core/ptab_formats.h"
 
 #define ADDRESS_51_12 0x000ffffffffff000ULL
@@ -94,7 +94,7 @@ const struct ptab_format ptab_format_ept = {
 #define VTD_SNP BIT(11)
 
 /* The type of a DMA access is the device's affair: only "memory" can be said. */
-#define VTD_MEMTYPES \
+#define DMA_MEMTYPES \
 	{ \
 		[PTAB_WB] = 0, [PTAB_UC] = PTAB_NO_MEMTYPE, [PTAB_WC] = PTAB_NO_MEMTYPE, \
 		[PTAB_WT] = PTAB_NO_MEMTYPE, [PTAB_WP] = PTAB_NO_MEMTYPE, \
@@ -105,10 +105,32 @@ const struct ptab_format ptab_format_ept = {
 		.name = (title), .levels = (depth), .leaf_bits = (snoop), \
 		.leaf_levels = LEAF_4K_2M_1G, .present = VTD_R | VTD_W, .address = ADDRESS_51_12, \
 		.large = VTD_PS, .table_bits = VTD_R | VTD_W, .read = VTD_R, .write = VTD_W, \
-		.memtype = VTD_MEMTYPES, .large_memtype = VTD_MEMTYPES, \
+		.memtype = DMA_MEMTYPES, .large_memtype = DMA_MEMTYPES, \
 	}
 
 const struct ptab_format ptab_format_vtd = VTD_FORMAT("vtd", 4, 0);
 const struct ptab_format ptab_format_vtd_snoop = VTD_FORMAT("vtd-snoop", 4, VTD_SNP);
 const struct ptab_format ptab_format_vtd39 = VTD_FORMAT("vtd39", 3, 0);
 const struct ptab_format ptab_format_vtd39_snoop = VTD_FORMAT("vtd39-snoop", 3, VTD_SNP);
+
+/* I/O page-table entries of AMD-Vi, 2.2.3. */
+#define AMDVI_PR	 BIT(0)
+#define AMDVI_NEXT_LEVEL (7ULL << 9)
+#define AMDVI_FC	 BIT(60) /* accesses snoop, whatever the device asks for */
+#define AMDVI_IR	 BIT(61)
+#define AMDVI_IW	 BIT(62)
+
+const struct ptab_format ptab_format_amdvi = {
+	.name = "amdvi",
+	.levels = 4,
+	.leaf_levels = LEAF_4K_2M_1G,
+	.present = AMDVI_PR,
+	.address = ADDRESS_51_12,
+	.next_level = AMDVI_NEXT_LEVEL,
+	.table_bits = AMDVI_PR | AMDVI_IR | AMDVI_IW,
+	.leaf_bits = AMDVI_PR | AMDVI_FC,
+	.read = AMDVI_IR,
+	.write = AMDVI_IW,
+	.memtype = DMA_MEMTYPES,
+	.large_memtype = DMA_MEMTYPES,
+};

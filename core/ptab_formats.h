@@ -59,9 +59,10 @@ struct ptab_format {
 	bool read_always;   /* a present page can be read: `read` must be asked for */
 	u64 present;	    /* an entry with none of these bits set is empty */
 	u64 address;	    /* the bits of an entry that may hold an address */
-	u64 large;	    /* marks a leaf above level 1 */
-	u64 table_bits;	    /* set in every entry that leads to a table */
-	u64 leaf_bits;	    /* set in every leaf */
+	u64 large;	    /* marks a leaf above level 1 ... */
+	u64 next_level; /* ... or the field with the next table's level, which is 0 in every leaf */
+	u64 table_bits; /* set in every entry that leads to a table */
+	u64 leaf_bits;	/* set in every leaf */
 	u64 read;
 	u64 write;
 	u64 exec;    /* set where execution is allowed ... */
@@ -92,5 +93,8 @@ extern const struct ptab_format ptab_format_vtd;
 extern const struct ptab_format ptab_format_vtd_snoop;
 extern const struct ptab_format ptab_format_vtd39;
 extern const struct ptab_format ptab_format_vtd39_snoop;
+
+/* AMD-Vi specification (AMD's document 48882) 2.2.3: I/O page tables of 4 levels. */
+extern const struct ptab_format ptab_format_amdvi;
 
 #endif

@@ -240,6 +240,37 @@ static bool walk_vtd(u64 root, u64 va, struct walk *out)
 	return false;
 }
 
+/* AMD-Vi 2.2.3: the level of what comes next stands in bits 11:9, in the device entry too. */
+static bool walk_amdvi(u64 root, u64 va, struct walk *out)
+{
+	u64 table = root, rights = 3;
+	unsigned level = format_case->format->levels;
+
+	while (true) {
+		unsigned shift = 3 + 9 * level;
+		u64 e = hardware_read(table, (va >> shift) & 511);
+		unsigned next = e >> 9 & 7;
+
+		if (!(e & 1))
+			return false;
+		/* Ignored or reserved bits; U and FC are of leaves only. */
+		CHECK(!(e & 0x1fe) && !(e >> 52 & 0xff) && !(e >> 63));
+		rights &= e >> 61;
+		if (next) {
+			/* No level is left out: this walker's format does not. */
+			CHECK(next == level - 1 && !(e >> 60 & 1));
+			table = ADDRESS(e);
+			level = next;
+			continue;
+		}
+		CHECK(level <= 3 && (e >> 60 & 1) && !(ADDRESS(e) & ((1ULL << shift) - 1)));
+		out->pa = ADDRESS(e) + (va & ((1ULL << shift) - 1));
+		out->page_size = 1ULL << shift;
+		out->attr = (struct ptab_attr){ .read = rights & 1, .write = (rights >> 1) & 1 };
+		return true;
+	}
+}
+
 static u64 va_of(u64 page)
 {
 	return format_case->area + page * 4096;
@@ -567,6 +598,10 @@ int main(void)
 		{ &ptab_format_vtd, walk_vtd, GIB(512) - GIB(1), PTAB_1G, true, false, false, false,
 		  true },
 		{ &ptab_format_vtd_snoop, walk_vtd, BIT(48) - GIB(3), PTAB_2M, true, false, false,
+		  false, true },
+		{ &ptab_format_amdvi, walk_amdvi, GIB(512) - GIB(1), PTAB_1G, false, false, false,
+		  false, true },
+		{ &ptab_format_amdvi, walk_amdvi, BIT(48) - GIB(3), PTAB_2M, false, false, false,
 		  false, true },
 		{ &ptab_format_vtd39, walk_vtd, GIB(512) - GIB(3), PTAB_1G, false, false, false,
 		  false, true },

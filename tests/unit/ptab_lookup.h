@@ -49,7 +49,8 @@ static inline bool ptab_lookup(const struct ptab *pt, u64 va, struct ptab_walk *
 		table = HPA(entry & f->address & ~(u64)PAGE_MASK);
 		if (!(entry & f->present))
 			return false;
-		if (shift == PAGE_SHIFT || entry & f->large) {
+		if (shift == PAGE_SHIFT || entry & f->large ||
+		    (f->next_level && !(entry & f->next_level))) {
 			out->hpa = HPA((table.raw & ~(BIT(shift) - 1)) + offset);
 			out->page_size = BIT(shift);
 			out->attr = ptab_lookup_attr(f, entry, shift > PAGE_SHIFT);
