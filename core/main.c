@@ -169,7 +169,8 @@ static void fill_in_for_acpi(void)
 /* Everything that can write memory by itself is denied from here on. */
 static void start_iommu(void)
 {
-	enum err e = iommu_start(&iommu, &acpi.dmar, &pci, &frame_tables, vmap_mmio, false);
+	const struct acpi_iommus *units = acpi.dmar.present ? &acpi.dmar : &acpi.ivrs;
+	enum err e = iommu_start(&iommu, units, &pci, &frame_tables, vmap_mmio, false);
 
 	have_iommu = !e;
 	if (!e)

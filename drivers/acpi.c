@@ -293,6 +293,10 @@ static void parse_table(struct parser *parser, u64 pa)
 		wrong = acpi_parse_dmar(table.at, table.size, &info->dmar);
 		if (wrong)
 			complain(info, "DMAR", wrong);
+	} else if (has_signature(table, "IVRS") && !info->ivrs.present) {
+		wrong = acpi_parse_ivrs(table.at, table.size, &info->ivrs);
+		if (wrong)
+			complain(info, "IVRS", wrong);
 	}
 }
 

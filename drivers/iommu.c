@@ -4,22 +4,34 @@
 
 #include "arch/x86/io.h"
 #include "core/lib/string.h"
+#include "drivers/amdvi.h"
 #include "drivers/vtd.h"
 
 /* No unit translates writes to this range: they are interrupts (VT-d 3.14, AMD-Vi 2.1.4). */
 #define INTERRUPT_FIRST 0xfee00000ULL
 #define INTERRUPT_LAST	0xfeefffffULL
 
-/* More than any domain can map: to forget it is to forget all of the domain. */
-#define WHOLE_DOMAIN BIT(48)
+/* Pages of all addresses, as an order: to forget them is to forget the domain. */
+#define WHOLE_DOMAIN 52
 
 /* One element for each unit, handed out by iommu_start(), which runs once. */
 static struct vtd vtd_units[IOMMU_MAX_UNITS];
+static struct amdvi amdvi_units[IOMMU_MAX_UNITS];
 
 static void flush_tables(void *ctx, void *ptr, size_t size)
 {
 	(void)ctx;
 	cache_flush(ptr, size);
+}
+
+enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected)
+{
+	for (u32 i = 0; i < IOMMU_MAX_POLLS; i++) {
+		if ((mmio_read32(reg) & mask) == expected)
+			return OK;
+		cpu_relax();
+	}
+	return ERR_TIMEOUT;
 }
 
 /* ---- which unit serves a function ------------------------------------------------- */
@@ -48,6 +60,8 @@ static bool scope_covers(struct iommu *iommu, const struct acpi_scope *scope, u1
 	const struct pci_function *bridge;
 	u16 at;
 
+	if (!scope->path_length)
+		return bdf >= scope->first_bdf && bdf <= scope->last_bdf;
 	if (!scope_bdf(iommu, scope, &at))
 		return false;
 	if (scope->type == ACPI_SCOPE_ENDPOINT || scope->type == ACPI_SCOPE_BRIDGE) {
@@ -64,7 +78,7 @@ static bool scope_covers(struct iommu *iommu, const struct acpi_scope *scope, u1
 static bool scopes_cover(struct iommu *iommu, u32 first, u32 count, u16 bdf)
 {
 	for (u32 i = first; i < first + count; i++) {
-		if (scope_covers(iommu, &iommu->dmar.scopes[i], bdf))
+		if (scope_covers(iommu, &iommu->acpi.scopes[i], bdf))
 			return true;
 	}
 	return false;
@@ -86,10 +100,21 @@ static u32 find_unit(struct iommu *iommu, u16 bdf)
 	return rest;
 }
 
+static u16 requester_id(struct iommu *iommu, u16 bdf)
+{
+	for (u32 i = 0; i < iommu->acpi.scope_count; i++) {
+		const struct acpi_scope *scope = &iommu->acpi.scopes[i];
+
+		if (scope->aliased && scope_covers(iommu, scope, bdf))
+			return scope->alias;
+	}
+	return bdf;
+}
+
 static bool has_reserved_memory(struct iommu *iommu, u16 bdf)
 {
-	for (u32 i = 0; i < iommu->dmar.rmrr_count; i++) {
-		const struct acpi_rmrr *region = &iommu->dmar.rmrr[i];
+	for (u32 i = 0; i < iommu->acpi.reserved_count; i++) {
+		const struct acpi_reserved *region = &iommu->acpi.reserved[i];
 
 		if (region->segment == 0 &&
 		    scopes_cover(iommu, region->first_scope, region->scope_count, bdf))
@@ -100,32 +125,34 @@ static bool has_reserved_memory(struct iommu *iommu, u16 bdf)
 
 /* ---- start ------------------------------------------------------------------------ */
 
-static enum err init_unit(struct iommu *iommu, const struct acpi_drhd *drhd, pci_map_fn map,
+static enum err init_unit(struct iommu *iommu, const struct acpi_iommu_unit *acpi, pci_map_fn map,
 			  bool x2apic)
 {
-	struct vtd *vtd = &vtd_units[iommu->unit_count];
-	volatile void *regs = map(drhd->base, PAGE_SIZE);
+	u32 number = iommu->unit_count;
+	struct iommu_unit *unit = &vtd_units[number].unit;
 	enum err err;
 
-	if (regs && vtd_register_bytes(regs) > PAGE_SIZE)
-		regs = map(drhd->base, vtd_register_bytes(regs));
-	if (!regs)
-		return ERR_NO_MEMORY;
-	err = vtd_init(vtd, regs, &iommu->memory, x2apic);
+	if (iommu->acpi.amd) {
+		unit = &amdvi_units[number].unit;
+		err = amdvi_init(&amdvi_units[number], acpi, &iommu->memory, map,
+				 number ? &amdvi_units[0] : NULL);
+	} else {
+		err = vtd_init(&vtd_units[number], acpi, &iommu->memory, map, x2apic);
+	}
 	if (err)
 		return err;
-	vtd->unit.include_all = drhd->include_all;
-	vtd->unit.first_scope = drhd->first_scope;
-	vtd->unit.scope_count = drhd->scope_count;
-	iommu->features &= vtd->unit.features;
-	iommu->domain_limit = MIN(iommu->domain_limit, vtd->unit.domains);
-	iommu->units[iommu->unit_count++] = &vtd->unit;
+	unit->include_all = acpi->include_all;
+	unit->first_scope = acpi->first_scope;
+	unit->scope_count = acpi->scope_count;
+	iommu->features &= unit->features;
+	iommu->domain_limit = MIN(iommu->domain_limit, unit->domains);
+	iommu->units[iommu->unit_count++] = unit;
 	return OK;
 }
 
 static enum err choose_tables(struct iommu *iommu)
 {
-	iommu->format = vtd_format(iommu->features);
+	iommu->format = iommu->acpi.amd ? &ptab_format_amdvi : vtd_format(iommu->features);
 	if (!iommu->format)
 		return ERR_UNSUPPORTED;
 	iommu->max_leaf_level = PTAB_4K;
@@ -137,7 +164,7 @@ static enum err choose_tables(struct iommu *iommu)
 	return OK;
 }
 
-enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct pci *pci,
+enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct pci *pci,
 		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic)
 {
 	enum err err;
@@ -145,18 +172,18 @@ enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct p
 	memset(iommu, 0, sizeof(*iommu));
 	iommu->memory = *memory;
 	iommu->pci = pci;
-	iommu->dmar = *dmar;
+	iommu->acpi = *acpi;
 	iommu->features = ~0U;
 	iommu->domain_limit = IOMMU_MAX_DOMAINS + 1;
-	if (!dmar->present)
+	if (!acpi->present)
 		return ERR_NOT_FOUND;
-	if (dmar->drhd_count > IOMMU_MAX_UNITS)
+	if (acpi->unit_count > IOMMU_MAX_UNITS)
 		return ERR_UNSUPPORTED;
-	for (u32 i = 0; i < dmar->drhd_count; i++) {
+	for (u32 i = 0; i < acpi->unit_count; i++) {
 		/* Other segments' functions are not enumerated, but must be denied too. */
-		if (dmar->drhd[i].segment != 0)
+		if (acpi->units[i].segment != 0)
 			return ERR_UNSUPPORTED;
-		err = init_unit(iommu, &dmar->drhd[i], map, x2apic);
+		err = init_unit(iommu, &acpi->units[i], map, x2apic);
 		if (err)
 			return err;
 	}
@@ -168,18 +195,34 @@ enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct p
 
 /* ---- domains ---------------------------------------------------------------------- */
 
-static enum err flush_domain(struct iommu_domain *domain, u64 iova, u64 size)
+static enum err flush_pages(struct iommu_domain *domain, u64 iova, u32 order)
 {
 	struct iommu *iommu = domain->iommu;
 	enum err first = OK;
 
 	for (u32 i = 0; i < iommu->unit_count; i++) {
-		enum err err = iommu->units[i]->ops->flush(iommu->units[i], domain->id, iova, size);
+		struct iommu_unit *unit = iommu->units[i];
+		enum err err = unit->ops->flush(unit, domain->id, iova, order);
 
 		if (!first)
 			first = err;
 	}
 	return first;
+}
+
+/*
+ * Flushes the smallest aligned block of pages that covers the range: the units know no
+ * other shape. To forget too much costs time, never safety.
+ */
+static enum err flush_range(struct iommu_domain *domain, u64 iova, u64 size)
+{
+	u64 first = iova >> PAGE_SHIFT;
+	u64 last = (iova + (size - 1)) >> PAGE_SHIFT;
+	u32 order = 0;
+
+	while (first >> order != last >> order)
+		order++;
+	return flush_pages(domain, first >> order << order << PAGE_SHIFT, order);
 }
 
 enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
@@ -207,7 +250,7 @@ enum err iommu_domain_fini(struct iommu_domain *domain)
 	for (u32 i = 0; i < iommu->attached_count; i++)
 		if (iommu->attached[i].domain_id == domain->id)
 			return ERR_BUSY;
-	err = flush_domain(domain, 0, WHOLE_DOMAIN);
+	err = flush_pages(domain, 0, WHOLE_DOMAIN);
 	if (err)
 		return err;
 	ptab_destroy(&domain->pt);
@@ -223,25 +266,40 @@ static struct iommu_attached *find_attached(struct iommu *iommu, u16 bdf)
 	return NULL;
 }
 
+/* One whose requests bear `rid` too, other than `but`; NULL: there is none. */
+static struct iommu_attached *find_sharer(struct iommu *iommu, u16 rid,
+					  const struct iommu_attached *but)
+{
+	for (u32 i = 0; i < iommu->attached_count; i++)
+		if (iommu->attached[i].rid == rid && &iommu->attached[i] != but)
+			return &iommu->attached[i];
+	return NULL;
+}
+
 enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
 {
 	struct iommu *iommu = domain->iommu;
 	u32 unit = find_unit(iommu, bdf);
-	enum err err;
+	u16 rid = requester_id(iommu, bdf);
+	const struct iommu_attached *sharer;
+	enum err err = OK;
 
 	if (unit == iommu->unit_count)
 		return ERR_NOT_FOUND;
 	spin_guard(&iommu->lock);
-	if (find_attached(iommu, bdf))
+	sharer = find_sharer(iommu, rid, NULL);
+	if (find_attached(iommu, bdf) || (sharer && sharer->domain_id != domain->id))
 		return ERR_EXISTS;
 	if (iommu->attached_count == ARRAY_SIZE(iommu->attached))
 		return ERR_FULL;
-	if (has_reserved_memory(iommu, bdf))
+	if (has_reserved_memory(iommu, bdf) || has_reserved_memory(iommu, rid))
 		return ERR_DENIED;
-	err = iommu->units[unit]->ops->attach(iommu->units[unit], bdf, domain->id, &domain->pt);
+	if (!sharer)
+		err = iommu->units[unit]->ops->attach(iommu->units[unit], rid, domain->id,
+						      &domain->pt);
 	if (!err)
 		iommu->attached[iommu->attached_count++] =
-			(struct iommu_attached){ bdf, domain->id };
+			(struct iommu_attached){ bdf, rid, domain->id };
 	return err;
 }
 
@@ -250,13 +308,15 @@ enum err iommu_detach(struct iommu_domain *domain, u16 bdf)
 	struct iommu *iommu = domain->iommu;
 	u32 unit = find_unit(iommu, bdf);
 	struct iommu_attached *attached;
-	enum err err;
+	enum err err = OK;
 
 	spin_guard(&iommu->lock);
 	attached = find_attached(iommu, bdf);
 	if (!attached || attached->domain_id != domain->id)
 		return ERR_NOT_FOUND;
-	err = iommu->units[unit]->ops->detach(iommu->units[unit], bdf, domain->id);
+	if (!find_sharer(iommu, attached->rid, attached))
+		err = iommu->units[unit]->ops->detach(iommu->units[unit], attached->rid,
+						      domain->id);
 	if (!err)
 		*attached = iommu->attached[--iommu->attached_count];
 	return err;
@@ -279,7 +339,7 @@ enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size
 	err = ptab_map(&domain->pt, iova.raw, hpa, size, attr);
 	if (err == ERR_NO_MEMORY || (!err && !(iommu->features & IOMMU_FORGETS_ABSENT))) {
 		/* A table that a failed map has emptied may be in a paging-structure cache. */
-		enum err flushed = flush_domain(domain, iova.raw, size);
+		enum err flushed = flush_range(domain, iova.raw, size);
 
 		if (!flushed)
 			ptab_reap(&domain->pt);
@@ -296,7 +356,7 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
 	spin_guard(&domain->lock);
 	err = ptab_unmap(&domain->pt, iova.raw, size);
 	if (!err)
-		err = flush_domain(domain, iova.raw, size);
+		err = flush_range(domain, iova.raw, size);
 	if (!err)
 		ptab_reap(&domain->pt);
 	return err;
@@ -307,6 +367,7 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
 enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data)
 {
 	u32 unit = find_unit(iommu, irq->source);
+	struct iommu_irq by_rid = *irq;
 
 	if (!iommu->irq_remapping) {
 		if (irq->apic_id > 0xff)
@@ -317,7 +378,8 @@ enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *ad
 	}
 	if (unit == iommu->unit_count)
 		return ERR_NOT_FOUND;
-	return iommu->units[unit]->ops->set_irq(iommu->units[unit], irq, address, data);
+	by_rid.source = requester_id(iommu, irq->source);
+	return iommu->units[unit]->ops->set_irq(iommu->units[unit], &by_rid, address, data);
 }
 
 enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data)
@@ -328,7 +390,8 @@ enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data)
 		return OK;
 	if (unit == iommu->unit_count)
 		return ERR_NOT_FOUND;
-	return iommu->units[unit]->ops->clear_irq(iommu->units[unit], source, address, data);
+	return iommu->units[unit]->ops->clear_irq(iommu->units[unit], requester_id(iommu, source),
+						  address, data);
 }
 
 bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault)

@@ -39,7 +39,7 @@ enum iommu_right {
 	IOMMU_WRITE = BIT(1),
 };
 
-/* A blocked access. Of an interrupt: `iova` is the entry's number. */
+/* A blocked access. Of an interrupt: `iova` is the entry's number, on AMD what the unit tells. */
 struct iommu_fault {
 	u16 bdf;
 	bool write;
@@ -60,15 +60,17 @@ struct iommu_irq {
 
 struct iommu_unit;
 
-/* What a vendor's driver offers to iommu.c. Each takes the unit's lock by itself. */
+/* What a vendor's driver offers to iommu.c. Each takes the unit's lock by itself; `rid` is a
+ * requester id. */
 struct iommu_ops {
 	enum err (*enable)(struct iommu_unit *unit);
-	enum err (*attach)(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt);
-	enum err (*detach)(struct iommu_unit *unit, u16 bdf, u16 domain_id);
-	enum err (*flush)(struct iommu_unit *unit, u16 domain_id, u64 iova, u64 size);
+	enum err (*attach)(struct iommu_unit *unit, u16 rid, u16 domain_id, const struct ptab *pt);
+	enum err (*detach)(struct iommu_unit *unit, u16 rid, u16 domain_id);
+	/* Forgets 2^order pages from `iova`, which is a multiple of that. */
+	enum err (*flush)(struct iommu_unit *unit, u16 domain_id, u64 iova, u32 order);
 	enum err (*set_irq)(struct iommu_unit *unit, const struct iommu_irq *irq, u64 *address,
 			    u32 *data);
-	enum err (*clear_irq)(struct iommu_unit *unit, u16 source, u64 address, u32 data);
+	enum err (*clear_irq)(struct iommu_unit *unit, u16 rid, u64 address, u32 data);
 	bool (*poll_fault)(struct iommu_unit *unit, struct iommu_fault *fault);
 };
 
@@ -77,13 +79,13 @@ struct iommu_unit {
 	u32 features; /* enum iommu_feature */
 	u32 domains;  /* ids from 1 to below this */
 	bool include_all;
-	u8 first_scope; /* in the DMAR table that the unit is from */
+	u8 first_scope; /* in the ACPI table that the unit is from */
 	u8 scope_count;
 };
 
 struct iommu {
 	struct pci *pci;
-	struct acpi_dmar dmar;
+	struct acpi_iommus acpi;
 	struct ptab_memory memory;
 	const struct ptab_format *format;
 	u8 max_leaf_level;
@@ -97,6 +99,7 @@ struct iommu {
 	u32 attached_count;
 	struct iommu_attached {
 		u16 bdf;
+		u16 rid; /* what its requests bear: another's number where IVRS says so */
 		u16 domain_id;
 	} attached[PCI_MAX_FUNCTIONS];
 };
@@ -109,18 +112,18 @@ struct iommu_domain {
 };
 
 /*
- * Takes over every unit of `dmar` and switches translation and interrupt
+ * Takes over every unit of `acpi` and switches translation and interrupt
  * remapping on. From then on no function reaches any memory and (where
  * iommu->irq_remapping is true) none raises an interrupt, I/O APICs included,
  * until it is told to. `memory` is for tables and queues: frames that the units may
  * read and write; its `flush` is not used. `map` is vmap_mmio(); `x2apic`: processors use it.
  * At start only, with bus mastering switched off everywhere.
  *
- * OK; ERR_NOT_FOUND: no DMAR table; ERR_UNSUPPORTED: a unit lacks what is
+ * OK; ERR_NOT_FOUND: no DMAR and no IVRS table; ERR_UNSUPPORTED: a unit lacks what is
  * needed; ERR_NO_MEMORY; ERR_TIMEOUT or ERR_DEVICE: a unit does not obey.
  * After an error what has been switched on stays on, with everything denied.
  */
-enum err iommu_start(struct iommu *iommu, const struct acpi_dmar *dmar, struct pci *pci,
+enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct pci *pci,
 		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic) must_check;
 
 /* An empty domain. OK; ERR_FULL: no id is left; ERR_NO_MEMORY. */
@@ -128,15 +131,17 @@ enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain) mus
 
 /*
  * Lets the function reach what the domain maps.
- * OK; ERR_EXISTS: it is in a domain; ERR_DENIED: firmware demands memory of
- * its own for it (RMRR); ERR_NOT_FOUND: no unit serves it; ERR_FULL;
+ * OK; ERR_EXISTS: it is in a domain, or another function is in another domain whose
+ * requests bear the same number; ERR_DENIED: firmware demands memory of
+ * its own for it (RMRR, IVMD); ERR_NOT_FOUND: no unit serves it; ERR_FULL;
  * ERR_NO_MEMORY; ERR_TIMEOUT, ERR_DEVICE: it is denied as before.
  */
 enum err iommu_attach(struct iommu_domain *domain, u16 bdf) must_check;
 
 /*
  * Denies the function again, and waits until its unit has forgotten what it could
- * reach and accesses under way have ended.
+ * reach and accesses under way have ended. Of functions whose requests bear the same
+ * number, the last one's detaching denies them all.
  * OK; ERR_NOT_FOUND: it is not in this domain; ERR_TIMEOUT, ERR_DEVICE: the unit
  * does not obey. The function then still counts as attached; try again, or never
  * let the domain's memory change hands.
@@ -171,8 +176,8 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size) must_ch
  * Makes the message that raises `irq`, and no other source can use; it stands until
  * iommu_irq_clear().
  * Without remapping the message is the processor's own (SDM vol. 3, 11.11).
- * OK; ERR_FULL; ERR_NOT_FOUND: no unit serves the source; ERR_RANGE: an APIC
- * id that the unit cannot address; ERR_TIMEOUT, ERR_DEVICE.
+ * OK; ERR_FULL; ERR_NO_MEMORY; ERR_NOT_FOUND: no unit serves the source; ERR_RANGE: an
+ * APIC id that the unit cannot address; ERR_TIMEOUT, ERR_DEVICE.
  */
 enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address,
 		       u32 *data) must_check;
@@ -191,5 +196,15 @@ enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data)
  * the caller polls, and limits how many it prints. One caller at a time.
  */
 bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault) must_check;
+
+/*
+ * For the vendors' drivers. How often a register or memory is read before the unit counts
+ * as dead. A read of a register takes 100 ns or more: this is at least 0.1 s, and a unit
+ * answers within microseconds.
+ */
+#define IOMMU_MAX_POLLS 1000000U
+
+/* Waits until the register, masked, is as `expected`. OK, ERR_TIMEOUT. */
+enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected) must_check;
 
 #endif

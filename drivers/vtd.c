@@ -102,13 +102,6 @@
 #define MSI_INDEX(index)    ((u64)(index) << 5)
 #define MSI_INDEX_OF(addr)  ((addr) >> 5 & 0x7fff)
 
-/*
- * How often a register is read before the unit counts as dead. A read of a
- * register takes 100 ns or more: this is at least 0.1 s, and a unit answers
- * within microseconds.
- */
-#define MAX_POLLS 1000000U
-
 struct descriptor {
 	u64 low;
 	u64 high;
@@ -159,16 +152,6 @@ static hpa_t new_frame(struct vtd *vtd)
 
 /* ---- commands and the invalidation queue ------------------------------------------ */
 
-static enum err wait_state(struct vtd *vtd, u32 reg, u32 mask, u32 expected)
-{
-	for (u32 i = 0; i < MAX_POLLS; i++) {
-		if ((read32(vtd, reg) & mask) == expected)
-			return OK;
-		cpu_relax();
-	}
-	return ERR_TIMEOUT;
-}
-
 /* Changes one bit of GCMD and waits until GSTS says so; 11.4.4 allows one at a time. */
 static enum err command(struct vtd *vtd, u32 bit, bool on)
 {
@@ -177,7 +160,7 @@ static enum err command(struct vtd *vtd, u32 bit, bool on)
 	mmio_write32(vtd->regs + REG_GCMD, on ? state | bit : state & ~bit);
 	if (bit == GCMD_WBF)
 		on = false; /* the state is set while the flush is under way */
-	return wait_state(vtd, REG_GSTS, bit, on ? bit : 0);
+	return iommu_wait(vtd->regs + REG_GSTS, (u32)bit, on ? (u32)bit : 0);
 }
 
 static void put_descriptor(struct vtd *vtd, struct descriptor descriptor)
@@ -203,7 +186,7 @@ static enum err run_queue(struct vtd *vtd)
 	put_descriptor(vtd, (struct descriptor){ INV_WAIT_STATUS | (u64)vtd->ticket << 32,
 						 vtd->status.raw });
 	mmio_write64(vtd->regs + REG_IQT, (u64)vtd->queue_tail * sizeof(struct descriptor));
-	for (u32 i = 0; i < MAX_POLLS; i++) {
+	for (u32 i = 0; i < IOMMU_MAX_POLLS; i++) {
 		if (*status == vtd->ticket)
 			return OK;
 		fault_state = read32(vtd, REG_FSTS);
@@ -242,29 +225,14 @@ static enum err flush_everything(struct vtd *vtd)
 	return flush(vtd, all, ARRAY_SIZE(all));
 }
 
-/*
- * The smallest aligned block of pages that covers the range, as its order; 6.5.2.4
- * knows no other shape. To forget too much costs time, never safety.
- */
-static u32 covering_order(u64 first, u64 last)
-{
-	u32 order = 0;
-
-	while (order < 52 && (first >> (PAGE_SHIFT + order)) != (last >> (PAGE_SHIFT + order)))
-		order++;
-	return order;
-}
-
-static enum err flush_range(struct iommu_unit *unit, u16 domain_id, u64 iova, u64 size)
+static enum err flush_pages(struct iommu_unit *unit, u16 domain_id, u64 iova, u32 order)
 {
 	struct vtd *vtd = vtd_of(unit);
-	u32 order = covering_order(iova, iova + (size - 1));
 	u64 domain = INV_DOMAIN(domain_id) | INV_IOTLB_DRAIN;
 	struct descriptor pages = { INV_IOTLB_DOMAIN | domain, 0 };
 
 	if ((vtd->cap & CAP_PSI) && order <= CAP_MAMV(vtd->cap))
-		pages = (struct descriptor){ INV_IOTLB_PAGE | domain,
-					     ALIGN_DOWN(iova, PAGE_SIZE << order) | order };
+		pages = (struct descriptor){ INV_IOTLB_PAGE | domain, iova | order };
 	spin_guard(&vtd->lock);
 	return flush(vtd, &pages, 1);
 }
@@ -277,7 +245,7 @@ static enum err drop_protected_regions(struct vtd *vtd)
 	if (!(vtd->cap & (CAP_PLMR | CAP_PHMR)))
 		return OK;
 	mmio_write32(vtd->regs + REG_PMEN, read32(vtd, REG_PMEN) & ~(u32)PMEN_EPM);
-	return wait_state(vtd, REG_PMEN, PMEN_PRS, 0);
+	return iommu_wait(vtd->regs + REG_PMEN, PMEN_PRS, 0);
 }
 
 /* A queue that firmware left running must be empty before it is switched off, 6.5.2. */
@@ -288,7 +256,7 @@ static enum err take_queue_over(struct vtd *vtd)
 	if (!(read32(vtd, REG_GSTS) & GCMD_QIE))
 		return OK;
 	while (read64(vtd, REG_IQH) != read64(vtd, REG_IQT)) {
-		if (i++ == MAX_POLLS)
+		if (i++ == IOMMU_MAX_POLLS)
 			return ERR_TIMEOUT;
 		cpu_relax();
 	}
@@ -572,7 +540,7 @@ static const struct iommu_ops vtd_ops = {
 	.enable = enable,
 	.attach = attach,
 	.detach = detach,
-	.flush = flush_range,
+	.flush = flush_pages,
 	.set_irq = set_irq,
 	.clear_irq = clear_irq,
 	.poll_fault = poll_fault,
@@ -599,7 +567,8 @@ const struct ptab_format *vtd_format(u32 features)
 	return NULL;
 }
 
-u64 vtd_register_bytes(volatile void *regs)
+/* Bytes of registers that the unit has; `regs` is a mapping of the first page. */
+static u64 register_bytes(volatile void *regs)
 {
 	u64 cap = mmio_read64((volatile u8 *)regs + REG_CAP);
 	u64 ecap = mmio_read64((volatile u8 *)regs + REG_ECAP);
@@ -628,9 +597,15 @@ static enum err take_frames(struct vtd *vtd)
 	return ERR_NO_MEMORY;
 }
 
-enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct ptab_memory *memory,
-		  bool x2apic)
+enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
+		  const struct ptab_memory *memory, pci_map_fn map, bool x2apic)
 {
+	volatile void *regs = map(acpi->base, PAGE_SIZE);
+
+	if (regs && register_bytes(regs) > PAGE_SIZE)
+		regs = map(acpi->base, register_bytes(regs));
+	if (!regs)
+		return ERR_NO_MEMORY;
 	*vtd = (struct vtd){ .regs = regs, .memory = memory };
 	vtd->cap = read64(vtd, REG_CAP);
 	vtd->ecap = read64(vtd, REG_ECAP);

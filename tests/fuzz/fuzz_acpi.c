@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the ACPI parser: raw memory, or tables whose headers the harness makes sound. */
-// SOURCES: drivers/acpi.c drivers/acpi_dmar.c
+// SOURCES: drivers/acpi.c drivers/acpi_dmar.c drivers/acpi_ivrs.c
 #include <stdlib.h>
 #include <string.h>
 
@@ -91,6 +91,30 @@ static void build_tables(const u8 *data, size_t size)
 	fix_checksum(rsdp, 36, 32);
 }
 
+static void check_iommus(const struct acpi_iommus *iommus)
+{
+	for (unsigned i = 0; i < iommus->unit_count; i++) {
+		const struct acpi_iommu_unit *unit = &iommus->units[i];
+
+		if (unit->first_scope + unit->scope_count > iommus->scope_count ||
+		    unit->base.raw & PAGE_MASK)
+			abort();
+	}
+	for (unsigned i = 0; i < iommus->reserved_count; i++) {
+		if (iommus->reserved[i].last.raw < iommus->reserved[i].base.raw ||
+		    iommus->reserved[i].first_scope + iommus->reserved[i].scope_count >
+			    iommus->scope_count)
+			abort();
+	}
+	for (unsigned i = 0; i < iommus->scope_count; i++) {
+		const struct acpi_scope *scope = &iommus->scopes[i];
+
+		if (iommus->amd ? scope->first_bdf > scope->last_bdf
+				: scope->path_length - 1U >= ACPI_MAX_PATH)
+			abort();
+	}
+}
+
 static void check_result(const struct acpi_info *info)
 {
 	if (info->cpu_count > ACPI_MAX_CPUS || info->mcfg_count > ACPI_MAX_MCFG ||
@@ -100,17 +124,8 @@ static void check_result(const struct acpi_info *info)
 		if (info->mcfg[i].first_bus > info->mcfg[i].last_bus)
 			abort();
 	}
-	for (unsigned i = 0; i < info->dmar.drhd_count; i++) {
-		const struct acpi_drhd *unit = &info->dmar.drhd[i];
-
-		if (unit->first_scope + unit->scope_count > info->dmar.scope_count ||
-		    unit->base.raw & PAGE_MASK)
-			abort();
-	}
-	for (unsigned i = 0; i < info->dmar.scope_count; i++) {
-		if (info->dmar.scopes[i].path_length - 1U >= ACPI_MAX_PATH)
-			abort();
-	}
+	check_iommus(&info->dmar);
+	check_iommus(&info->ivrs);
 	if (info->power.s5_type_a > 7 || info->power.s5_type_b > 7)
 		abort();
 }

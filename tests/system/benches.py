@@ -85,6 +85,7 @@ BENCHES = {
     bench.name: bench
     for bench in (
         qemu("qemu-virtio", "virtio_gpu", 4, VIRTIO_GPU, "64M"),
+        qemu("qemu-amdvi", "virtio_gpu", 4, VIRTIO_GPU, "64M", only=("test_iommu.py",), iommu="amd"),
         qemu("qemu-vbe", "bochs-drm", 1, BOCHS_DISPLAY, "16M"),
         qemu(
             "qemu-virgl",

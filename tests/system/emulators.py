@@ -49,7 +49,7 @@ def kill(process, how=signal.SIGKILL):
 
 IOMMUS = {
     "vtd": "intel-iommu,intremap=on,aw-bits=48",
-    "amd": "amd-iommu",
+    "amd": "amd-iommu,intremap=on",
     None: None,
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IOMMU domains and the VT-d driver against a model with caches that forget only when told. */
-// SOURCES: drivers/iommu.c drivers/vtd.c drivers/pci.c core/ptab.c core/ptab_formats.c
+// SOURCES: drivers/iommu.c drivers/vtd.c drivers/amdvi.c drivers/pci.c core/ptab.c
+// SOURCES: core/ptab_formats.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/io.h"
+#include "core/frame.h"
 #include "drivers/iommu.h"
 #include "drivers/vtd.h"
 
@@ -63,10 +65,23 @@ struct unit {
 static struct unit units[UNITS];
 static struct iommu iommu;
 static struct iommu_domain domain, other;
-static struct acpi_dmar dmar;
+static struct acpi_iommus dmar;
 static struct pci pci;
 
 /* ---- memory ------------------------------------------------------------------------ */
+
+/* AMD's device table: nothing here needs one. */
+hpa_t frame_alloc_contiguous(u32 pages)
+{
+	(void)pages;
+	return HPA(0);
+}
+
+void frame_free_contiguous(hpa_t frame, u32 pages)
+{
+	(void)frame;
+	(void)pages;
+}
 
 static hpa_t alloc_frame(void *ctx)
 {
@@ -452,10 +467,10 @@ static int prepare(void **state)
 	reset_units();
 	memset(&dmar, 0, sizeof(dmar));
 	dmar.present = true;
-	dmar.drhd_count = 1;
-	dmar.drhd[0] = (struct acpi_drhd){ .base = HPA(0xfed90000),
-					   .include_all = true,
-					   .scope_count = 1 };
+	dmar.unit_count = 1;
+	dmar.units[0] = (struct acpi_iommu_unit){ .base = HPA(0xfed90000),
+						  .include_all = true,
+						  .scope_count = 1 };
 	add_scope(ACPI_SCOPE_IOAPIC, 0xff, 0);
 	memset(&pci, 0, sizeof(pci));
 	pci.functions[pci.function_count++] = (struct pci_function){ .bdf = ROOT,
@@ -758,8 +773,8 @@ static void what_firmware_left_on_is_taken_over(void **state)
 static void a_function_with_reserved_memory_is_refused(void **state)
 {
 	prepare(state);
-	dmar.rmrr_count = 1;
-	dmar.rmrr[0] = (struct acpi_rmrr){ .first_scope = 1, .scope_count = 1 };
+	dmar.reserved_count = 1;
+	dmar.reserved[0] = (struct acpi_reserved){ .first_scope = 1, .scope_count = 1 };
 	add_scope(ACPI_SCOPE_ENDPOINT, 0, PCI_DEVICE(GPU));
 	assert_int_equal(start_iommu(), OK);
 	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
@@ -770,10 +785,11 @@ static void a_function_with_reserved_memory_is_refused(void **state)
 static void the_unit_that_names_a_bridge_serves_what_is_behind(void **state)
 {
 	prepare(state);
-	dmar.drhd_count = 2;
-	dmar.drhd[1] = dmar.drhd[0];
-	dmar.drhd[0] =
-		(struct acpi_drhd){ .base = HPA(0xfeda0000), .first_scope = 1, .scope_count = 1 };
+	dmar.unit_count = 2;
+	dmar.units[1] = dmar.units[0];
+	dmar.units[0] = (struct acpi_iommu_unit){ .base = HPA(0xfeda0000),
+						  .first_scope = 1,
+						  .scope_count = 1 };
 	add_scope(ACPI_SCOPE_BRIDGE, 0, 0x1c);
 	assert_int_equal(start_iommu(), OK);
 	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One AMD I/O memory management unit (AMD-Vi, AMD's document 48882, revision 3). */
+#ifndef DRIVERS_AMDVI_H
+#define DRIVERS_AMDVI_H
+
+#include "drivers/iommu.h"
+
+struct amdvi {
+	struct iommu_unit unit;
+	volatile u8 *regs;
+	const struct ptab_memory *memory;
+	u64 features;	      /* the extended feature register */
+	u64 control;	      /* what the control register is to hold */
+	struct spinlock lock; /* registers, queues and device entries of this unit; innermost */
+	hpa_t device_table;   /* of all units together */
+	hpa_t commands;
+	hpa_t events;
+	hpa_t status; /* where COMPLETION_WAIT writes */
+	u32 command_tail;
+	u32 event_head;
+	u64 ticket; /* what the last COMPLETION_WAIT writes */
+};
+
+/*
+ * Reads what the unit can do and makes its tables, with everything denied. The unit's
+ * state does not change before ops->enable(). `first` is a unit that has been initialised
+ * and whose device table this one shares: 2 MiB; NULL: the table is made. `map` is vmap_mmio().
+ * OK; ERR_UNSUPPORTED; ERR_NO_MEMORY.
+ */
+enum err amdvi_init(struct amdvi *amdvi, const struct acpi_iommu_unit *acpi,
+		    const struct ptab_memory *memory, pci_map_fn map,
+		    const struct amdvi *first) must_check;
+
+#endif
