@@ -158,6 +158,9 @@ static void set_guest_defaults(struct config_guest *guest, u32 line)
 		.gpu_cap = PER_MILLE,
 		.gpu_queue = 64,
 		.gpu_doorbells = 100000,
+		.gpu_resets = 100,
+		.gpu_refused = 10000,
+		.gpu_interrupts = 100000,
 		.gpu_memory = MIB(64),
 		.gpu_timeout_ns = 2000000000,
 		.autostart = true,
@@ -296,7 +299,7 @@ static void section_line(struct parser *p, struct text line)
 
 static void report_unknown_key(struct parser *p, struct text name)
 {
-	char names[192] = "", shown[LABEL_SHOWN + 1];
+	char names[256] = "", shown[LABEL_SHOWN + 1];
 	u32 count, used = 0;
 	const struct config_key *keys = config_keys(p->section, &count);
 

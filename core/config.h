@@ -69,7 +69,8 @@ struct config_guest {
 	u64 gpu_latency_ns; /* bound on queueing while within its reserve, 0: none */
 	u64 gpu_memory;	    /* bytes */
 	u32 gpu_queue;	    /* jobs that it may have out, 1 to 64 */
-	u32 gpu_doorbells;  /* a second, 0: no limit */
+	/* In a second, 0: no limit. */
+	u32 gpu_doorbells, gpu_resets, gpu_refused, gpu_interrupts;
 	u64 gpu_timeout_ns; /* how long one job may hold the engine */
 	bool autostart;
 	u32 line; /* of the section */
@@ -86,7 +87,7 @@ struct config {
 /* What is wrong with the file, one text for each error in the order of lines. */
 struct config_errors {
 	u32 count; /* may exceed CONFIG_ERRORS_KEPT: the rest is only counted */
-	char text[CONFIG_ERRORS_KEPT][256];
+	char text[CONFIG_ERRORS_KEPT][320];
 };
 
 /*

@@ -49,6 +49,11 @@ static const struct config_key gpu_keys[] = {
 	  CONFIG_VALUE_TIME, false, GPU(slice_ns), 500 * US, 100 * MS, 1 },
 };
 
+/* How often in a second: the limits of the storm guards. */
+#define RATE(name, member) \
+	{ name, "a number a second from 100 to 10000000, or 0: no limit", \
+	  CONFIG_VALUE_RATE, false, GUEST(member), 100, 10000000, 1 }
+
 static const struct config_key guest_keys[] = {
 	WORD("kind", GUEST(kind), "linux, bare"),
 	{ "kernel", FILE_ALLOWED,
@@ -75,8 +80,10 @@ static const struct config_key guest_keys[] = {
 	  CONFIG_VALUE_TIME, false, GUEST(gpu_latency_ns), 0, 10000 * MS, 1 },
 	{ "gpu.queue", "a number from 1 to 64",
 	  CONFIG_VALUE_NUMBER, false, GUEST(gpu_queue), 1, 64, 1 },
-	{ "gpu.doorbells", "a number a second from 100 to 10000000, or 0: no limit",
-	  CONFIG_VALUE_RATE, false, GUEST(gpu_doorbells), 100, 10000000, 1 },
+	RATE("gpu.doorbells", gpu_doorbells),
+	RATE("gpu.resets", gpu_resets),
+	RATE("gpu.refused", gpu_refused),
+	RATE("gpu.interrupts", gpu_interrupts),
 	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
 	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4) },
 	{ "gpu.timeout", "a time from 100ms to 60s",

@@ -6,7 +6,7 @@
 #include "core/lib/parse.h"
 #include "core/lib/types.h"
 
-#define CONFIG_KEYS_MAX 18 /* in one section */
+#define CONFIG_KEYS_MAX 21 /* in one section */
 
 enum config_section {
 	CONFIG_SECTION_HOST,  /* fills a struct config_host */

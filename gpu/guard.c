@@ -4,16 +4,9 @@
 
 #include "core/lib/string.h"
 
-void guard_init(struct guard *guard, u32 doorbells)
+void guard_init(struct guard *guard)
 {
-	*guard = (struct guard){
-		.limits = {
-			[GUARD_DOORBELLS] = doorbells,
-			[GUARD_RESETS] = GUARD_RESETS_MAX,
-			[GUARD_REFUSED] = GUARD_REFUSED_MAX,
-			[GUARD_INTERRUPTS] = GUARD_INTERRUPTS_MAX,
-		},
-	};
+	*guard = (struct guard){ .state = GUARD_FREE };
 }
 
 static bool is_quiet(const struct guard *guard)

@@ -37,14 +37,9 @@ enum guard_state {
 #define GUARD_CALM	3
 #define GUARD_FORGIVEN	20
 
-/* A second; those of doorbells are the guest's own. */
-#define GUARD_RESETS_MAX     100
-#define GUARD_REFUSED_MAX    10000
-#define GUARD_INTERRUPTS_MAX 100000
-
 /* One vGPU's. The caller's lock guards it; `now_ns` comes from one clock. */
 struct guard {
-	u32 limits[GUARD_KINDS]; /* in one window, 0: none */
+	u32 limits[GUARD_KINDS]; /* in one window, 0: none; the caller's to set at any time */
 	u32 counts[GUARD_KINDS]; /* in the present one */
 	u64 window_ns;		 /* when it began */
 	enum guard_state state;
@@ -55,8 +50,8 @@ struct guard {
 	u64 slowed, frozen; /* how often */
 };
 
-/* Limits of the guest: `doorbells` a second, 0: none. */
-void guard_init(struct guard *guard, u32 doorbells);
+/* Free, and without limits. */
+void guard_init(struct guard *guard);
 
 /* It happened `count` times more. True: `state` has changed. */
 bool guard_count(struct guard *guard, enum guard_kind kind, u32 count, u64 now_ns);

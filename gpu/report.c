@@ -66,7 +66,6 @@ static void ask_family(struct gpu *gpu, struct vgpu *vgpu, u64 now, struct gpu_f
 	spin_lock(&vgpu->lock);
 	vgpu_look(vgpu);
 	out->guard = vgpu->guard;
-	out->doorbells = vgpu->guard.limits[GUARD_DOORBELLS];
 	out->interrupts = vgpu->interrupts;
 	spin_unlock(&vgpu->lock);
 	out->state = out->report.state;
@@ -207,8 +206,8 @@ static void print_settings(const struct gpu_figures *f, gpu_line_fn line, void *
 		text, sizeof(text),
 		"  reserve %s, cap %s, latency %lu us, queue %u, doorbells %u, time-out %lu ms, "
 		"debt %lu us",
-		reserve, cap, f->params.latency_ns / 1000, f->queue_limit, f->doorbells,
-		f->timeout_ns / 1000000, f->debt_ns / 1000);
+		reserve, cap, f->params.latency_ns / 1000, f->queue_limit,
+		f->guard.limits[GUARD_DOORBELLS], f->timeout_ns / 1000000, f->debt_ns / 1000);
 	line(ctx, text);
 }
 

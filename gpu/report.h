@@ -12,7 +12,7 @@ struct gpu_figures {
 	struct gpu_sched_params params;
 	bool frozen;
 	s32 scanout;
-	u32 queue_limit, doorbells;
+	u32 queue_limit;
 	u64 quota, timeout_ns;
 	u64 recent_ns; /* engine time of about the last second */
 	u64 debt_ns;

@@ -35,10 +35,15 @@ static void json_engine(struct text *text, const struct gpu_figures *f)
 
 static void json_settings(struct text *text, const struct gpu_figures *f)
 {
+	const u32 *limits = f->guard.limits;
+
 	append(text, "\"reserve\":%u,\"cap\":%u,\"latency_ns\":%lu,\"queue_limit\":%u,",
 	       f->params.reserve, f->params.cap, f->params.latency_ns, f->queue_limit);
-	append(text, "\"timeout_ns\":%lu,\"doorbell_limit\":%u,\"debt_ns\":%lu,", f->timeout_ns,
-	       f->doorbells, f->debt_ns);
+	append(text, "\"timeout_ns\":%lu,\"debt_ns\":%lu,", f->timeout_ns, f->debt_ns);
+	append(text, "\"doorbell_limit\":%u,\"reset_limit\":%u,", limits[GUARD_DOORBELLS],
+	       limits[GUARD_RESETS]);
+	append(text, "\"refused_limit\":%u,\"interrupt_limit\":%u,", limits[GUARD_REFUSED],
+	       limits[GUARD_INTERRUPTS]);
 	append(text, "\"held\":%s,\"guard\":\"%s\",\"slowed\":%lu,\"storms\":%lu,",
 	       f->frozen ? "true" : "false", guard_state_name(f->guard.state), f->guard.slowed,
 	       f->guard.frozen);

@@ -52,13 +52,16 @@ static void take_rest(struct vgpu *vgpu, const struct config_guest *guest)
 	__atomic_store_n(&vgpu->queue_limit, guest->gpu_queue, __ATOMIC_RELAXED);
 	spin_lock(&vgpu->lock);
 	vgpu->guard.limits[GUARD_DOORBELLS] = guest->gpu_doorbells;
+	vgpu->guard.limits[GUARD_RESETS] = guest->gpu_resets;
+	vgpu->guard.limits[GUARD_REFUSED] = guest->gpu_refused;
+	vgpu->guard.limits[GUARD_INTERRUPTS] = guest->gpu_interrupts;
 	spin_unlock(&vgpu->lock);
 }
 
 void control_init(struct vgpu *vgpu, const struct config_guest *config,
 		  struct gpu_sched_params *params)
 {
-	guard_init(&vgpu->guard, config->gpu_doorbells);
+	guard_init(&vgpu->guard);
 	vgpu->memory_quota = config->gpu_memory;
 	take_rest(vgpu, config);
 	params_of(config, params);
@@ -289,6 +292,9 @@ bool vgpu_set(struct vgpu *vgpu, const char *words, char why[CONTROL_WHY_MAX])
 		.gpu_memory = vgpu->memory_quota,
 		.gpu_queue = vgpu->queue_limit,
 		.gpu_doorbells = vgpu->guard.limits[GUARD_DOORBELLS],
+		.gpu_resets = vgpu->guard.limits[GUARD_RESETS],
+		.gpu_refused = vgpu->guard.limits[GUARD_REFUSED],
+		.gpu_interrupts = vgpu->guard.limits[GUARD_INTERRUPTS],
 		.gpu_timeout_ns = vgpu->timeout_ns,
 	};
 	return read_words(CONFIG_SECTION_GUEST, "gpu.", words, &guest, why) &&

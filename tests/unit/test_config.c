@@ -121,6 +121,9 @@ static const char complete[] = "# everything\n"
 			       "gpu.latency = 20ms\n"
 			       "gpu.queue = 8\n"
 			       "gpu.doorbells = 5000\n"
+			       "gpu.resets = 101\n"
+			       "gpu.refused = 102\n"
+			       "gpu.interrupts = 103\n"
 			       "autostart = no\n";
 
 static void assert_complete(void)
@@ -159,6 +162,9 @@ static void assert_complete(void)
 	assert_int_equal(guest->gpu_latency_ns, 20000000);
 	assert_int_equal(guest->gpu_queue, 8);
 	assert_int_equal(guest->gpu_doorbells, 5000);
+	assert_int_equal(guest->gpu_resets, 101);
+	assert_int_equal(guest->gpu_refused, 102);
+	assert_int_equal(guest->gpu_interrupts, 103);
 	assert_false(guest->autostart);
 }
 
@@ -231,6 +237,9 @@ static void test_guest_defaults(void **state)
 	assert_int_equal(guest->gpu_latency_ns, 0);
 	assert_int_equal(guest->gpu_queue, 64);
 	assert_int_equal(guest->gpu_doorbells, 100000);
+	assert_int_equal(guest->gpu_resets, 100);
+	assert_int_equal(guest->gpu_refused, 10000);
+	assert_int_equal(guest->gpu_interrupts, 100000);
 	assert_true(guest->autostart);
 }
 
@@ -487,7 +496,8 @@ static void test_unknown_keys_are_errors(void **state)
 			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: kind, "
 			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, gpu.weight, "
 			 "gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "
-			 "gpu.memory, gpu.timeout, autostart");
+			 "gpu.resets, gpu.refused, gpu.interrupts, gpu.memory, gpu.timeout, "
+			 "autostart");
 }
 
 static void test_unknown_section_is_one_error_whatever_is_in_it(void **state)

@@ -282,7 +282,7 @@ static void values_are_those_of_the_file(void **state)
 	expect_refused(A, "weight=200 colour=red",
 		       "found \"colour=red\", allowed: KEY=VALUE with "
 		       "weight, reserve, cap, latency, queue, "
-		       "doorbells, memory, timeout");
+		       "doorbells, resets, refused, interrupts, memory, timeout");
 	expect_refused(A, "weight", "found \"weight\", allowed: KEY=VALUE");
 	expect_refused(A, "gpu.weight=1", "allowed: KEY=VALUE");
 }

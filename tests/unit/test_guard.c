@@ -10,7 +10,11 @@
 #include "gpu/guard.h"
 
 #define LIMIT 1000
-#define W     GUARD_WINDOW_NS
+/* Of the others. */
+#define RESETS	   100
+#define REFUSED	   10000
+#define INTERRUPTS 100000
+#define W	   GUARD_WINDOW_NS
 
 static struct guard guard;
 static u64 now;
@@ -19,7 +23,11 @@ static int set_up(void **state)
 {
 	(void)state;
 	now = 77 * W + 5;
-	guard_init(&guard, LIMIT);
+	guard_init(&guard);
+	guard.limits[GUARD_DOORBELLS] = LIMIT;
+	guard.limits[GUARD_RESETS] = RESETS;
+	guard.limits[GUARD_REFUSED] = REFUSED;
+	guard.limits[GUARD_INTERRUPTS] = INTERRUPTS;
 	guard_release(&guard, now);
 	return 0;
 }
@@ -65,7 +73,7 @@ static void one_more_slows_at_once(void **state)
 static void many_at_once_count_as_many(void **state)
 {
 	(void)state;
-	assert_true(guard_count(&guard, GUARD_REFUSED, GUARD_REFUSED_MAX + 1, now));
+	assert_true(guard_count(&guard, GUARD_REFUSED, REFUSED + 1, now));
 	assert_false(guard_count(&guard, GUARD_REFUSED, UINT32_MAX, now));
 	assert_int_equal(guard.counts[GUARD_REFUSED], UINT32_MAX);
 }
@@ -88,7 +96,7 @@ static void it_recovers_below_half_and_not_above(void **state)
 static void silence_is_quiet_too(void **state)
 {
 	(void)state;
-	window_with(GUARD_RESETS, GUARD_RESETS_MAX + 1);
+	window_with(GUARD_RESETS, RESETS + 1);
 	now += (GUARD_CALM - 1) * W;
 	assert_false(guard_look(&guard, now));
 	now += W;
@@ -100,14 +108,14 @@ static void one_that_goes_on_is_frozen_once(void **state)
 {
 	(void)state;
 	for (u32 i = 1; i < GUARD_STRIKES; i++) {
-		window_with(GUARD_INTERRUPTS, GUARD_INTERRUPTS_MAX + 1);
+		window_with(GUARD_INTERRUPTS, INTERRUPTS + 1);
 		assert_int_equal(guard.state, GUARD_SLOWED);
 	}
-	window_with(GUARD_INTERRUPTS, GUARD_INTERRUPTS_MAX + 1);
+	window_with(GUARD_INTERRUPTS, INTERRUPTS + 1);
 	assert_int_equal(guard.state, GUARD_FROZEN);
 	assert_int_equal(guard.slowed, 1);
 	for (u32 i = 0; i < 10; i++)
-		window_with(GUARD_INTERRUPTS, GUARD_INTERRUPTS_MAX + 1);
+		window_with(GUARD_INTERRUPTS, INTERRUPTS + 1);
 	assert_int_equal(guard.frozen, 1);
 }
 
@@ -152,7 +160,7 @@ static void long_rests_are_forgiven(void **state)
 static void no_limit_is_no_limit(void **state)
 {
 	(void)state;
-	guard_init(&guard, 0);
+	guard.limits[GUARD_DOORBELLS] = 0;
 	assert_false(guard_count(&guard, GUARD_DOORBELLS, UINT32_MAX, now));
 	assert_int_equal(guard.state, GUARD_FREE);
 }
@@ -161,9 +169,9 @@ static void kinds_do_not_add_up(void **state)
 {
 	(void)state;
 	for (u32 i = 0; i < 20; i++) {
-		(void)guard_count(&guard, GUARD_RESETS, GUARD_RESETS_MAX, now);
-		(void)guard_count(&guard, GUARD_REFUSED, GUARD_REFUSED_MAX, now);
-		(void)guard_count(&guard, GUARD_INTERRUPTS, GUARD_INTERRUPTS_MAX, now);
+		(void)guard_count(&guard, GUARD_RESETS, RESETS, now);
+		(void)guard_count(&guard, GUARD_REFUSED, REFUSED, now);
+		(void)guard_count(&guard, GUARD_INTERRUPTS, INTERRUPTS, now);
 		window_with(GUARD_DOORBELLS, LIMIT);
 	}
 	assert_int_equal(guard.state, GUARD_FREE);
