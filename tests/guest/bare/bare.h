@@ -138,6 +138,8 @@ struct gpu_command {
 };
 /* Reset the device and negotiate anew, without queues. */
 bool gpu_restart(void);
+/* The same with an empty control queue. gpu_init() first: it finds the device. */
+bool gpu_renew(void);
 bool gpu_init(void);
 /* One command, waited for; returns the response's type, 0 if none came in time. */
 u32 gpu_command(const void *request, u32 size);
@@ -230,6 +232,7 @@ u32 gpu_attach(u32 resource, u64 address, u32 length);
 /* What facet.test= may say. */
 void bench_run(void);
 void load_run(void);
+void storm_run(void);
 void memory_run(void);
 bool hostile_run(const char *what);
 

@@ -121,8 +121,13 @@ static bool negotiate(void)
 
 static void make_queue(void)
 {
-	u8 *memory = pages(3);
+	static u8 *memory;
 
+	if (!memory)
+		memory = pages(3);
+	memset(memory, 0, 3 * 4096);
+	gpu.used_seen = gpu.next_slot = 0;
+	gpu.in_flight = 0;
 	*(volatile u16 *)(gpu.common + QUEUE_SELECT) = 0;
 	gpu.size = *(volatile u16 *)(gpu.common + QUEUE_SIZE);
 	if (gpu.size > QUEUE_MAX) {
@@ -150,6 +155,15 @@ bool gpu_restart(void)
 	return true;
 }
 
+bool gpu_renew(void)
+{
+	if (!negotiate())
+		return false;
+	make_queue();
+	set_status(0xf);
+	return true;
+}
+
 bool gpu_init(void)
 {
 	gpu.function = pci_find(GPU_ID);
@@ -157,12 +171,10 @@ bool gpu_init(void)
 		say("no gpu");
 		return false;
 	}
-	if (!read_capabilities() || !negotiate()) {
+	if (!read_capabilities() || !gpu_renew()) {
 		say("gpu refuses");
 		return false;
 	}
-	make_queue();
-	set_status(0xf);
 	say("gpu ready, queue of %u", gpu.size);
 	return true;
 }

@@ -242,6 +242,8 @@ void main(const u8 *boot_params)
 		load_run();
 	else if (same(test, "memory"))
 		memory_run();
+	else if (same(test, "storm"))
+		storm_run();
 	else if (!same(test, "hello") && !bars_run(test) && !hostile_run(test))
 		say("no test %s", test);
 	say("done");
