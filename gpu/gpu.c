@@ -121,10 +121,12 @@ static u32 collect(struct gpu *gpu, struct gpu_job **jobs)
 
 	while (count < GPU_SCHED_DEPTH && (job = gpu->ops->poll(gpu))) {
 		gpu_hang_finished(gpu, job);
-		if (job->abandoned)
+		if (job->abandoned) {
 			gpu->ops->job_late(job->vgpu, job);
-		else
-			jobs[count++] = job;
+			continue;
+		}
+		job->sched.ended = GPU_TRACE_GIVEN_BACK;
+		jobs[count++] = job;
 	}
 	return count;
 }
@@ -185,9 +187,12 @@ static bool service(struct gpu *gpu)
 		bool out = gpu->ops->submit(gpu, jobs[0]) == GPU_SUBMITTED;
 
 		submitted |= out;
-		gpu_trace_submitted(gpu, &jobs[0]->sched);
-		if (!out)
-			finish(gpu, jobs, 1);
+		if (out) {
+			gpu_trace_submitted(gpu, &jobs[0]->sched);
+			continue;
+		}
+		jobs[0]->sched.ended = GPU_TRACE_NOT_SENT;
+		finish(gpu, jobs, 1);
 	}
 	if (submitted)
 		gpu->ops->kick(gpu);

@@ -82,6 +82,7 @@ void gpu_hang_watch(struct gpu *gpu)
 static u32 take_back(struct gpu *gpu, const struct vgpu *of, struct gpu_job **jobs)
 {
 	struct gpu_sched_job *ended[GPU_SCHED_DEPTH];
+	u64 how = of ? GPU_TRACE_TIMED_OUT + (of->timeout_ns << 8) : GPU_TRACE_TAKEN_BACK;
 	u32 count = 0;
 	enum err e;
 
@@ -91,6 +92,7 @@ static u32 take_back(struct gpu *gpu, const struct vgpu *of, struct gpu_job **jo
 		if (of && at->owner != &of->sched)
 			continue;
 		jobs[count] = container_of(at, struct gpu_job, sched);
+		at->ended = how;
 		ended[count++] = at;
 	}
 	e = gpu_sched_complete_all(&gpu->sched, ended, count, now_ns());

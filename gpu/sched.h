@@ -99,6 +99,7 @@ struct gpu_sched_job {
 	u64 bound_ns;	/* set by pick by slot: the time that it is expected to take at the most */
 	u64 carried_ns; /* engine time that it had before a later job overtook it */
 	u64 engine_ns;	/* set by complete: what its vGPU was charged for it */
+	u64 ended;	/* the caller's word on how, for whoever looks; 0 after enqueue */
 };
 
 /* What a vGPU has had since it was added. Read only, outside the scheduler. */
@@ -167,7 +168,7 @@ enum gpu_sched_event_kind {
 	GPU_SCHED_EVENT_PICK = 2,     /* value: ns since enqueue; aux: enum gpu_sched_class, */
 				      /* by reserve + (deadline, ns on the clock, 0: none) << 8 */
 	GPU_SCHED_EVENT_SUBMIT = 3,   /* the caller's own: the device was told, ns after the pick */
-	GPU_SCHED_EVENT_COMPLETE = 4, /* value: ns since the pick */
+	GPU_SCHED_EVENT_COMPLETE = 4, /* value: ns since the pick; aux: the job's `ended` */
 	GPU_SCHED_EVENT_CHARGE = 5,   /* value: engine ns; aux: debt ns, after; follows COMPLETE */
 	GPU_SCHED_EVENT_DROP = 6,     /* value: jobs dropped from the queue (more than 0) */
 	GPU_SCHED_EVENT_PARAMS =

@@ -47,7 +47,8 @@ void gpu_sched_note_charge(struct gpu_sched *s, const struct gpu_sched_job *job)
 {
 	const struct gpu_sched_vgpu *v = job->owner;
 
-	gpu_sched_note_event(s, GPU_SCHED_EVENT_COMPLETE, v, job, s->now_ns - job->submitted_ns, 0);
+	gpu_sched_note_event(s, GPU_SCHED_EVENT_COMPLETE, v, job, s->now_ns - job->submitted_ns,
+			     job->ended);
 	gpu_sched_note_event(s, GPU_SCHED_EVENT_CHARGE, v, job, job->engine_ns,
 			     gpu_sched_debt_ns(s, v, s->now_ns));
 }

@@ -20,6 +20,18 @@
 #define TRACE_LINE_RECORDS    3 /* in one line of text, 128 characters */
 #define TRACE_LINE_BYTES      (TRACE_LINE_RECORDS * sizeof(struct gpu_sched_event))
 
+/*
+ * How a job ended: `ended` of struct gpu_sched_job, for TIMED_OUT + (time-out of its vGPU, ns <<
+ * 8). The numbers are part of the format.
+ */
+enum gpu_trace_end {
+	GPU_TRACE_UNSAID = 0, /* a defect */
+	GPU_TRACE_GIVEN_BACK, /* the device has given it back */
+	GPU_TRACE_NOT_SENT,   /* there was nothing for the device to do */
+	GPU_TRACE_TIMED_OUT,  /* hang.h: abandoned; its vGPU is frozen */
+	GPU_TRACE_TAKEN_BACK, /* the device is reset: it is repeated, or its vGPU frozen */
+};
+
 struct gpu_trace {
 	struct gpu_sched_event *ring; /* NULL: there never was one, or no memory */
 	hpa_t frames;

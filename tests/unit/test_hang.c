@@ -836,6 +836,69 @@ static void a_device_that_cannot_be_reset_is_given_up(void **state)
 	expect_given_up();
 }
 
+/* ---- how jobs ended, for who looks ---- */
+
+static u32 ended[FAKE_VMS][8];
+
+static void note(void *ctx, const struct gpu_sched_event *event)
+{
+	u64 how = event->aux & 0xff;
+
+	(void)ctx;
+	if (event->kind != GPU_SCHED_EVENT_COMPLETE)
+		return;
+	assert_in_range(how, GPU_TRACE_GIVEN_BACK, GPU_TRACE_TAKEN_BACK);
+	assert_int_equal(event->aux >> 8, how == GPU_TRACE_TIMED_OUT ? TIMEOUT : 0);
+	ended[event->vgpu][how]++;
+}
+
+static void look_at_ends(void)
+{
+	memset(ended, 0, sizeof(ended));
+	gpu_get(0)->sched.note = note;
+}
+
+static void a_hang_is_told_from_what_the_device_gave_back(void **state)
+{
+	(void)state;
+	look_at_ends();
+	hang_a();
+	assert_int_equal(ended[A][GPU_TRACE_TIMED_OUT], 1);
+	expect_fine(B);
+	fake_let_go();
+	fake_run();
+	assert_int_equal(ended[A][GPU_TRACE_TIMED_OUT], 1);
+	assert_true(ended[B][GPU_TRACE_GIVEN_BACK] > 0);
+	for (u32 how = GPU_TRACE_NOT_SENT; how <= GPU_TRACE_TAKEN_BACK; how++)
+		assert_int_equal(ended[B][how], 0);
+}
+
+static void what_a_reset_takes_back_is_told_from_a_hang(void **state)
+{
+	(void)state;
+	create(A, 5, 8, 8);
+	create(B, 5, 8, 8);
+	look_at_ends();
+	stop_device();
+	wait_for_reset();
+	/* Who had the device is to blame; what the other one had there is repeated. */
+	assert_int_equal(ended[A][GPU_TRACE_TIMED_OUT] + ended[B][GPU_TRACE_TIMED_OUT], 1);
+	assert_true(ended[A][GPU_TRACE_TAKEN_BACK] + ended[B][GPU_TRACE_TAKEN_BACK] > 0);
+}
+
+static void what_need_not_go_to_the_device_is_told(void **state)
+{
+	struct vgpu *vgpu = fake_vms[A].vgpu;
+
+	(void)state;
+	create(A, 5, 8, 8);
+	vgpu->scanout = GPU_SCANOUT_NONE;
+	look_at_ends();
+	show(A, 0, 5, 8, 8);
+	assert_true(ended[A][GPU_TRACE_NOT_SENT] > 0);
+	assert_int_equal(ended[A][GPU_TRACE_TIMED_OUT], 0);
+}
+
 #define RULE(name)    cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define RULE_3D(name) cmocka_unit_test_setup_teardown(name, set_up_3d, tear_down)
 
@@ -844,6 +907,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RULE(a_job_without_an_answer_freezes_its_guest_alone),
 		RULE(the_others_go_on_before_it_is_noticed),
+		RULE(a_hang_is_told_from_what_the_device_gave_back),
+		RULE(what_a_reset_takes_back_is_told_from_a_hang),
+		RULE(what_need_not_go_to_the_device_is_told),
 		RULE(what_was_out_is_answered_with_errors_in_order),
 		RULE(a_command_that_is_half_taken_in_fails_too),
 		RULE(a_command_that_waits_its_turn_fails_too),

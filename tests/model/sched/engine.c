@@ -153,6 +153,7 @@ static void complete(struct sim *s)
 	struct sim_job *job = s->flight[s->running];
 	struct gpu_sched_job *one = &job->job;
 
+	one->ended = GPU_TRACE_GIVEN_BACK;
 	if (gpu_sched_complete_all(&s->sched, &one, 1, s->now_ns) != OK)
 		broken(s, "account", "completion refused");
 	take_from_flight(s, s->running);
@@ -178,6 +179,7 @@ static void complete_late(struct sim *s)
 	count = s->unseen;
 	for (u32 i = 0; i < count; i++) {
 		found[i] = &s->flight[i]->job;
+		found[i]->ended = GPU_TRACE_GIVEN_BACK;
 		found[i]->work = (u32)MIN(s->flight[i]->cost_ns, UINT32_MAX);
 	}
 	if (gpu_sched_complete_all(&s->sched, found, count, s->now_ns) != OK)

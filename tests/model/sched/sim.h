@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "gpu/sched.h"
+#include "gpu/trace.h"
 
 #define MAX_VGPUS 1024
 #define MAX_QUEUE 16
