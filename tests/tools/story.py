@@ -10,7 +10,7 @@ from collections import deque
 from facetlib.order import Order
 from facetlib.replay import Replay
 from facetlib.rules_fixed import Slots
-from facetlib.trace import GPU, Class, Dump, Kind, Policy, Record
+from facetlib.trace import GPU, Class, Dump, End, Kind, Policy, Record
 
 MS = 1_000_000
 GIVEN = {"weight": 100, "reserve": 0, "cap": 1000, "latency_ns": 0}
@@ -24,6 +24,7 @@ class Story:
         self.policy, self.depth = policy, depth
         self.queues, self.given = {}, {}
         self.flight = []  # (vgpu, job, picked)
+        self.carried = {}  # job: what it had before another overtook it
         self.mark = None
         self.note(Kind.POLICY, GPU, slice_ns, policy | depth << 8 | slots << 16)
 
@@ -54,11 +55,20 @@ class Story:
         self.flight.append((vgpu, job, self.now))
         self.note(Kind.PICK, vgpu, self.now - since, klass, job)
 
-    def complete(self, at=0):
+    def submit(self):
+        """The last one that was picked."""
+        vgpu, job, picked = self.flight[-1]
+        self.note(Kind.SUBMIT, vgpu, self.now - picked, 0, job)
+
+    def complete(self, at=0, end=End.GIVEN_BACK, timeout_ns=0):
         """The oldest in flight, unless told otherwise; charged since the completion before."""
         vgpu, job, picked = self.flight.pop(at)
-        self.note(Kind.COMPLETE, vgpu, self.now - picked, 0, job)
-        self.note(Kind.CHARGE, vgpu, self.now - max(self.mark, picked), 0, job)
+        self.note(Kind.COMPLETE, vgpu, self.now - picked, end | timeout_ns << 8, job)
+        if picked > self.mark and self.flight:
+            overtaken = self.flight[0][1]
+            self.carried[overtaken] = self.carried.get(overtaken, 0) + picked - self.mark
+        cost = self.carried.pop(job, 0) + self.now - max(self.mark, picked)
+        self.note(Kind.CHARGE, vgpu, cost, 0, job)
         self.mark = self.now
 
     def hold(self, vgpu, held=True):
@@ -111,15 +121,15 @@ class Story:
 
 
 class Fair:
-    """Chooses by weight, by accounts of its own."""
+    """Chooses by weight, by accounts of its own, which begin with a record."""
 
-    def __init__(self, weights):
-        self.weights = weights
+    def __init__(self, weights, since=0):
+        self.weights, self.since = weights, since
 
     def __call__(self, story):
         """The least service for its weight, by what has been charged; then who waits longest."""
         served, last = dict.fromkeys(self.weights, 0), {}
-        for at, record in enumerate(story.records):
+        for at, record in enumerate(story.records[self.since :]):
             if record.kind == Kind.CHARGE:
                 served[record.vgpu] += record.value
             elif record.kind == Kind.PICK:

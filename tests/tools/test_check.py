@@ -3,7 +3,7 @@
 
 import pytest
 from facetlib import check
-from facetlib.trace import Class, Dump, Kind, Policy
+from facetlib.trace import Class, Dump, End, Kind, Policy
 from story import MS, Fair, Story, begun_at
 
 
@@ -163,8 +163,7 @@ def test_jobs_that_overtake_are_charged_exactly():
     story.wait(MS)
     story.complete()
     last = story.records[-1]
-    story.records[-1] = last._replace(value=2 * MS)
-    assert failed(story.dump()) == set()
+    assert last.value == 2 * MS and failed(story.dump()) == set()
     story.records[-1] = last._replace(value=2 * MS + 1)
     assert "charge" in failed(story.dump())
 
@@ -480,3 +479,210 @@ def test_a_job_on_a_wrong_ground_is_found():
     story = fixed()
     story.pick(0, Class.WEIGHT)
     assert "order" in failed(story.dump())
+
+
+# ---- a guest that hangs ----
+
+TIMEOUT = 1000 * MS
+LOOK = TIMEOUT // 4
+
+
+def serve(story, vgpu, ns=MS):
+    """One job of its, all by itself."""
+    story.pick(vgpu)
+    story.submit()
+    story.wait(ns)
+    story.complete(at=len(story.flight) - 1)
+
+
+def hang(story, after=TIMEOUT + LOOK, beside=0):
+    """vGPU 0 has a job that hangs for so long; beside it one of vGPU 1 every so many ns."""
+    story.enqueue(0)
+    story.enqueue(1, 3)
+    story.pick(0)
+    story.submit()
+    until = story.now + after
+    while beside and story.now + beside + MS < until:
+        story.wait(beside)
+        serve(story, 1)
+        story.enqueue(1)
+    story.wait(until - story.now)
+
+
+def give_up(story, at=0):
+    story.complete(at, End.TIMED_OUT, TIMEOUT)
+
+
+@pytest.mark.parametrize("after", (TIMEOUT + 1, TIMEOUT + LOOK))
+@pytest.mark.parametrize("beside", (0, 40 * MS))
+def test_a_hung_guest_is_given_up_and_the_others_go_on(after, beside):
+    story = two()
+    hang(story, after, beside)
+    give_up(story)
+    for _ in range(3):
+        serve(story, 1)
+    dump = story.dump()
+    assert failed(dump) == set()
+    for name in ("timeout", "fences", "recovery"):
+        assert judged(dump, name) > 0, name
+
+
+def test_all_that_the_hung_guest_has_is_given_up_together():
+    story = two()
+    story.enqueue(0, 2)
+    story.pick(0)
+    story.pick(0)
+    story.enqueue(1)
+    story.wait(TIMEOUT + 1)
+    give_up(story)
+    give_up(story)
+    serve(story, 1)
+    assert failed(story.dump()) == set()
+
+
+def test_a_time_out_before_its_time_is_found():
+    story = two()
+    hang(story, TIMEOUT)
+    give_up(story)
+    serve(story, 1)
+    assert failed(story.dump()) == {"timeout"}
+
+
+def test_a_hang_that_is_looked_at_too_late_is_found():
+    story = two()
+    hang(story, TIMEOUT + LOOK + MS + 1)
+    give_up(story)
+    serve(story, 1)
+    assert failed(story.dump()) == {"timeout"}  # the others' bound has one job more
+    late = two()
+    hang(late, TIMEOUT + LOOK + 2 * MS + 1)
+    give_up(late)
+    serve(late, 1)
+    assert failed(late.dump()) == {"timeout", "recovery"}
+
+
+def test_a_hung_guest_that_keeps_a_job_in_flight_is_found():
+    story = two()
+    story.enqueue(0, 2)
+    story.pick(0)
+    story.pick(0)
+    story.wait(TIMEOUT + 1)
+    give_up(story)
+    story.wait(TIMEOUT + 1)
+    give_up(story)
+    assert failed(story.dump()) == {"timeout"}
+
+
+def test_one_that_is_not_the_oldest_must_not_be_given_up():
+    story = two()
+    story.enqueue(1)
+    story.enqueue(0)
+    story.pick(1)
+    story.pick(0)
+    story.wait(TIMEOUT + 1)
+    give_up(story, at=1)
+    assert failed(story.dump()) == {"timeout"}
+
+
+def test_others_that_wait_on_after_a_hang_are_found():
+    """The engine is busy all the while, with what the hung guest's end leaves to do."""
+    story = two()
+    hang(story)
+    give_up(story)
+    story.enqueue(0, 5)
+    for _ in range(5):
+        serve(story, 0)
+    serve(story, 1)
+    assert "recovery" in failed(story.dump())
+
+
+def test_what_a_freeze_keeps_does_not_count():
+    story = two()
+    hang(story)
+    story.hold(1)
+    give_up(story)
+    story.wait(3 * TIMEOUT)
+    story.hold(1, False)
+    serve(story, 1)
+    assert failed(story.dump()) == set()
+
+
+def test_another_guests_job_that_is_lost_in_a_hang_is_found():
+    story = two()
+    hang(story)
+    story.pick(1)
+    give_up(story)
+    give_up(story)
+    assert failed(story.dump()) == {"fences"}
+
+
+def test_another_guests_queue_that_is_lost_in_a_hang_is_found():
+    story = two()
+    hang(story)
+    give_up(story)
+    story.note(Kind.DROP, 1, 3)
+    story.queues[1].clear()
+    assert failed(story.dump()) == {"fences"}
+    own = two()
+    hang(own)
+    own.enqueue(0, 2)
+    give_up(own)
+    own.note(Kind.DROP, 0, 2)
+    own.queues[0].clear()
+    serve(own, 1)
+    assert failed(own.dump()) == set()
+
+
+def test_a_job_that_never_comes_back_is_found():
+    story = two()
+    hang(story)
+    give_up(story)
+    story.pick(1)
+    story.submit()
+    for _ in range(3):
+        serve(story, 1)
+        story.enqueue(1)
+        story.wait(TIMEOUT)
+    assert failed(story.dump()) == {"fences"}
+
+
+def test_a_job_that_ends_before_the_device_has_it_is_found():
+    story = two()
+    hang(story)
+    give_up(story)
+    story.pick(1)
+    story.wait(MS)
+    story.complete()
+    assert failed(story.dump()) == {"fences"}
+
+
+def test_a_job_that_ends_without_anybodys_word_is_found():
+    story = two()
+    story.enqueue(1)
+    story.pick(1)
+    story.wait(MS)
+    story.complete(end=End.UNSAID)
+    assert failed(story.dump()) == {"fences"}
+
+
+def test_a_job_that_ends_in_no_known_way_is_found():
+    story = two()
+    story.enqueue(1)
+    story.pick(1)
+    story.wait(MS)
+    story.complete(end=9)
+    assert failed(story.dump()) == {"records"}
+
+
+def test_a_reset_of_the_device_loses_nothing_and_is_not_judged():
+    """The others' jobs are repeated, under new numbers."""
+    story = two()
+    hang(story)
+    story.pick(1)
+    give_up(story)
+    story.wait(TIMEOUT + 1)
+    story.complete(end=End.TAKEN_BACK)
+    story.wait(MS)
+    story.enqueue(1)
+    serve(story, 1)
+    assert "fences" not in failed(story.dump())

@@ -32,6 +32,7 @@ RULES = {
     "debt",
     "conserving",
     "slots",
+    "fences",
 }
 
 pytestmark = pytest.mark.skipif(

@@ -4,6 +4,7 @@
 from facetlib.order import Order
 from facetlib.replay import Replay
 from facetlib.rules_fixed import Slots
+from facetlib.rules_hang import Fences, Recovery, Timeout
 from facetlib.rules_limits import Cap, Debt, Latency, Reserve
 from facetlib.rules_order import Conserving, Picks
 from facetlib.rules_share import Lag, Newcomer, Wait
@@ -46,7 +47,7 @@ class Verdict:
 
 def check(dump, slack_ns=SLACK_NS):
     """Follows the trace from its first record to its last."""
-    replay = Replay(dump)
+    replay, timeout = Replay(dump), Timeout(slack_ns)
     judges = [
         Picks(),
         Lag(),
@@ -58,6 +59,9 @@ def check(dump, slack_ns=SLACK_NS):
         Debt(),
         Conserving(slack_ns),
         Slots(),
+        timeout,
+        Fences(timeout),
+        Recovery(timeout),
     ]
     order = Order(replay)
     for index in range(len(replay.records)):

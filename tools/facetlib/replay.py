@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from facetlib.rule import Rule
-from facetlib.trace import GPU, Class, Kind, Policy
+from facetlib.trace import GPU, Class, End, Kind, Policy
 
 
 @dataclass
@@ -27,6 +27,8 @@ class Job:
     cost_ns: int = 0  # what it will be charged; or, still in flight at the end, until then
     carried_ns: int = 0
     end_ns: int | None = None
+    end: int | None = None  # how it ended: an End
+    timeout_ns: int = 0  # of its vGPU, where it timed out
 
 
 @dataclass
@@ -117,6 +119,7 @@ class Replay:
         self.idle_ns = 0  # time with nothing in flight, and so known
         self.stretches = []  # of it: when it began, how long it was
         self.charged = None  # the job whose CHARGE must be next
+        self.spans = []  # engine time that was charged: from, to, number of the job
         self.first_job = None  # the first number that was given out in the trace
         self.rules = {
             name: Rule(name, says)
@@ -355,6 +358,9 @@ class Replay:
             self._check("jobs", record.value == took, record, f"took {record.value} ns")
             self._check("jobs", job.vgpu == record.vgpu, record, f"it is vGPU {job.vgpu}'s")
             self.flight.remove(job)
+        job.end, job.timeout_ns = record.aux & 0xFF, record.aux >> 8
+        ok = job.end in list(End) and bool(job.timeout_ns) == (job.end == End.TIMED_OUT)
+        self._check("records", ok, record, f"it ended by {record.aux:#x}")
         vgpu.in_flight -= vgpu.in_flight > 0
         self.charged = job
 
@@ -385,8 +391,10 @@ class Replay:
         if job.picked_ns > start:
             if self.flight:
                 self.flight[0].carried_ns += job.picked_ns - start
+                self.spans.append((start, job.picked_ns, self.flight[0].number))
             start = job.picked_ns
         job.end_ns = self.mark_ns = start + record.value - job.carried_ns
+        self.spans.append((start, job.end_ns, job.number))
         # Those that are found together share the time; the last of them ends now.
         ok = start <= job.end_ns <= now if together else job.end_ns == now
         self._check(

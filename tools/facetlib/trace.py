@@ -37,6 +37,16 @@ class Class(IntEnum):
     SLOT = 2
 
 
+class End(IntEnum):
+    """How a job ended, as whoever gives jobs to the device says."""
+
+    UNSAID = 0
+    GIVEN_BACK = 1
+    NOT_SENT = 2
+    TIMED_OUT = 3
+    TAKEN_BACK = 4
+
+
 class Policy(IntEnum):
     FAIR = 0
     EQUAL = 1
