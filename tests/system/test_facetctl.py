@@ -18,6 +18,7 @@ import consoleproxy
 import emulators
 import facet
 import pytest
+import traces
 
 pytestmark = pytest.mark.not_on(
     "qemu-vbe", "qemu-virgl", "bochs-*", reason="one GPU with an engine and rings is enough"
@@ -28,8 +29,7 @@ LOAD = "facet.size=2048 facet.depth=24 facet.tell=20"
 LOADS = ("alpha", "beta")
 LIMIT_S = 120
 
-# Emulated processors of a busy host: one may not run for a while, and the hand-over takes as long.
-SLACK_US = 200_000
+SLACK_US = traces.SLACK_NS // 1000
 
 PROMETHEUS = """\
 global:

@@ -10,6 +10,8 @@ import re
 import facet
 import fakebench
 import pytest
+import traces
+from facetlib.trace import End, Kind
 from test_fakegpu import STILL, moves, shows
 
 pytestmark = pytest.mark.not_on(
@@ -153,6 +155,28 @@ def test_others_wait_no_longer_than_the_time_out(drawing):
     since = machine.mark()
     machine.expect(r"guest beta: frame \d+", TIMEOUT_S + 3, since=since)
     assert comes_to_hang(machine, "alpha")
+
+
+@pytest.mark.parametrize("late_ms", (0, 30))
+def test_the_others_lose_one_time_out_and_no_fence(drawing, late_ms):
+    """By the trace. Late answers make jobs long: then nothing runs beside the one that hangs."""
+    gpu, machine = drawing
+    gpu.order(do="hang", after=10, count=1, resource=shown_by(gpu, "alpha"))
+    if late_ms:
+        gpu.order(do="delay", ms=late_ms)
+        machine.rest(0.2)
+    traces.begin(machine)
+    assert comes_to_hang(machine, "alpha")
+    assert moves(machine, "beta", seconds=2)
+    dump = traces.take(machine)
+    rules = traces.judge(dump, "jobs", "order", "timeout", "fences", "recovery")
+    alpha, beta = NAMES.index("alpha"), NAMES.index("beta")
+    ends = [(r.vgpu, End(r.aux & 0xFF), r.value) for r in dump.records if r.kind == Kind.COMPLETE]
+    assert [vgpu for vgpu, end, _ in ends if end == End.TIMED_OUT] == [alpha]
+    assert {end for vgpu, end, _ in ends if vgpu == beta} == {End.GIVEN_BACK}
+    # By the device's clock, too, none of beta's is early; and where jobs are long it did wait.
+    assert min(took for vgpu, _, took in ends if vgpu == beta) >= 0.95 * late_ms * 10**6
+    assert not late_ms or rules["recovery"].worst[1] > 0.5 * TIMEOUT_S * 10**9
 
 
 def stop_until_reset(gpu, machine):
