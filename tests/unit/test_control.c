@@ -262,6 +262,7 @@ static void every_setting_changes(void **state)
 	(void)state;
 	assert_true(vgpu_set(vgpu, "weight=300 reserve=12.5% cap=50% latency=50ms", why));
 	assert_true(vgpu_set(vgpu, "queue=3  timeout=5s doorbells=5000 memory=32M", why));
+	assert_true(vgpu_set(vgpu, "resets=200 refused=300 interrupts=0", why));
 	assert_int_equal(vgpu->sched.params.weight, 300);
 	assert_int_equal(vgpu->sched.params.reserve, 125);
 	assert_int_equal(vgpu->sched.params.cap, 500);
@@ -269,6 +270,9 @@ static void every_setting_changes(void **state)
 	assert_int_equal(vgpu->queue_limit, 3);
 	assert_int_equal(vgpu->timeout_ns, 5 * SECOND);
 	assert_int_equal(vgpu->guard.limits[GUARD_DOORBELLS], 5000);
+	assert_int_equal(vgpu->guard.limits[GUARD_RESETS], 200);
+	assert_int_equal(vgpu->guard.limits[GUARD_REFUSED], 300);
+	assert_int_equal(vgpu->guard.limits[GUARD_INTERRUPTS], 0);
 	assert_int_equal(vgpu->memory_quota, MIB(32));
 	assert_int_equal(fake_vgpu(A)->audit.resources.quota, MIB(32));
 }
