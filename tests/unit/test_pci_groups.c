@@ -153,9 +153,9 @@ static void functions_of_one_device_are_one_group_if_one_lacks_acs(void **state)
 		start(state);
 		if (bus)
 			add_port(PCI_BDF(0, 3, 0), 1, 1, ROOT_PORT, ACS_PORT);
-		add_device(bus, 4 * !bus, 0, ACS_DEVICE);
+		add_device(bus, 4 * !bus, 0, behind ? ACS_DEVICE : 0x04);
 		add_device(bus, 4 * !bus, 1, ACS_DEVICE);
-		add_device(bus, 4 * !bus, 2, behind ? 0 : 0x04);
+		add_device(bus, 4 * !bus, 2, behind ? 0 : ACS_DEVICE);
 		of_many(PCI_BDF(bus, 4 * !bus, 0));
 		make();
 		assert_int_equal(group(bus, 4 * !bus, 0), group(bus, 4 * !bus, 1));
