@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The console command `pci`: every function in a table, or one in detail. */
+/* The console command `pci`: the functions of the machine in a table. */
 #include "drivers/pci_commands.h"
 
 #include "core/console.h"
@@ -11,8 +11,6 @@
 #define LINE_MAX    80U /* columns, less one for the end */
 #define BDF_TEXT    8U
 #define INDENT	    "         "
-#define MSI_ENABLE  BIT(0)
-#define MSIX_ENABLE BIT(15)
 
 /* SR-IOV capability, PCI Express Base 5.0, 9.3.3. */
 #define SRIOV_TOTAL 14U
@@ -36,33 +34,6 @@ static const char *const classes[0x13][OTHER + 1] = {
 	[0x0c][OTHER] = "serial bus",  [0x0c][3] = "USB controller",
 	[0x0c][5] = "SMBus",	       [0x0d][OTHER] = "wireless",
 	[0x10][OTHER] = "encryption",  [0x12][OTHER] = "accelerator"
-};
-
-static const char *const capabilities[] = {
-	[PCI_CAP_POWER] = "power management",
-	[PCI_CAP_MSI] = "MSI",
-	[0x07] = "PCI-X",
-	[0x08] = "HyperTransport",
-	[PCI_CAP_VENDOR] = "vendor's",
-	[0x0d] = "subsystem ids",
-	[PCI_CAP_PCIE] = "PCI Express",
-	[PCI_CAP_MSIX] = "MSI-X",
-	[0x12] = "SATA",
-	[PCI_CAP_ADVANCED] = "advanced features",
-};
-
-static const char *const extended[] = {
-	[0x01] = "error reporting",
-	[0x02] = "virtual channels",
-	[0x03] = "serial number",
-	[0x0b] = "vendor's",
-	[PCI_EXT_ACS] = "access control services",
-	[0x0e] = "alternative routing ids",
-	[0x0f] = "address translation services",
-	[PCI_EXT_SRIOV] = "SR-IOV",
-	[0x13] = "page requests",
-	[0x15] = "resizable BARs",
-	[0x1b] = "process address spaces",
 };
 
 static struct pci *pci; /* set at start */
@@ -162,80 +133,28 @@ static void print_head(void)
 		      "owner", "reset");
 }
 
-static void print_messages(const struct pci_function *function, u32 at)
-{
-	u32 control = pci_read(pci, function->bdf, at + 2, 2);
-
-	if (at == function->msi)
-		console_print(INDENT "    messages: %u, %s", 1U << (control >> 1 & 7),
-			      control & MSI_ENABLE ? "on" : "off");
-	if (at == function->msix)
-		console_print(INDENT "    vectors: %u, in BAR %u at %x, %s", function->msix_vectors,
-			      function->msix_bar, function->msix_offset,
-			      control & MSIX_ENABLE ? "on" : "off");
-}
-
-static void print_capability(u32 at, u32 id, const char *const names[], size_t count)
-{
-	console_print(INDENT "%03x: %s (%02x)", at,
-		      id < count && names[id] ? names[id] : "capability", id);
-}
-
-static void print_capabilities(const struct pci_function *function)
-{
-	u16 bdf = function->bdf;
-	u16 at = pci_next_capability(pci, bdf, 0);
-
-	for (u32 i = 0; at && i < PCI_CAPABILITIES_MAX; i++) {
-		print_capability(at, pci_read(pci, bdf, at, 1), capabilities,
-				 ARRAY_SIZE(capabilities));
-		print_messages(function, at);
-		at = pci_next_capability(pci, bdf, (u8)at);
-	}
-	at = pci_next_extended(pci, bdf, 0);
-	for (u32 i = 0; at && i < PCI_EXTENDED_MAX; i++) {
-		print_capability(at, pci_read(pci, bdf, at, 2), extended, ARRAY_SIZE(extended));
-		at = pci_next_extended(pci, bdf, at);
-	}
-}
-
-static void print_detail(const struct pci_function *function)
-{
-	print_head();
-	print_function(function);
-	console_print(INDENT "revision %02x, programming interface %02x", function->revision,
-		      function->class_code & 0xff);
-	if (function->bridge != PCI_NO_BRIDGE)
-		console_print(INDENT "behind %02x:%02x.%x", PCI_BDF_ARGS(function->bridge));
-	if (function->secondary_bus)
-		console_print(INDENT "leads to the buses %02x to %02x", function->secondary_bus,
-			      function->subordinate_bus);
-	print_capabilities(function);
-}
-
 static void run_pci(char *args)
 {
 	char text[BDF_TEXT];
+	bool found = false;
 
-	if (!*args)
-		print_head();
 	for (u32 i = 0; i < pci->function_count; i++) {
 		write_bdf(text, pci->functions[i].bdf);
-		if (!*args)
-			print_function(&pci->functions[i]);
-		if (str_equal(args, text)) {
-			print_detail(&pci->functions[i]);
-			return;
-		}
+		if (*args && !str_equal(args, text))
+			continue;
+		if (!found)
+			print_head();
+		print_function(&pci->functions[i]);
+		found = true;
 	}
-	if (*args)
+	if (!found)
 		console_print("there is no function \"%s\": `pci` lists them", args);
 	else if (pci->left_out)
 		console_print("  and %u more, for which there is no room", pci->left_out);
 }
 
 static const struct console_command command = {
-	"pci",	 "[BB:DD.F]", "the machine's PCI functions, or one of them in detail",
+	"pci",	 "[BB:DD.F]", "the machine's PCI functions, or one of them",
 	run_pci, candidate,
 };
 

@@ -155,17 +155,8 @@ def test_virtual_functions_are_counted(table):
     assert nvme["notes"].endswith("0 VFs of 2")
 
 
-@pytest.mark.not_on("bochs-*", reason="no capability in its machine")
-def test_one_function_in_detail(machine):
-    answer = machine.command("pci 01:00.0")
-    assert functions(answer).keys() == {"01:00.0"}
-    assert re.search(r"^ +behind 00:10\.0$", answer, re.MULTILINE)
-    assert re.search(r"^ +0c8: power management \(01\)$", answer, re.MULTILINE)
-    assert re.search(r"^ +vectors: 5, in BAR 3 at 0, off$", answer, re.MULTILINE)
-    assert re.search(r"^ +100: error reporting \(01\)$", answer, re.MULTILINE)
-    port = machine.command("pci 00:10.0")
-    assert re.search(r"^ +leads to the buses 01 to 01$", port, re.MULTILINE)
-    assert re.search(r"^ +\w+: access control services \(0d\)$", port, re.MULTILINE)
+def test_one_function_alone(machine):
+    assert functions(machine.command("pci 00:00.0")).keys() == {"00:00.0"}
 
 
 def test_one_that_is_not_there(machine):

@@ -133,32 +133,14 @@ static void owners_are_shown(void **state)
 	shows("00:02.0  2222:1111  unknown              1  sixteen-letters- none\n");
 }
 
-static void one_function_is_shown_in_detail(void **state)
+static void one_function_is_shown_alone(void **state)
 {
-	struct fake *fake;
-
 	(void)state;
 	add_bridge(PCI_BDF(0, 3, 0), 1, 2);
-	fake = add_large(PCI_BDF(1, 0, 0));
-	add_capability(fake, 0x50, PCI_CAP_MSI);
-	put(fake, 0x52, 0x0007, 2);
-	add_capability(fake, 0x60, PCI_CAP_MSIX);
-	put(fake, 0x62, 0x0004, 2);
-	put(fake, 0x64, 0x1002, 4);
-	add_acs(fake, 0x0c);
-	add_extended(fake, 0x7777);
+	add_large(PCI_BDF(1, 0, 0));
 	run("01:00.0");
 	shows("01:00.0  1234:abcd  NVMe controller");
-	shows("revision 01, programming interface 02\n");
-	shows("behind 00:03.0\n");
-	shows("050: MSI (05)\n             messages: 8, on\n");
-	shows("060: MSI-X (11)\n             vectors: 5, in BAR 2 at 1000, off\n");
-	shows("080: PCI Express (10)\n");
-	shows("100: access control services (0d)\n");
-	shows("180: capability (7777)\n");
-	run("00:03.0");
-	shows("leads to the buses 01 to 02\n");
-	assert_null(strstr(screen, "01:00.0"));
+	assert_null(strstr(screen, "00:03.0"));
 }
 
 static void a_wrong_name_is_said(void **state)
@@ -196,7 +178,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_function_has_its_line),
 		TEST(owners_are_shown),
-		TEST(one_function_is_shown_in_detail),
+		TEST(one_function_is_shown_alone),
 		TEST(a_wrong_name_is_said),
 		TEST(lists_that_loop_end),
 		TEST(names_are_completed),
