@@ -23,9 +23,8 @@ enum err gpu_sched_init(struct gpu_sched *s, const struct gpu_sched_config *conf
 		.config = *config,
 		.weights = { .nodes = memory },
 		.ready = { .nodes = memory + capacity },
-		.waiting = { .nodes = memory + (size_t)2 * capacity },
-		.asleep = { .nodes = memory + (size_t)3 * capacity },
-		.slots = memory + (size_t)4 * capacity,
+		.later = { .nodes = memory + (size_t)2 * capacity },
+		.slots = memory + (size_t)3 * capacity,
 		.capacity = capacity,
 	};
 	for (u32 i = 0; i < capacity; i++)
@@ -249,7 +248,7 @@ enum err gpu_sched_enqueue(struct gpu_sched *s, struct gpu_sched_vgpu *v, struct
 struct gpu_sched_job *gpu_sched_pick(struct gpu_sched *s, u64 now_ns)
 {
 	gpu_sched_advance(s, now_ns);
-	if (s->queued == 0 || s->in_flight >= s->config.depth)
+	if (s->in_flight >= s->config.depth)
 		return NULL;
 	if (s->config.policy == GPU_SCHED_FIXED)
 		return gpu_sched_pick_by_slot(s);

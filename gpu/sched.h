@@ -44,7 +44,7 @@
 #define GPU_SCHED_CAPACITY_MAX 0xffffU
 
 /* How many pointers gpu_sched_init() wants. */
-#define GPU_SCHED_MEMORY(capacity) (5 * (capacity))
+#define GPU_SCHED_MEMORY(capacity) (4 * (capacity))
 
 enum gpu_sched_policy {
 	GPU_SCHED_FAIR = 0, /* by weight, after reserves; nothing is left unused that may be used */
@@ -118,12 +118,12 @@ struct gpu_sched_stats {
 /* In a heap: the least `key` first, then the least `tie`, which is unique. */
 struct gpu_sched_node {
 	u64 key, tie;
-	u32 at; /* place in the heap that it is in */
+	size_t at; /* place in the heap that it is in */
 };
 
 struct gpu_sched_heap {
 	void **nodes; /* of struct gpu_sched_node */
-	u32 count;
+	size_t count;
 };
 
 /* Which heaps a vGPU is in. */
@@ -144,8 +144,9 @@ struct gpu_sched_vgpu {
 
 	struct gpu_sched_node
 		by_weight;	       /* key: its tag, virtual time that is paid for; tie: turn */
-	struct gpu_sched_node by_time; /* asleep: until when; waiting: account; ready: deadline */
-	struct gpu_sched_heap *in;     /* which of these three heaps `by_time` is in, or NULL */
+	struct gpu_sched_node by_time; /* later: a moment; ready: deadline */
+	struct gpu_sched_heap *in;     /* which of these two heaps `by_time` is in, or NULL */
+	bool weighed;		       /* `by_weight` is in its heap */
 	bool resumes;		       /* used by gpu_sched_configure() */
 	u32 share;		       /* its weight under the present policy */
 	u32 weight_rest, account_rest, cap_rest; /* of divisions, carried so that none is lost */
@@ -200,10 +201,9 @@ struct gpu_sched {
 	gpu_sched_note_fn note; /* NULL: nobody looks */
 	void *note_ctx;
 	struct gpu_sched_config config;
-	struct gpu_sched_heap weights; /* active vGPUs by tag */
-	struct gpu_sched_heap ready;   /* those of them whose account is not ahead, by deadline */
-	struct gpu_sched_heap waiting; /* those whose account is, by when it ends */
-	struct gpu_sched_heap asleep;  /* by when the cap lets them on */
+	struct gpu_sched_heap weights; /* active vGPUs by tag, and some of those asleep */
+	struct gpu_sched_heap ready;   /* active ones whose account is due, by deadline */
+	struct gpu_sched_heap later;   /* by when a cap lets it on, or its account is due */
 	void **slots;		       /* all vGPUs, by slot */
 	u32 capacity;
 	u32 count;     /* vGPUs added */

@@ -3,53 +3,27 @@
  * The order of service under fair and equal: caps, then reserves by deadline, then weights;
  * docs/scheduler.md has the rules and what follows from them.
  *
- *             cap_ns > now              account_ns > now
- *   asleep <---------------- active ---------------------> waiting (and weights)
- *          ----------------> (weights) <-----------------> ready   (and weights)
+ *   weights  the active, by tag; who falls asleep stays until it would be next
+ *   later    by when something ends: the asleep, and the active that wait for their account
+ *   ready    the active whose account is due, by deadline, if more than two are
+ *
+ * Moving between them is what costs: so nobody moves before it has to.
  */
 #include "gpu/sched_heap.h"
 #include "gpu/sched_parts.h"
+#include "gpu/sched_scale.h"
 
-/*
- * Virtual time counts 1/256 ns of engine time at weight 1. The divisions' remainders are
- * carried, so that the coarse step costs no accuracy over time. Tags start again
- * at 0 before they come near the end of 64 bits, which takes half a year at least.
- */
-#define TAG_UNITS 256
-#define TAG_FULL  BIT(62)
+/* Tags start again at 0 before they come near the end of 64 bits: after half a year at least. */
+#define TAG_FULL BIT(62)
 
 /* Deadlines of those who have none lie behind all others. */
 #define NO_DEADLINE BIT(63)
-
-static u64 add(u64 a, u64 b)
-{
-	u64 sum;
-
-	return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-/* ns * times / divisor and what `*rest` brings along; the new remainder stays in it. */
-static u64 scale(u64 ns, u32 times, u32 divisor, u32 *rest)
-{
-	u64 parts, whole;
-
-	if (ns < BIT(32)) {
-		parts = ns * times + *rest;
-		*rest = (u32)(parts % divisor);
-		return parts / divisor;
-	}
-	parts = ns % divisor * times + *rest;
-	*rest = (u32)(parts % divisor);
-	if (__builtin_mul_overflow(ns / divisor, times, &whole))
-		return UINT64_MAX;
-	return add(whole, parts / divisor);
-}
 
 static u64 rescale(u64 ns, u32 from, u32 to)
 {
 	u32 rest = 0;
 
-	return scale(ns, from, to, &rest);
+	return gpu_sched_scale(ns, from, to, &rest);
 }
 
 static struct gpu_sched_vgpu *of_weight(void *node)
@@ -62,19 +36,25 @@ static struct gpu_sched_vgpu *of_time(void *node)
 	return container_of(node, struct gpu_sched_vgpu, by_time);
 }
 
+static u64 key_at(const struct gpu_sched_heap *heap, size_t at)
+{
+	return ((struct gpu_sched_node *)heap->nodes[at])->key;
+}
+
 static u64 least(const struct gpu_sched_heap *heap)
 {
-	return ((struct gpu_sched_node *)heap->nodes[0])->key;
+	return key_at(heap, 0);
 }
 
-static bool due(const struct gpu_sched *s, const struct gpu_sched_heap *heap)
+static bool due(const struct gpu_sched *s, const struct gpu_sched_heap *heap, size_t at)
 {
-	return heap->count > 0 && least(heap) <= s->now_ns;
+	return heap->count > at && key_at(heap, at) <= s->now_ns;
 }
 
+/* Without a cap `cap_ns` does not grow, and is not later than the present. */
 static bool sleeps(const struct gpu_sched *s, const struct gpu_sched_vgpu *v)
 {
-	return v->params.cap < GPU_SCHED_WHOLE && v->cap_ns > s->now_ns;
+	return v->cap_ns > s->now_ns;
 }
 
 /* By when its oldest job is to be picked; 0: it has no bound. */
@@ -90,27 +70,41 @@ static u64 ready_key(const struct gpu_sched_vgpu *v)
 	return v->params.latency_ns ? deadline(v) : NO_DEADLINE + v->account_ns;
 }
 
-static void put_by_time(struct gpu_sched *s, struct gpu_sched_vgpu *v, struct gpu_sched_heap *heap,
-			u64 key)
-{
-	v->in = heap;
-	v->by_time.key = key;
-	v->by_time.tie = s->turns++;
-	gpu_sched_heap_insert(heap, &v->by_time);
-}
-
 static void leave_by_time(struct gpu_sched_vgpu *v)
 {
 	gpu_sched_heap_remove(v->in, &v->by_time);
 	v->in = NULL;
 }
 
-static void put_account(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+/* From the other heap by time, or from none. */
+static void __attribute__((noinline))
+put_by_time(struct gpu_sched *s, struct gpu_sched_vgpu *v, struct gpu_sched_heap *heap, u64 key)
 {
-	if (v->account_ns > s->now_ns)
-		put_by_time(s, v, &s->waiting, v->account_ns);
-	else
-		put_by_time(s, v, &s->ready, ready_key(v));
+	struct gpu_sched_heap *old = v->in;
+
+	if (old)
+		gpu_sched_heap_remove(old, &v->by_time);
+	v->in = heap;
+	v->by_time.key = key;
+	v->by_time.tie = s->turns++;
+	gpu_sched_heap_insert(heap, &v->by_time);
+}
+
+static void put_ready(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+{
+	put_by_time(s, v, &s->ready, ready_key(v));
+}
+
+static void put_by_weight(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+{
+	v->weighed = true;
+	gpu_sched_heap_insert(&s->weights, &v->by_weight);
+}
+
+static void leave_by_weight(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+{
+	v->weighed = false;
+	gpu_sched_heap_remove(&s->weights, &v->by_weight);
 }
 
 bool gpu_sched_wants(const struct gpu_sched *s, const struct gpu_sched_vgpu *v)
@@ -122,13 +116,17 @@ void gpu_sched_resume(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
 	if (sleeps(s, v)) {
 		v->place = GPU_SCHED_ASLEEP;
-		put_by_time(s, v, &s->asleep, v->cap_ns);
+		put_by_time(s, v, &s->later, v->cap_ns);
 		return;
 	}
 	v->place = GPU_SCHED_ACTIVE;
-	gpu_sched_heap_insert(&s->weights, &v->by_weight);
-	if (v->params.reserve)
-		put_account(s, v);
+	put_by_weight(s, v);
+	if (!v->params.reserve)
+		return;
+	if (v->account_ns > s->now_ns)
+		put_by_time(s, v, &s->later, v->account_ns);
+	else
+		put_ready(s, v);
 }
 
 void gpu_sched_begin(struct gpu_sched *s, struct gpu_sched_vgpu *v, u64 since_ns)
@@ -141,10 +139,10 @@ void gpu_sched_begin(struct gpu_sched *s, struct gpu_sched_vgpu *v, u64 since_ns
 	gpu_sched_resume(s, v);
 }
 
-void gpu_sched_take_out(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+void __attribute__((noinline)) gpu_sched_take_out(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
-	if (v->place == GPU_SCHED_ACTIVE)
-		gpu_sched_heap_remove(&s->weights, &v->by_weight);
+	if (v->weighed)
+		leave_by_weight(s, v);
 	if (v->in)
 		leave_by_time(v);
 	v->place = GPU_SCHED_OUT;
@@ -152,31 +150,75 @@ void gpu_sched_take_out(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 
 u64 gpu_sched_next_by_time(const struct gpu_sched *s)
 {
-	u64 sleep = s->asleep.count ? least(&s->asleep) : UINT64_MAX;
-	u64 wait = s->waiting.count ? least(&s->waiting) : UINT64_MAX;
-
-	return MIN(sleep, wait);
+	return s->later.count ? least(&s->later) : UINT64_MAX;
 }
 
-/* Those whose time has come leave the heaps that are ordered by it. */
-static void settle(struct gpu_sched *s)
+/* `v` has slept until now. */
+static void wake(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
-	while (due(s, &s->asleep)) {
-		struct gpu_sched_vgpu *v = of_time(s->asleep.nodes[0]);
-
-		leave_by_time(v);
-		gpu_sched_begin(s, v, v->cap_ns);
+	v->place = GPU_SCHED_ACTIVE;
+	if (!v->weighed) {
+		v->by_weight.key = MAX(v->by_weight.key, s->vtime);
+		v->by_weight.tie = s->turns++;
+		put_by_weight(s, v);
+	} else if (v->by_weight.key == s->vtime) {
+		/* Behind those who came while it slept; ahead of its tag nobody came. */
+		v->by_weight.tie = s->turns++;
+		gpu_sched_heap_down(&s->weights, &v->by_weight);
 	}
-	while (due(s, &s->waiting)) {
-		struct gpu_sched_vgpu *v = of_time(s->waiting.nodes[0]);
+	v->account_ns = MAX(v->account_ns, v->cap_ns);
+	/* Who has no reserve stays there without a moment until it sleeps again. */
+	v->by_time.key = v->params.reserve ? v->account_ns : UINT64_MAX;
+	gpu_sched_heap_down(&s->later, &v->by_time);
+}
 
-		leave_by_time(v);
-		put_account(s, v);
+/* Whether others are due beside the first of `later` and the one after it, at place `second`. */
+static bool third_due(const struct gpu_sched *s, size_t second)
+{
+	return due(s, &s->later, second == 1 ? 2 : 1) || due(s, &s->later, 2 * second + 1) ||
+	       due(s, &s->later, 2 * second + 2);
+}
+
+/*
+ * Who is next by reserve, all having been woken whose sleep is over; NULL: no account is due. If
+ * one account is due or two are, their vGPUs are picked where they are; more of them meet in
+ * `ready`.
+ */
+static struct gpu_sched_vgpu *next_by_reserve(struct gpu_sched *s)
+{
+	while (due(s, &s->later, 0)) {
+		struct gpu_sched_vgpu *first = of_time(s->later.nodes[0]), *second = first;
+
+		if (first->place != GPU_SCHED_ASLEEP && gpu_sched_heap_others(&s->later, s->now_ns))
+			second = of_time(gpu_sched_heap_second(&s->later));
+		if (second->place == GPU_SCHED_ASLEEP)
+			wake(s, second);
+		else if (s->ready.count > 0 ||
+			 (second != first && third_due(s, second->by_time.at)))
+			put_ready(s, first);
+		else if (second == first || ready_key(first) <= ready_key(second))
+			return first;
+		else
+			return second;
 	}
+	return s->ready.count ? of_time(s->ready.nodes[0]) : NULL;
+}
+
+/* Who is next by weight; NULL: nobody is awake. */
+static struct gpu_sched_vgpu *next_by_weight(struct gpu_sched *s)
+{
+	while (s->weights.count) {
+		struct gpu_sched_vgpu *v = of_weight(s->weights.nodes[0]);
+
+		if (v->place == GPU_SCHED_ACTIVE)
+			return v;
+		leave_by_weight(s, v);
+	}
+	return NULL;
 }
 
 /* Tags count from the present. Those of active ones are not below it, so their order stays. */
-static void rebase(struct gpu_sched *s)
+static void __attribute__((noinline)) rebase(struct gpu_sched *s)
 {
 	for (u32 i = 0; i < s->capacity; i++) {
 		struct gpu_sched_vgpu *v = gpu_sched_at(s, i);
@@ -187,111 +229,95 @@ static void rebase(struct gpu_sched *s)
 	s->vtime = 0;
 }
 
-static struct gpu_sched_job *__attribute__((noinline))
-pick_by_reserve(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+/* A job of `v` has been picked by reserve and it has more: their deadline is later. */
+static void picked_by_reserve(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
-	struct gpu_sched_job *job = gpu_sched_take(s, v, GPU_SCHED_BY_RESERVE, deadline(v));
-
-	if (!v->head) {
-		gpu_sched_take_out(s, v);
-	} else if (v->params.latency_ns) {
-		v->by_time.key = deadline(v);
-		gpu_sched_heap_down(&s->ready, &v->by_time);
-	}
-	return job;
+	if (v->in != &s->ready || !v->params.latency_ns)
+		return;
+	v->by_time.key = deadline(v);
+	gpu_sched_heap_down(&s->ready, &v->by_time);
 }
 
-static struct gpu_sched_job *pick_by_weight(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+/* The same by weight: it goes behind those of equal tag. */
+static void picked_by_weight(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
-	struct gpu_sched_job *job = gpu_sched_take(s, v, GPU_SCHED_BY_WEIGHT, 0);
-
-	s->vtime = v->by_weight.key;
-	if (v->head) {
-		/* Behind those of equal tag. */
-		v->by_weight.tie = s->turns++;
+	v->by_weight.tie = s->turns++;
+	if (gpu_sched_heap_others(&s->weights, v->by_weight.key))
 		gpu_sched_heap_down(&s->weights, &v->by_weight);
-	} else {
-		gpu_sched_take_out(s, v);
-	}
-	if (s->vtime >= TAG_FULL)
-		rebase(s);
-	return job;
 }
 
 struct gpu_sched_job *gpu_sched_pick_by_order(struct gpu_sched *s)
 {
-	struct gpu_sched_vgpu *v;
-	bool reserve;
+	struct gpu_sched_vgpu *reserve = next_by_reserve(s);
+	struct gpu_sched_vgpu *v = reserve ? reserve : next_by_weight(s);
+	struct gpu_sched_job *job;
 
-	settle(s);
-	if (s->weights.count == 0)
+	if (!v)
 		return NULL;
-	reserve = s->ready.count > 0;
-	v = reserve ? of_time(s->ready.nodes[0]) : of_weight(s->weights.nodes[0]);
 	/* The second place is for short jobs: a newcomer is to wait for one long one at the most.
 	 */
-	if (s->in_flight > 0 && v->expect_ns > s->config.slice_ns)
+	if (s->in_flight > 0 && v->expect_ns > s->config.slice_ns) {
+		/* Whose account is due waits for a completion now, and for no moment. */
+		while (due(s, &s->later, 0))
+			put_ready(s, of_time(s->later.nodes[0]));
 		return NULL;
-	return reserve ? pick_by_reserve(s, v) : pick_by_weight(s, v);
-}
-
-/* It was active and its cap or its account no longer lets it stay in the heaps it is in. */
-static void __attribute__((noinline)) move_on(struct gpu_sched *s, struct gpu_sched_vgpu *v)
-{
-	if (sleeps(s, v)) {
-		gpu_sched_take_out(s, v);
-		gpu_sched_resume(s, v);
+	}
+	if (reserve) {
+		job = gpu_sched_take(s, v, GPU_SCHED_BY_RESERVE, deadline(v));
 	} else {
-		leave_by_time(v);
-		put_account(s, v);
+		job = gpu_sched_take(s, v, GPU_SCHED_BY_WEIGHT, 0);
+		s->vtime = v->by_weight.key;
+		if (s->vtime >= TAG_FULL)
+			rebase(s);
 	}
+	if (!v->head)
+		gpu_sched_take_out(s, v);
+	else if (reserve)
+		picked_by_reserve(s, v);
+	else
+		picked_by_weight(s, v);
+	return job;
 }
 
-/* Tag, account or cap of `v` have grown; `account`: not the tag. */
-static void reorder(struct gpu_sched *s, struct gpu_sched_vgpu *v, bool account)
+void gpu_sched_tag_grew(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
-	struct gpu_sched_heap *heap = &s->weights;
-	struct gpu_sched_node *node = &v->by_weight;
+	if (v->weighed)
+		gpu_sched_heap_down(&s->weights, &v->by_weight);
+}
 
-	if (v->place == GPU_SCHED_ASLEEP) {
-		heap = &s->asleep;
-		node = &v->by_time;
-		node->key = v->cap_ns;
-	} else if (sleeps(s, v)) {
-		move_on(s, v);
+/* Within `later`, or into it from `ready` or from neither. */
+static void put_later(struct gpu_sched *s, struct gpu_sched_vgpu *v, u64 when_ns)
+{
+	u64 old = v->by_time.key;
+
+	if (v->in != &s->later) {
+		put_by_time(s, v, &s->later, when_ns);
 		return;
-	} else if (account && v->in) {
-		heap = v->in;
-		node = &v->by_time;
-		if (heap == &s->waiting) {
-			node->key = v->account_ns;
-		} else if (v->account_ns > s->now_ns) {
-			move_on(s, v);
-			return;
-		} else {
-			node->key = ready_key(v);
-		}
 	}
-	gpu_sched_heap_down(heap, node);
+	v->by_time.key = when_ns;
+	if (when_ns < old)
+		gpu_sched_heap_up(&s->later, &v->by_time);
+	else
+		gpu_sched_heap_down(&s->later, &v->by_time);
 }
 
-void gpu_sched_charge(struct gpu_sched *s, struct gpu_sched_vgpu *v,
-		      const struct gpu_sched_job *job)
+void gpu_sched_account_grew(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
-	bool account = job->by == GPU_SCHED_BY_RESERVE;
-	u64 ns = job->engine_ns;
+	u64 when_ns = v->account_ns;
 
-	if (!account)
-		v->by_weight.key =
-			add(v->by_weight.key, scale(ns, TAG_UNITS, v->share, &v->weight_rest));
-	else if (v->params.reserve)
-		v->account_ns = add(v->account_ns, scale(ns, GPU_SCHED_WHOLE, v->params.reserve,
-							 &v->account_rest));
-	if (v->params.cap < GPU_SCHED_WHOLE)
-		v->cap_ns = add(MAX(v->cap_ns, job->submitted_ns),
-				scale(ns, GPU_SCHED_WHOLE, v->params.cap, &v->cap_rest));
-	if (v->place != GPU_SCHED_OUT)
-		reorder(s, v, account);
+	/* One whose sleep is over sleeps on until it is woken. */
+	if (sleeps(s, v) || v->place == GPU_SCHED_ASLEEP) {
+		v->place = GPU_SCHED_ASLEEP;
+		v->by_time.tie = s->turns++;
+		when_ns = v->cap_ns;
+	} else if (when_ns <= s->now_ns) {
+		if (v->in == &s->ready) {
+			v->by_time.key = ready_key(v);
+			gpu_sched_heap_down(&s->ready, &v->by_time);
+		}
+		return;
+	}
+	put_later(s, v, when_ns);
 }
 
 /* Engine time by which an account of `rate` is ahead. */
@@ -304,7 +330,7 @@ static u64 ahead_by(u64 account_ns, u64 now_ns, u32 rate)
 static u64 move_account(u64 account_ns, u64 now_ns, u32 from, u32 to)
 {
 	if (account_ns >= now_ns)
-		return add(now_ns, rescale(account_ns - now_ns, from, to));
+		return gpu_sched_sum(now_ns, rescale(account_ns - now_ns, from, to));
 	return now_ns - MIN(now_ns, rescale(now_ns - account_ns, from, to));
 }
 
@@ -315,7 +341,7 @@ static void set_share(struct gpu_sched *s, struct gpu_sched_vgpu *v, u32 share)
 	if (share == v->share)
 		return;
 	if (*tag > s->vtime)
-		*tag = add(s->vtime, rescale(*tag - s->vtime, v->share, share));
+		*tag = gpu_sched_sum(s->vtime, rescale(*tag - s->vtime, v->share, share));
 	v->share = share;
 	v->weight_rest = 0;
 }
@@ -362,7 +388,7 @@ u64 gpu_sched_debt_by_order(const struct gpu_sched *s, const struct gpu_sched_vg
 	u64 debt = 0;
 
 	if (v->by_weight.key > s->vtime)
-		debt = rescale(v->by_weight.key - s->vtime, v->share, TAG_UNITS);
+		debt = rescale(v->by_weight.key - s->vtime, v->share, GPU_SCHED_TAG_UNITS);
 	if (v->params.reserve)
 		debt = MAX(debt, ahead_by(v->account_ns, now_ns, v->params.reserve));
 	if (v->params.cap < GPU_SCHED_WHOLE)

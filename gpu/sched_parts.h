@@ -5,6 +5,12 @@
 
 #include "gpu/sched.h"
 
+/*
+ * Virtual time counts 1/256 ns of engine time at weight 1. The divisions' remainders are
+ * carried, so that the coarse step costs no accuracy over time.
+ */
+#define GPU_SCHED_TAG_UNITS 256
+
 /* ---- sched_order.c: who is next under fair and equal ---- */
 
 /* Whether `v` may be in a heap: it has jobs, it is not held, and slots do not decide. */
@@ -19,9 +25,10 @@ void gpu_sched_take_out(struct gpu_sched *s, struct gpu_sched_vgpu *v);
 struct gpu_sched_job *gpu_sched_pick_by_order(struct gpu_sched *s);
 /* When a sleep or a wait ends; UINT64_MAX: there is none. */
 u64 gpu_sched_next_by_time(const struct gpu_sched *s);
-/* `v` pays for `job`; its place follows. */
-void gpu_sched_charge(struct gpu_sched *s, struct gpu_sched_vgpu *v,
-		      const struct gpu_sched_job *job);
+/* The tag of `v` has grown: its place follows. */
+void gpu_sched_tag_grew(struct gpu_sched *s, struct gpu_sched_vgpu *v);
+/* Its account or its cap has, and it is not GPU_SCHED_OUT. */
+void gpu_sched_account_grew(struct gpu_sched *s, struct gpu_sched_vgpu *v);
 /* `v`, in no heap, gets these parameters and this weight; debts stay, in engine time. */
 void gpu_sched_retune(struct gpu_sched *s, struct gpu_sched_vgpu *v,
 		      const struct gpu_sched_params *params, u32 share);
@@ -77,11 +84,6 @@ static inline struct gpu_sched_job *gpu_sched_take(struct gpu_sched *s, struct g
 	struct gpu_sched_job *job = v->head;
 	u64 now = s->now_ns, waited = now - job->enqueued_ns;
 
-	v->head = job->next;
-	v->head_ns = now;
-	v->stats.queued--;
-	s->queued--;
-
 	if (s->in_flight++ == 0) {
 		s->flight_head = job;
 		s->mark_ns = now;
@@ -90,6 +92,11 @@ static inline struct gpu_sched_job *gpu_sched_take(struct gpu_sched *s, struct g
 		s->flight_tail->next = job;
 	}
 	s->flight_tail = job;
+
+	v->head = job->next;
+	v->head_ns = now;
+	v->stats.queued--;
+	s->queued--;
 	job->next = NULL;
 	job->state = GPU_SCHED_JOB_IN_FLIGHT;
 	job->by = by;

@@ -67,10 +67,10 @@ mkdir -p "$work"
 	holds sched_account account_overtaken 3 $object
 	holds sched_account account_together 3 $object
 	holds sched_admit admit_sound 4
-	broken gpu/sched_heap.h 's/if (!gpu_sched_heap_up/if (gpu_sched_heap_up/' sched_heap heap_order 5
-	broken gpu/sched_heap.h 's/least = nodes\[++child\]/least = nodes[child + 1]/' \
+	broken gpu/sched_heap.h 's/if (gpu_sched_before(parent, node))/if (gpu_sched_before(node, parent))/' \
 		sched_heap heap_order 5
-	broken gpu/sched_order.c 's/ns \* times + \*rest/ns * times/' sched_scale scale_exact 4
+	broken gpu/sched_heap.h 's/child = least->at;//' sched_heap heap_order 5
+	broken gpu/sched_scale.h 's/ns \* times + \*rest/ns * times/' sched_scale scale_exact 4
 	broken gpu/sched_complete.c 's/carried_ns += job/carried_ns = 0 * job/' \
 		sched_account account_overtaken 3 $object
 	broken gpu/sched_complete.c 's/shared_ns % work \* done \/ work/0/' \

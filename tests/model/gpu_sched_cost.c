@@ -15,7 +15,7 @@
 #include "gpu/sched.h"
 
 #define MOST	  1024
-#define DECISIONS 150
+#define DECISIONS 400
 #define QUEUE	  3
 #define US	  1000ULL
 #define MS	  1000000ULL
@@ -38,7 +38,7 @@ static const struct {
 	u32 vgpus, bounds[KINDS];
 } sizes[] = {
 	{ 1, { 300, 300, 300 } },
-	{ 8, { 300, 500, 300 } },
+	{ 8, { 300, 300, 300 } },
 	{ 64, { 1000, 1000, 300 } },
 	{ 1024, { 1000, 1000, 300 } },
 };

@@ -26,12 +26,16 @@ struct gpu_sched_job *gpu_sched_pick_by_order(struct gpu_sched *s)
 	return gpu_sched_take(s, &vgpus[next], GPU_SCHED_BY_WEIGHT, 0);
 }
 
-void gpu_sched_charge(struct gpu_sched *s, struct gpu_sched_vgpu *v,
-		      const struct gpu_sched_job *job)
+void gpu_sched_tag_grew(struct gpu_sched *s, struct gpu_sched_vgpu *v)
 {
 	(void)s;
 	(void)v;
-	(void)job;
+}
+
+void gpu_sched_account_grew(struct gpu_sched *s, struct gpu_sched_vgpu *v)
+{
+	(void)s;
+	(void)v;
 }
 
 static struct gpu_sched s;

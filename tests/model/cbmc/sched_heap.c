@@ -49,6 +49,30 @@ void heap_order(void)
 		gpu_sched_heap_down(&heap, &nodes[which]);
 	}
 	check(in);
+	{
+		u64 most = nondet_u64();
+		const struct gpu_sched_node *second = gpu_sched_heap_second(&heap);
+		bool others = false;
+
+		for (u32 i = 0; i < NODES; i++) {
+			bool other = nodes[i].at > 0;
+
+			others |= other && nodes[i].key <= most;
+			__CPROVER_assert(!other || &nodes[i] == second ||
+						 gpu_sched_before(second, &nodes[i]),
+					 "the second is before all but the first");
+		}
+		__CPROVER_assert(gpu_sched_heap_others(&heap, most) == others, "others are found");
+	}
+	{
+		u64 less = nondet_u64();
+
+		which = nondet_u32();
+		__CPROVER_assume(which < NODES && less <= nodes[which].key);
+		nodes[which].key = less;
+		gpu_sched_heap_up(&heap, &nodes[which]);
+	}
+	check(in);
 	which = nondet_u32();
 	__CPROVER_assume(which < NODES);
 	gpu_sched_heap_remove(&heap, &nodes[which]);
