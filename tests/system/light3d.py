@@ -7,14 +7,12 @@ Where the host lets the device stand still, a tiny job becomes a long one too (`
 the next one waits behind it, and then for the heavy guest to get as much.
 """
 
-import os
 import statistics
-import sys
 
 import facet
-
-sys.path.insert(0, os.path.join(facet.ROOT, "tools"))
-from facetlib import check, trace  # pylint: disable=wrong-import-position
+import traces
+from facetlib.check import check
+from facetlib.trace import Kind
 
 # render3d's `latency` and `load`.
 LIGHT = "facet.frames=200 facet.rate=50"
@@ -45,16 +43,14 @@ def _schedule(machine):
     gpu = machine.stats()["gpus"][0]
     names = [vgpu["name"] for vgpu in gpu["vgpus"]]
     alpha, beta = names.index("alpha"), names.index("beta")
-    (dump,) = trace.parse(machine.command("trace dump", timeout=60))
-    machine.command("trace gpu off")
-    assert not dump.lost
+    dump = traces.take(machine)
     queued, waits, lengths = {}, [], {alpha: [], beta: []}
     for record in dump.records:
-        if record.kind == trace.Kind.ENQUEUE:
+        if record.kind == Kind.ENQUEUE:
             queued[record.job] = record.time_ns
-        elif record.kind == trace.Kind.PICK and record.vgpu == alpha and record.job in queued:
+        elif record.kind == Kind.PICK and record.vgpu == alpha and record.job in queued:
             waits.append(record.time_ns - queued[record.job])
-        elif record.kind == trace.Kind.CHARGE:
+        elif record.kind == Kind.CHARGE:
             lengths[record.vgpu].append(record.value)
     return {
         "heavy.jobs": len(lengths[beta]),
@@ -63,7 +59,7 @@ def _schedule(machine):
         "light.longest": max(lengths[alpha]) // 1000,
         "wait.longest": max(waits) // 1000,
         "slice": gpu["slice_ns"] // 1000,
-        "broken": sum(rule.failed for rule in check.check(dump).rules if rule.name in RULES),
+        "broken": sum(rule.failed for rule in check(dump).rules if rule.name in RULES),
     }
 
 
@@ -77,7 +73,7 @@ def measure(machine):
     take("alone", 0)
     machine.command("start beta")
     machine.expect(r"^beta\| guest beta: load frame \d+", START_S, since=0)
-    machine.command("trace gpu on 65536")
+    traces.begin(machine)
     take("beside", machine.mark())
     got |= _schedule(machine)
     got["latency.above"] = got["latency.beside.p99"] - got["latency.alone.p99"]

@@ -656,22 +656,15 @@ def test_a_job_that_ends_before_the_device_has_it_is_found():
     assert failed(story.dump()) == {"fences"}
 
 
-def test_a_job_that_ends_without_anybodys_word_is_found():
+@pytest.mark.parametrize("end, rule", ((End.UNSAID, "fences"), (9, "records")))
+def test_a_job_that_ends_in_no_known_way_is_found(end, rule):
+    """Without anybody's word, or by a number that the format does not have."""
     story = two()
     story.enqueue(1)
     story.pick(1)
     story.wait(MS)
-    story.complete(end=End.UNSAID)
-    assert failed(story.dump()) == {"fences"}
-
-
-def test_a_job_that_ends_in_no_known_way_is_found():
-    story = two()
-    story.enqueue(1)
-    story.pick(1)
-    story.wait(MS)
-    story.complete(end=9)
-    assert failed(story.dump()) == {"records"}
+    story.complete(end=end)
+    assert failed(story.dump()) == {rule}
 
 
 def test_a_reset_of_the_device_loses_nothing_and_is_not_judged():
