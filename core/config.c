@@ -3,12 +3,11 @@
 #include "core/config.h"
 
 #include "core/config_keys.h"
+#include "core/config_part.h"
 #include "core/lib/fmt.h"
 #include "core/lib/parse.h"
 #include "core/lib/string.h"
 #include "core/log.h"
-
-#define PER_MILLE 1000
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
 #define LABEL_SHOWN 24
@@ -18,12 +17,10 @@
 #define SHARE_PERCENT 100
 #define SHARE_TOTAL   10000
 
-static const char byte_order_mark[] = "\xef\xbb\xbf";
+/* Written at start. */
+static const struct config_part *part;
 
-enum weight {
-	WEIGHT_CPU,
-	WEIGHT_GPU,
-};
+static const char byte_order_mark[] = "\xef\xbb\xbf";
 
 /* How a guest's weight is written. */
 struct weight_note {
@@ -48,8 +45,8 @@ struct parser {
 	u32 seen[CONFIG_KEYS_MAX]; /* line of each key, 0: not yet */
 
 	u32 host_line;
-	u32 pci_lines[CONFIG_MAX_GPUS];			  /* of the key pci */
-	struct weight_note weights[2][CONFIG_MAX_GUESTS]; /* by enum weight */
+	u32 pci_lines[CONFIG_MAX_GPUS];					/* of the key pci */
+	struct weight_note weights[CONFIG_KEYS_MAX][CONFIG_MAX_GUESTS]; /* of keys that are one */
 
 	/* What sections that cannot be kept are read into, so that their errors are told. */
 	struct config_gpu spare_gpu;
@@ -144,8 +141,8 @@ static void set_defaults(struct config *config, struct config_errors *errors)
 		.iommu = CONFIG_IOMMU_AUTO,
 		.guests_on_cpu0 = true,
 	};
-	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
-		config->gpus[i].slice_ns = 2000000;
+	for (u32 i = 0; part && i < CONFIG_MAX_GPUS; i++)
+		part->set_gpu_defaults(&config->gpus[i]);
 }
 
 static void set_guest_defaults(struct config_guest *guest, u32 line)
@@ -154,18 +151,11 @@ static void set_guest_defaults(struct config_guest *guest, u32 line)
 		.cpus = 1,
 		.cpu_weight = 100,
 		.gpu = CONFIG_NO_GPU,
-		.gpu_weight = 100,
-		.gpu_cap = PER_MILLE,
-		.gpu_queue = 64,
-		.gpu_doorbells = 100000,
-		.gpu_resets = 100,
-		.gpu_refused = 10000,
-		.gpu_interrupts = 100000,
-		.gpu_memory = MIB(64),
-		.gpu_timeout_ns = 2000000000,
 		.autostart = true,
 		.line = line,
 	};
+	if (part)
+		part->set_guest_defaults(guest);
 }
 
 /* The section ends: are its mandatory keys there? */
@@ -310,14 +300,13 @@ static void report_unknown_key(struct parser *p, struct text name)
 }
 
 /* What the rules that span several sections need to know. */
-static void note_key(struct parser *p, const struct config_key *key, struct text value)
+static void note_key(struct parser *p, const struct config_key *key, u32 index, struct text value)
 {
 	struct config *config = p->config;
-	enum weight which = str_equal(key->name, "cpu.weight") ? WEIGHT_CPU : WEIGHT_GPU;
 
 	for (u32 i = 0; i < config->guest_count; i++)
 		if (p->target == &config->guests[i] && key->type == CONFIG_VALUE_WEIGHT)
-			p->weights[which][i] =
+			p->weights[index][i] =
 				(struct weight_note){ p->line, config_is_share(value) };
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
 		if (p->target == &config->gpus[i] && key->type == CONFIG_VALUE_PCI)
@@ -352,7 +341,7 @@ static void key_line(struct parser *p, struct text name, struct text value)
 		report_twice(p, key->name, p->seen[index]);
 	} else {
 		p->seen[index] = p->line;
-		note_key(p, key, value);
+		note_key(p, key, index, value);
 		if (!config_key_set(key, value, p->target))
 			report_value(p, key->name, value, key->allowed);
 	}
@@ -449,83 +438,43 @@ static void label_guest(struct parser *p, const struct config_guest *guest)
 	fmt_snprintf(p->label, sizeof(p->label), "[guest %s]", guest->name);
 }
 
-/*
- * Of the guests in the bit mask `members`, who divide something among them: once
- * one asks for a share of it, all must, since a share beside a weight means
- * nothing; and together they may ask for all of it at the most.
- */
-static void check_shares(struct parser *p, enum weight which, u32 members)
+void config_complain(struct parser *p, const struct config_guest *guest, u32 line, const char *key,
+		     const char *found, const char *allowed)
 {
-	static const char *const keys[] = {
-		[WEIGHT_CPU] = "cpu.weight", [WEIGHT_GPU] = "gpu.weight"
-	};
-	const struct weight_note *notes = p->weights[which];
-	u32 sum = 0, sharers = 0;
+	label_guest(p, guest);
+	report(p, line, key, found, allowed);
+}
 
+void config_check_shares(struct parser *p, const char *name, u32 members)
+{
+	u32 index, sum = 0, sharers = 0;
+	const struct config_key *key;
+
+	p->section = CONFIG_SECTION_GUEST;
+	key = find_key(p, (struct text){ name, strlen(name) }, &index);
 	for (u32 i = 0; i < p->config->guest_count; i++)
-		if (members & BIT(i) && notes[i].share)
+		if (members & BIT(i) && p->weights[index][i].share)
 			sharers |= (u32)BIT(i);
 	for (u32 i = 0; i < p->config->guest_count && sharers; i++) {
 		const struct config_guest *guest = &p->config->guests[i];
-		u32 line = notes[i].line ? notes[i].line : guest->line;
+		const struct weight_note *note = &p->weights[index][i];
+		u32 line = note->line ? note->line : guest->line;
 		char found[40];
 
 		if (!(members & BIT(i)))
 			continue;
-		label_guest(p, guest);
-		if (!notes[i].share) {
-			report(p, line, keys[which], "a weight beside other guests' shares",
-			       "a share, such as 50%");
+		if (!note->share) {
+			config_complain(p, guest, line, name,
+					"a weight beside other guests' shares",
+					"a share, such as 50%");
 			continue;
 		}
-		sum += which == WEIGHT_CPU ? guest->cpu_weight : guest->gpu_weight;
+		sum += *(const u32 *)(const void *)((const u8 *)guest + key->offset);
 		fmt_snprintf(found, sizeof(found), "shares of %u%% up to here",
 			     sum / SHARE_PERCENT);
 		if (sum > SHARE_TOTAL)
-			report(p, line, keys[which], found, "100% for all guests together");
-	}
-}
-
-static void check_weights(struct parser *p)
-{
-	check_shares(p, WEIGHT_CPU, ~0U);
-	for (u32 gpu = 0; gpu < CONFIG_MAX_GPUS; gpu++) {
-		u32 members = 0;
-
-		for (u32 i = 0; i < p->config->guest_count; i++)
-			if (p->config->guests[i].gpu == gpu)
-				members |= (u32)BIT(i);
-		check_shares(p, WEIGHT_GPU, members);
-	}
-}
-
-/*
- * What guests of one GPU are sure of must be there. Whether a latency bound holds is the
- * scheduler's to say, when the vGPU is made.
- */
-static void check_reserves(struct parser *p)
-{
-	u32 sums[CONFIG_MAX_GPUS] = { 0 };
-	char found[48];
-
-	for (u32 i = 0; i < p->config->guest_count; i++) {
-		const struct config_guest *guest = &p->config->guests[i];
-
-		label_guest(p, guest);
-		if (guest->gpu_cap < guest->gpu_reserve)
-			report(p, guest->line, "gpu.cap", "less than gpu.reserve",
-			       "gpu.reserve or more");
-		if (guest->gpu_latency_ns && !guest->gpu_reserve)
-			report(p, guest->line, "gpu.latency", "a bound without gpu.reserve",
-			       "both or neither");
-		if (guest->gpu == CONFIG_NO_GPU || !guest->gpu_reserve)
-			continue;
-		sums[guest->gpu] += guest->gpu_reserve;
-		fmt_snprintf(found, sizeof(found), "reserves of %u.%u%% up to here",
-			     sums[guest->gpu] / 10, sums[guest->gpu] % 10);
-		if (sums[guest->gpu] > PER_MILLE)
-			report(p, guest->line, "gpu.reserve", found,
-			       "100% for all guests of a GPU");
+			config_complain(p, guest, line, name, found,
+					"100% for all guests together");
 	}
 }
 
@@ -557,6 +506,13 @@ static void count_gpus(struct config *config)
 			config->gpu_count = MAX(config->gpu_count, config->guests[i].gpu + 1);
 }
 
+void config_add(const struct config_part *added)
+{
+	part = added;
+	config_add_keys(CONFIG_SECTION_GPU, added->gpu_keys, added->gpu_key_count);
+	config_add_keys(CONFIG_SECTION_GUEST, added->guest_keys, added->guest_key_count);
+}
+
 void config_parse(const char *file, const char *text, size_t size, struct config *config,
 		  struct config_errors *errors)
 {
@@ -577,7 +533,8 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 	}
 	close_section(&p);
 	check_pci(&p);
-	check_weights(&p);
-	check_reserves(&p);
+	config_check_shares(&p, "cpu.weight", ~0U);
 	count_gpus(config);
+	if (part)
+		part->check(&p, config);
 }

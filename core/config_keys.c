@@ -11,106 +11,74 @@
 #define PORT_MIN     0x100U
 #define PORT_MAX     0xfff8U
 #define PORT_STEP    8U /* a 16550A has eight registers */
-#define US	     1000ULL
-#define MS	     1000000ULL
 
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3 &&
-		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 && CONFIG_KIND_LINUX == 0 &&
-		       CONFIG_POLICY_FAIR == 0 && CONFIG_POLICY_EQUAL == 1,
+		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 && CONFIG_KIND_LINUX == 0,
 	       "words have the order of their enum");
 
 /* clang-format off */
-#define FIELD(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
-#define HOST(field)	   FIELD(struct config_host, field)
-#define GPU(field)	   FIELD(struct config_gpu, field)
-#define GUEST(field)	   FIELD(struct config_guest, field)
-
-#define WORD(key, field, words) { key, words, CONFIG_VALUE_WORD, false, field, 0, 0, 0 }
-
 #define FILE_ALLOWED   "a file name relative to \\facet, 1 to 127 characters without blanks"
-#define WEIGHT_ALLOWED "a weight from 1 to 10000, or a share from 1% to 100%"
 
-static const struct config_key host_keys[] = {
+static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	{ "console", "com1, com2, com3, com4, or a port from 0x100 to 0xfff8 in steps of 8",
-	  CONFIG_VALUE_PORT, false, HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP },
+	  CONFIG_VALUE_PORT, false, CONFIG_HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP },
 	{ "baud", "a divisor of 115200 that is at least 50, such as 115200, 57600, 9600",
-	  CONFIG_VALUE_BAUD, false, HOST(baud), 50, BAUD_BASE, 1 },
-	WORD("log", HOST(log_level), "error, warn, info, debug"),
-	WORD("when-idle", HOST(when_idle), "wait, poweroff"),
-	WORD("iommu", HOST(iommu), "auto, none"),
-	WORD("guests-on-cpu0", HOST(guests_on_cpu0), "no, yes"),
+	  CONFIG_VALUE_BAUD, false, CONFIG_HOST(baud), 50, BAUD_BASE, 1 },
+	CONFIG_WORD("log", CONFIG_HOST(log_level), "error, warn, info, debug"),
+	CONFIG_WORD("when-idle", CONFIG_HOST(when_idle), "wait, poweroff"),
+	CONFIG_WORD("iommu", CONFIG_HOST(iommu), "auto, none"),
+	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), "no, yes"),
 };
 
-static const struct config_key gpu_keys[] = {
+static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
-	  CONFIG_VALUE_PCI, false, GPU(pci), 0, 0, 0 },
-	WORD("policy", GPU(policy), "fair, equal, fixed"),
-	{ "slice", "a time from 0.5ms to 100ms",
-	  CONFIG_VALUE_TIME, false, GPU(slice_ns), 500 * US, 100 * MS, 1 },
+	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0, 0 },
 };
 
-/* How often in a second: the limits of the storm guards. */
-#define RATE(name, member) \
-	{ name, "a number a second from 100 to 10000000, or 0: no limit", \
-	  CONFIG_VALUE_RATE, false, GUEST(member), 100, 10000000, 1 }
-
-static const struct config_key guest_keys[] = {
-	WORD("kind", GUEST(kind), "linux, bare"),
+static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
+	CONFIG_WORD("kind", CONFIG_GUEST(kind), "linux, bare"),
 	{ "kernel", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, true, GUEST(kernel), 1, CONFIG_PATH_MAX, 1 },
+	  CONFIG_VALUE_FILE, true, CONFIG_GUEST(kernel), 1, CONFIG_PATH_MAX, 1 },
 	{ "initrd", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, false, GUEST(initrd), 1, CONFIG_PATH_MAX, 1 },
+	  CONFIG_VALUE_FILE, false, CONFIG_GUEST(initrd), 1, CONFIG_PATH_MAX, 1 },
 	{ "cmdline", "at most 1023 printable ASCII characters",
-	  CONFIG_VALUE_TEXT, false, GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1 },
+	  CONFIG_VALUE_TEXT, false, CONFIG_GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1 },
 	{ "memory", "a size from 16M to 64G in steps of 2M",
-	  CONFIG_VALUE_SIZE, true, GUEST(memory), MIB(16), GIB(64), MIB(2) },
+	  CONFIG_VALUE_SIZE, true, CONFIG_GUEST(memory), MIB(16), GIB(64), MIB(2) },
 	{ "cpus", "a number from 1 to 8",
-	  CONFIG_VALUE_NUMBER, false, GUEST(cpus), 1, 8, 1 },
-	{ "cpu.weight", WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, GUEST(cpu_weight), 1, 10000, 1 },
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(cpus), 1, 8, 1 },
+	{ "cpu.weight", CONFIG_WEIGHT_ALLOWED,
+	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1 },
 	{ "gpu", "the number of a GPU from 0 to 3",
-	  CONFIG_VALUE_NUMBER, false, GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1 },
-	{ "gpu.weight", WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, GUEST(gpu_weight), 1, 10000, 1 },
-	{ "gpu.reserve", "a share from 0% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, GUEST(gpu_reserve), 0, 1000, 1 },
-	{ "gpu.cap", "a share from 0.1% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, GUEST(gpu_cap), 1, 1000, 1 },
-	{ "gpu.latency", "a time up to 10s; 0s: no bound",
-	  CONFIG_VALUE_TIME, false, GUEST(gpu_latency_ns), 0, 10000 * MS, 1 },
-	{ "gpu.queue", "a number from 1 to 64",
-	  CONFIG_VALUE_NUMBER, false, GUEST(gpu_queue), 1, 64, 1 },
-	RATE("gpu.doorbells", gpu_doorbells),
-	RATE("gpu.resets", gpu_resets),
-	RATE("gpu.refused", gpu_refused),
-	RATE("gpu.interrupts", gpu_interrupts),
-	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
-	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4) },
-	{ "gpu.timeout", "a time from 100ms to 60s",
-	  CONFIG_VALUE_TIME, false, GUEST(gpu_timeout_ns), 100 * MS, 60000 * MS, 1 },
-	WORD("autostart", GUEST(autostart), "no, yes"),
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1 },
+	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), "no, yes"),
 };
 /* clang-format on */
 
-_Static_assert(ARRAY_SIZE(host_keys) <= CONFIG_KEYS_MAX && ARRAY_SIZE(gpu_keys) <= CONFIG_KEYS_MAX,
-	       "more keys than the parser keeps count of");
-_Static_assert(ARRAY_SIZE(guest_keys) <= CONFIG_KEYS_MAX,
-	       "more keys than the parser keeps count of");
+/* With room for what others add; changed at start only. */
+static struct config_key *const sections[] = {
+	[CONFIG_SECTION_HOST] = host_keys,
+	[CONFIG_SECTION_GPU] = gpu_keys,
+	[CONFIG_SECTION_GUEST] = guest_keys,
+};
 
 const struct config_key *config_keys(enum config_section section, u32 *count)
 {
-	static const struct {
-		const struct config_key *keys;
-		u32 count;
-	} sections[] = {
-		[CONFIG_SECTION_NONE] = { NULL, 0 },
-		[CONFIG_SECTION_HOST] = { host_keys, ARRAY_SIZE(host_keys) },
-		[CONFIG_SECTION_GPU] = { gpu_keys, ARRAY_SIZE(gpu_keys) },
-		[CONFIG_SECTION_GUEST] = { guest_keys, ARRAY_SIZE(guest_keys) },
-	};
+	*count = 0;
+	if (section == CONFIG_SECTION_NONE)
+		return NULL;
+	while (*count < CONFIG_KEYS_MAX && sections[section][*count].name)
+		++*count;
+	return sections[section];
+}
 
-	*count = sections[section].count;
-	return sections[section].keys;
+void config_add_keys(enum config_section section, const struct config_key *keys, u32 count)
+{
+	u32 own;
+
+	(void)config_keys(section, &own);
+	invariant(own + count <= CONFIG_KEYS_MAX);
+	memcpy(&sections[section][own], keys, count * sizeof(*keys));
 }
 
 /* Which of `words` is it? They have ", " between them. */

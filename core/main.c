@@ -27,6 +27,7 @@
 #include "drivers/pci_groups.h"
 #include "drivers/uart.h"
 #include "gpu/commands.h"
+#include "gpu/config.h"
 #include "gpu/gpu.h"
 #include "guest/commands.h"
 #include "guest/machine.h"
@@ -210,6 +211,7 @@ static bool read_config(void)
 {
 	const struct boot_file *file = boot_file_find("facet.conf");
 
+	config_add(&gpu_config_part);
 	if (!file || file->error) {
 		config_parse("facet.conf", "", 0, &config, &config_errors);
 		return false;

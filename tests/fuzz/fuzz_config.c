@@ -1,17 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the parser of facet.conf: what it lets pass keeps every promise of core/config.h. */
-// SOURCES: core/config.c core/config_keys.c core/lib/parse.c core/lib/string.c core/lib/fmt.c
+// SOURCES: core/config.c core/config_keys.c gpu/config.c
+// SOURCES: core/lib/parse.c core/lib/string.c core/lib/fmt.c
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/config.h"
 #include "core/log.h"
+#include "gpu/config.h"
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 
 static struct config config;
 static struct config_errors errors;
+
+void panic(const char *fmt, ...)
+{
+	(void)fmt;
+	abort();
+}
 
 static void require(bool condition, const char *what)
 {
@@ -92,7 +100,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
 	/* A block of exactly this size: the sanitiser sees the byte behind it. */
 	char *text = malloc(size + !size);
+	static bool added;
 
+	if (!added)
+		config_add(&gpu_config_part);
+	added = true;
 	memcpy(text, data, size);
 	memset(&config, 0x5a, sizeof(config));
 	memset(&errors, 0x5a, sizeof(errors));

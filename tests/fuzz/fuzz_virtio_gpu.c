@@ -11,7 +11,8 @@
 // SOURCES: gpu/sched_note.c gpu/sched_order.c
 // SOURCES: gpu/control.c gpu/settings.c gpu/guard.c gpu/waits.c gpu/books.c gpu/ledger.c
 // SOURCES: gpu/sha256.c gpu/trace.c gpu/encode.c
-// SOURCES: core/config_keys.c core/lib/parse.c core/lib/fmt.c
+// SOURCES: core/config.c core/config_keys.c gpu/config.c
+// SOURCES: core/lib/parse.c core/lib/fmt.c
 // SOURCES: gpu/virtio/vfunc.c gpu/virtio/intake.c gpu/virtio/teardown.c
 // SOURCES: gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
 // SOURCES: gpu/virtio/audit_3d.c gpu/virtio/stream.c gpu/virtio/streams.c gpu/virtio/series.c

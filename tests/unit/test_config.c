@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* facet.conf: what each key may be, and that every error is told where it is. */
-// SOURCES: core/config.c core/config_keys.c core/lib/parse.c core/lib/string.c core/lib/fmt.c
+// SOURCES: core/config.c core/config_keys.c gpu/config.c
+// SOURCES: core/lib/parse.c core/lib/string.c core/lib/fmt.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,9 +12,16 @@
 
 #include "core/config.h"
 #include "core/log.h"
+#include "gpu/config.h"
 
 static struct config config;
 static struct config_errors errors;
+
+void panic(const char *fmt, ...)
+{
+	(void)fmt;
+	abort();
+}
 
 /* From a block of exactly this size: the sanitiser sees a read behind the end. */
 static void parse_bytes(const char *text, size_t size)
@@ -494,10 +502,9 @@ static void test_unknown_keys_are_errors(void **state)
 			 "allowed: pci, policy, slice");
 	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\nKernel = k\n",
 			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: kind, "
-			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, gpu.weight, "
-			 "gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "
-			 "gpu.resets, gpu.refused, gpu.interrupts, gpu.memory, gpu.timeout, "
-			 "autostart");
+			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, autostart, "
+			 "gpu.weight, gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "
+			 "gpu.resets, gpu.refused, gpu.interrupts, gpu.memory, gpu.timeout");
 }
 
 static void test_unknown_section_is_one_error_whatever_is_in_it(void **state)
@@ -815,5 +822,6 @@ int main(void)
 		cmocka_unit_test(test_a_latency_bound_needs_a_reserve),
 	};
 
+	config_add(&gpu_config_part);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,8 @@
 // SOURCES: gpu/sched_note.c gpu/sched_order.c
 // SOURCES: gpu/control.c gpu/settings.c gpu/guard.c gpu/waits.c gpu/books.c gpu/ledger.c
 // SOURCES: gpu/sha256.c gpu/trace.c gpu/encode.c
-// SOURCES: core/config_keys.c core/lib/parse.c core/lib/fmt.c
+// SOURCES: core/config.c core/config_keys.c gpu/config.c
+// SOURCES: core/lib/parse.c core/lib/fmt.c
 // SOURCES: gpu/vbe/family.c gpu/vbe/vfunc.c
 // SOURCES: gpu/vbe/dispi.c gpu/vbe/slices.c gpu/vbe/scanout.c gpu/vbe/phys.c
 // SOURCES: core/lib/string.c core/lib/error.c
