@@ -83,22 +83,37 @@ static inline void finish_msr(struct arch_vcpu *vcpu, const struct vm_exit *exit
 	vcpu->gpr[GPR_RDX] = exit->msr.value >> 32;
 }
 
-/* Of the exits that are about registers alone. True: the instruction is to be retired. */
-static inline bool exit_finish(struct arch_vcpu *vcpu, const struct vm_exit *exit)
+/*
+ * virt_ops.complete() of both, with what only the vendor can do; these are constants and
+ * inlined.
+ */
+static inline bool exit_complete(struct arch_vcpu *vcpu, struct vm_exit *exit,
+				 bool (*mmio_next)(struct arch_vcpu *, struct vm_exit *),
+				 void (*pio_complete)(struct arch_vcpu *, const struct vm_exit *),
+				 void (*retire)(struct arch_vcpu *))
 {
 	switch (exit->kind) {
+	case VM_EXIT_MMIO:
+		return mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
+	case VM_EXIT_PIO:
+		pio_complete(vcpu, exit);
+		return false;
 	case VM_EXIT_CPUID:
 		finish_cpuid(vcpu, exit);
-		return true;
+		break;
 	case VM_EXIT_MSR:
 		finish_msr(vcpu, exit);
-		return true;
+		break;
 	case VM_EXIT_HYPERCALL:
 		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		return true;
+		break;
+	case VM_EXIT_HLT:
+		break;
 	default:
-		return exit->kind == VM_EXIT_HLT;
+		return false;
 	}
+	retire(vcpu);
+	return false;
 }
 
 #endif

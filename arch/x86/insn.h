@@ -152,19 +152,26 @@ enum err must_check insn_decode(const u8 *bytes, size_t len, enum cpu_mode mode,
 
 /*
  * Instructions whose exits may not say how long they are: the opcode's bytes, the first
- * one lowest, and in bits 31:24 their number.
+ * one lowest; in bits 28:24 how many of a word's 32 bits they leave; in 31:29 their number.
  */
+#define INSN_SYS(count, bytes) ((count) << 29 | (32 - 8 * (count)) << 24 | (bytes))
+#define INSN_SYS_BYTES(s)      ((u32)(s) >> 29)
+
 enum insn_system {
-	INSN_SYS_CPUID = 0x0200a20f,
-	INSN_SYS_RDMSR = 0x0200320f,
-	INSN_SYS_WRMSR = 0x0200300f,
-	INSN_SYS_HLT = 0x010000f4,
-	INSN_SYS_VMMCALL = 0x03d9010f,
-	INSN_SYS_XSETBV = 0x03d1010f,
-	INSN_SYS_INVD = 0x0200080f,
+	INSN_SYS_CPUID = INSN_SYS(2, 0xa20f),
+	INSN_SYS_RDMSR = INSN_SYS(2, 0x320f),
+	INSN_SYS_WRMSR = INSN_SYS(2, 0x300f),
+	INSN_SYS_HLT = INSN_SYS(1, 0xf4),
+	INSN_SYS_VMMCALL = INSN_SYS(3, 0xd9010f),
+	INSN_SYS_XSETBV = INSN_SYS(3, 0xd1010f),
+	INSN_SYS_INVD = INSN_SYS(2, 0x080f),
 };
 
-#define INSN_SYS_BYTES(s) ((u32)(s) >> 24)
+/* The usual case, without prefixes: does `code`, an instruction's first four bytes, hold it? */
+static inline bool insn_is_plain(u32 code, enum insn_system expected)
+{
+	return !((code ^ (u32)expected) << ((u32)expected >> 24 & 31));
+}
 
 /*
  * Checks that `bytes` (of which `len` may be read) hold the instruction

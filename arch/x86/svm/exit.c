@@ -17,7 +17,6 @@ static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	u8 bytes[CODE_FETCH_BYTES] __attribute__((aligned(8)));
-	u32 plain = INSN_SYS_BYTES(expected); /* its length without prefixes */
 	struct cpu_view view;
 	u32 count;
 
@@ -27,8 +26,9 @@ static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 	}
 	svm_view(vmcb, &view);
 	count = code_fetch(vcpu, &view, bytes);
-	if (count >= plain && !((*(u32 *)(void *)bytes ^ expected) << (32 - plain * 8))) {
-		vcpu->length = (u8)plain;
+	/* What could not be fetched is 0, which none of their bytes is. */
+	if (insn_is_plain(*(const any_u32 *)bytes, expected)) {
+		vcpu->length = INSN_SYS_BYTES(expected);
 		return true;
 	}
 	return count && !insn_length_system(bytes, count, view.mode, expected, &vcpu->length);
@@ -168,7 +168,8 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 			exit->kind = VM_EXIT_HLT;
 		break;
 	case SVM_EXIT_VMMCALL:
-		if (find_length(vcpu, INSN_SYS_VMMCALL) && !exit_hypercall(vcpu, exit, vmcb->cpl))
+		if (find_length(vcpu, INSN_SYS_VMMCALL) &&
+		    !exit_hypercall(vcpu, exit, vmcb_of(vcpu)->cpl))
 			inject_gp(vcpu);
 		break;
 	case SVM_EXIT_CR8_READ:
@@ -178,7 +179,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case SVM_EXIT_XSETBV:
 		if (find_length(vcpu, INSN_SYS_XSETBV))
-			retire_or_gp(vcpu, exit_xsetbv(vcpu, vmcb->cpl));
+			retire_or_gp(vcpu, exit_xsetbv(vcpu, vmcb_of(vcpu)->cpl));
 		break;
 	case SVM_EXIT_IRET:
 		svm_of(vcpu)->nmi_blocked = false;
@@ -207,18 +208,12 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		svm_inject_exception(vcpu, X86_UD, false, 0);
 		break;
 	default: /* VMRUN has failed: nothing says that it flushed first */
-		svm_entry_failed(vcpu);
 		view_stop(exit, "state that the processor refuses to run", code);
+		svm_entry_failed(vcpu);
 	}
 }
 
 bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	if (exit->kind == VM_EXIT_MMIO)
-		return svm_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
-	if (exit->kind == VM_EXIT_PIO)
-		svm_pio_complete(vcpu, exit);
-	else if (exit_finish(vcpu, exit))
-		retire(vcpu);
-	return false;
+	return exit_complete(vcpu, exit, svm_mmio_next, svm_pio_complete, retire);
 }

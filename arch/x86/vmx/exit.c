@@ -17,8 +17,9 @@ static void inject_gp(struct arch_vcpu *vcpu)
 	vmx_inject_exception(vcpu, X86_GP, true, 0);
 }
 
-static void retire(void)
+static void retire(struct arch_vcpu *vcpu)
 {
+	(void)vcpu;
 	vmx_set_rip(vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_INSTRUCTION_LENGTH));
 }
 
@@ -39,7 +40,7 @@ static void exit_apic_write(struct arch_vcpu *vcpu, struct vm_exit *exit)
 static void retire_or_gp(struct arch_vcpu *vcpu, bool done)
 {
 	if (done)
-		retire();
+		retire(vcpu);
 	else
 		inject_gp(vcpu);
 }
@@ -174,7 +175,7 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 		retire_or_gp(vcpu, exit_xsetbv(vcpu, vmx_cpl()));
 		break;
 	case REASON_INVD: /* dropping caches would lose others' data: nothing is done */
-		retire();
+		retire(vcpu);
 		break;
 	case REASON_RDPMC:
 		inject_gp(vcpu);
@@ -256,11 +257,7 @@ static bool is_retired(const struct vm_exit *exit)
 
 bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	if (exit->kind == VM_EXIT_MMIO)
-		return vmx_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
-	if (exit->kind == VM_EXIT_PIO)
-		vmx_pio_complete(vcpu, exit);
-	else if (!is_retired(exit) && exit_finish(vcpu, exit))
-		retire();
-	return false;
+	if (is_retired(exit))
+		return false;
+	return exit_complete(vcpu, exit, vmx_mmio_next, vmx_pio_complete, retire);
 }
