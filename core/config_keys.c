@@ -60,16 +60,16 @@ static struct config_key *const sections[] = {
 	[CONFIG_SECTION_HOST] = host_keys,
 	[CONFIG_SECTION_GPU] = gpu_keys,
 	[CONFIG_SECTION_GUEST] = guest_keys,
+	[CONFIG_SECTION_NONE] = NULL,
 };
 
 const struct config_key *config_keys(enum config_section section, u32 *count)
 {
-	*count = 0;
-	if (section == CONFIG_SECTION_NONE)
-		return NULL;
-	while (*count < CONFIG_KEYS_MAX && sections[section][*count].name)
+	const struct config_key *keys = sections[section];
+
+	for (*count = 0; keys && *count < CONFIG_KEYS_MAX && keys[*count].name;)
 		++*count;
-	return sections[section];
+	return keys;
 }
 
 void config_add_keys(enum config_section section, const struct config_key *keys, u32 count)

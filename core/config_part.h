@@ -19,7 +19,7 @@ struct config_part {
 };
 
 /* At start, once, before config_parse(). Static storage. */
-void config_add(const struct config_part *part);
+void config_add(const struct config_part *added);
 
 /* From config_part.check: `key` of `guest`, which stands in `line`, is wrong. */
 void config_complain(struct parser *parser, const struct config_guest *guest, u32 line,
