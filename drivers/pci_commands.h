@@ -5,7 +5,7 @@
 
 #include "drivers/pci.h"
 
-/* At start, once, when groups are made; `pci` stays. */
-void pci_commands_register(struct pci *pci);
+/* At start, once, when groups are made; `all` is kept. */
+void pci_commands_register(struct pci *all);
 
 #endif

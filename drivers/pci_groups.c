@@ -71,11 +71,18 @@ static u32 first_peer(const struct pci *pci, u32 index, const bool separate[])
 	return peers == 1 || all ? PCI_MAX_FUNCTIONS : first;
 }
 
+/* May what is behind be of other groups? Below an upstream port it is up to the ports there. */
+static bool is_gate(enum port port, bool separate)
+{
+	return port == PORT_UPSTREAM ||
+	       ((port == PORT_ROOT || port == PORT_DOWNSTREAM) && separate);
+}
+
 /* A bridge stands in the table before what is behind it. */
 void pci_make_groups(struct pci *pci)
 {
-	bool separate[PCI_MAX_FUNCTIONS]; /* by ACS */
-	bool whole[PCI_MAX_FUNCTIONS];	  /* all that is behind it is of its group */
+	bool separate[PCI_MAX_FUNCTIONS] = { false }; /* by ACS */
+	bool whole[PCI_MAX_FUNCTIONS];		      /* all that is behind it is of its group */
 	u16 count = 0;
 
 	for (u32 i = 0; i < pci->function_count; i++)
@@ -93,11 +100,7 @@ void pci_make_groups(struct pci *pci)
 			function->group = pci->functions[first].group;
 		} else {
 			function->group = pci->left_out ? 0 : count++;
-			/* Behind an upstream port it is up to the ports on that bus. */
-			whole[i] =
-				first == i ||
-				!(port == PORT_UPSTREAM ||
-				  ((port == PORT_ROOT || port == PORT_DOWNSTREAM) && separate[i]));
+			whole[i] = first == i || !is_gate(port, separate[i]);
 		}
 	}
 }
