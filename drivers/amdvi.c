@@ -505,28 +505,18 @@ static void deny_all(struct amdvi *amdvi)
 static enum err take_memory(struct amdvi *amdvi, const struct amdvi *first)
 {
 	hpa_t *const frames[] = { &amdvi->commands, &amdvi->events, &amdvi->status };
-	u32 taken = 0;
+	enum err err;
 
 	amdvi->device_table =
 		first ? first->device_table : frame_alloc_contiguous(DEVICE_TABLE_PAGES);
 	if (!amdvi->device_table.raw)
 		return ERR_NO_MEMORY;
-	while (taken < ARRAY_SIZE(frames)) {
-		*frames[taken] = amdvi->memory->alloc_table(amdvi->memory->ctx);
-		if (!frames[taken]->raw)
-			break;
-		taken++;
-	}
-	if (taken == ARRAY_SIZE(frames)) {
-		if (!first)
-			deny_all(amdvi);
-		return OK;
-	}
-	while (taken--)
-		amdvi->memory->free_table(amdvi->memory->ctx, *frames[taken]);
-	if (!first)
+	err = iommu_take_frames(amdvi->memory, frames, ARRAY_SIZE(frames));
+	if (!first && err)
 		frame_free_contiguous(amdvi->device_table, DEVICE_TABLE_PAGES);
-	return ERR_NO_MEMORY;
+	else if (!first)
+		deny_all(amdvi);
+	return err;
 }
 
 /*

@@ -34,6 +34,19 @@ enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected)
 	return ERR_TIMEOUT;
 }
 
+enum err iommu_take_frames(const struct ptab_memory *memory, hpa_t *const frames[], u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		*frames[i] = memory->alloc_table(memory->ctx);
+		if (frames[i]->raw)
+			continue;
+		while (i--)
+			memory->free_table(memory->ctx, *frames[i]);
+		return ERR_NO_MEMORY;
+	}
+	return OK;
+}
+
 /* ---- which unit serves a function ------------------------------------------------- */
 
 /* Follows a scope's path through the bridges; false where it leads nowhere. */

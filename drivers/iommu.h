@@ -207,4 +207,8 @@ bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault) must_check
 /* Waits until the register, masked, is as `expected`. OK, ERR_TIMEOUT. */
 enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected) must_check;
 
+/* Zeroed frames for all of `frames`, or none. OK, ERR_NO_MEMORY. */
+enum err iommu_take_frames(const struct ptab_memory *memory, hpa_t *const frames[],
+			   u32 count) must_check;
+
 #endif

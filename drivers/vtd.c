@@ -578,23 +578,14 @@ static u64 register_bytes(volatile void *regs)
 	return ALIGN_UP(MAX(faults_end, iotlb_end), PAGE_SIZE);
 }
 
-/* All or none of the unit's own frames. */
 static enum err take_frames(struct vtd *vtd)
 {
 	hpa_t *const frames[] = { &vtd->root, &vtd->queue, &vtd->status, &vtd->irq_table };
-	u32 taken = 0;
+	enum err err = iommu_take_frames(vtd->memory, frames, ARRAY_SIZE(frames));
 
-	while (taken < ARRAY_SIZE(frames)) {
-		*frames[taken] = new_frame(vtd);
-		if (!frames[taken]->raw)
-			break;
-		taken++;
-	}
-	if (taken == ARRAY_SIZE(frames))
-		return OK;
-	while (taken--)
-		vtd->memory->free_table(vtd->memory->ctx, *frames[taken]);
-	return ERR_NO_MEMORY;
+	for (u32 i = 0; i < ARRAY_SIZE(frames) && !err; i++)
+		publish(vtd, frame(vtd, *frames[i]), PAGE_SIZE);
+	return err;
 }
 
 enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
