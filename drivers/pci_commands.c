@@ -8,9 +8,9 @@
 #include "drivers/pci_groups.h"
 #include "drivers/pci_reset.h"
 
-#define LINE_MAX    80U /* columns, less one for the end */
-#define BDF_TEXT    8U
-#define INDENT	    "         "
+#define LINE_MAX 80U /* columns, less one for the end */
+#define BDF_TEXT 8U
+#define INDENT	 "         "
 
 /* SR-IOV capability, PCI Express Base 5.0, 9.3.3. */
 #define SRIOV_TOTAL 14U
@@ -154,8 +154,7 @@ static void run_pci(char *args)
 }
 
 static const struct console_command command = {
-	"pci",	 "[BB:DD.F]", "the machine's PCI functions, or one of them",
-	run_pci, candidate,
+	"pci", "[BB:DD.F]", "the machine's PCI functions, or one of them", run_pci, candidate,
 };
 
 void pci_commands_register(struct pci *all)

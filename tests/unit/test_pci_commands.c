@@ -176,12 +176,9 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, start)
 	const struct CMUnitTest tests[] = {
-		TEST(each_function_has_its_line),
-		TEST(owners_are_shown),
-		TEST(one_function_is_shown_alone),
-		TEST(a_wrong_name_is_said),
-		TEST(lists_that_loop_end),
-		TEST(names_are_completed),
+		TEST(each_function_has_its_line),  TEST(owners_are_shown),
+		TEST(one_function_is_shown_alone), TEST(a_wrong_name_is_said),
+		TEST(lists_that_loop_end),	   TEST(names_are_completed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
