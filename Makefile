@@ -44,6 +44,7 @@ help:
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo '  make check-system  Facet on one bench, BENCH=$(BENCH); TESTS="-k name" to choose'
 	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders,'
+	@echo '                     a device plugged in and pulled out a thousand times,'
 	@echo '                     and a million seeds of the scheduler'"'"'s simulation'
 	@echo '  make bench         instructions for each kind of exit, against their bounds'
 	@echo '  make bench-sched   instructions for each decision of the GPU scheduler'
@@ -205,6 +206,11 @@ $(GUEST)/drawer: tests/guest/drawer.c Makefile | setup-run
 $(GUEST)/guest.cpio.gz: tools/initramfs.sh tests/guest/init $(GUEST)/drawer $(GUEST)/vmlinuz
 	$(call say,CPIO,$@)
 	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/init $@
+
+# The same with the drivers of devices that are given to it whole.
+$(GUEST)/guestdev.cpio.gz: tools/initramfs.sh tests/guest/initdev $(GUEST)/drawer $(GUEST)/vmlinuz
+	$(call say,CPIO,$@)
+	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/initdev $@ $(GUEST)/devices
 
 # A guest that renders in 3D: Mesa with virgl, kmscube and glmark2 as the distribution has them.
 GUEST3D_PROGRAMS := $(GUEST)/render3d $(GUEST)/medley3d $(GUEST)/mutate3d
@@ -392,15 +398,18 @@ check-benches: setup-check check-kvm
 check-on-%:
 	$(Q)$(MAKE) check-system BENCH=$*
 
-# What is made of a minute in `make check`, for ten minutes; and a hundred times as many seeds of
-# the scheduler's simulation, an hour of one processor's time.
-.PHONY: soak soak-streams soak-sched
+# What is made of a minute in `make check`, for ten minutes; twenty times as many devices plugged
+# in; and a hundred times as many seeds of the scheduler's simulation, an hour of one processor's time.
+.PHONY: soak soak-streams soak-plug soak-sched
 soak:
-	$(Q)failed=; for part in soak-streams soak-sched; do $(MAKE) $$part || failed=1; done; \
+	$(Q)failed=; for part in soak-streams soak-plug soak-sched; do $(MAKE) $$part || failed=1; done; \
 	test -z "$$failed"
 
 soak-streams:
 	$(Q)SOAK_SECONDS=600 $(MAKE) check-system BENCH=qemu-virgl TESTS='-k hostile_streams -s'
+
+soak-plug:
+	$(Q)SOAK_PLUGS=1000 $(MAKE) check-system TESTS='-k test_plug'
 
 SOAK_SEEDS ?= 1000000
 SOAK_PARTS := $(shell seq 1 $(JOBS))
@@ -413,7 +422,8 @@ soak-sched-%:
 	FACET_FIRST=$$((($* - 1) * each + 1)) FACET_SEEDS=$$each $(BUILD)/model/gpu_sched_sim
 
 .PHONY: guest-programs guest3d-programs
-guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare $(GUEST)/vmlinux.flat
+guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/guestdev.cpio.gz $(GUEST)/bare \
+	$(GUEST)/vmlinux.flat
 guest3d-programs: $(GUEST)/guest3d.cpio
 
 # Each part runs even when one before it failed; the last line counts them all.

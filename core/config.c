@@ -45,7 +45,7 @@ struct parser {
 	u32 seen[CONFIG_KEYS_MAX]; /* line of each key, 0: not yet */
 
 	u32 host_line;
-	u32 pci_lines[CONFIG_MAX_GPUS];					/* of the key pci */
+	u32 pci_lines[CONFIG_MAX_GPUS + CONFIG_MAX_GUESTS];		/* of the key pci */
 	struct weight_note weights[CONFIG_KEYS_MAX][CONFIG_MAX_GUESTS]; /* of keys that are one */
 
 	/* What sections that cannot be kept are read into, so that their errors are told. */
@@ -304,10 +304,15 @@ static void note_key(struct parser *p, const struct config_key *key, u32 index, 
 {
 	struct config *config = p->config;
 
-	for (u32 i = 0; i < config->guest_count; i++)
-		if (p->target == &config->guests[i] && key->type == CONFIG_VALUE_WEIGHT)
+	for (u32 i = 0; i < config->guest_count; i++) {
+		if (p->target != &config->guests[i])
+			continue;
+		if (key->type == CONFIG_VALUE_WEIGHT)
 			p->weights[index][i] =
 				(struct weight_note){ p->line, config_is_share(value) };
+		if (key->type == CONFIG_VALUE_DEVICES)
+			p->pci_lines[CONFIG_MAX_GPUS + i] = p->line;
+	}
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
 		if (p->target == &config->gpus[i] && key->type == CONFIG_VALUE_PCI)
 			p->pci_lines[i] = p->line;
@@ -478,24 +483,56 @@ void config_check_shares(struct parser *p, const char *name, u32 members)
 	}
 }
 
+/* The functions that section number `index` names: of GPUs, then of guests. */
+static struct config_devices named_by(const struct config *config, u32 index)
+{
+	if (index >= CONFIG_MAX_GPUS)
+		return config->guests[index - CONFIG_MAX_GPUS].devices;
+	return (struct config_devices){ .count = config->gpus[index].has_pci,
+					.bdf = { config->gpus[index].pci } };
+}
+
+/* The line of the first other section that names `bdf` before `line`, or 0. */
+static u32 named_before(const struct parser *p, u16 bdf, u32 line)
+{
+	u32 first = line;
+
+	for (u32 i = 0; i < ARRAY_SIZE(p->pci_lines); i++) {
+		struct config_devices devices = named_by(p->config, i);
+
+		for (u32 j = 0; j < devices.count; j++)
+			if (devices.bdf[j] == bdf)
+				first = MIN(first, p->pci_lines[i]);
+	}
+	return first < line ? first : 0;
+}
+
 /* Two sections must not name one function. */
 static void check_pci(struct parser *p)
 {
-	const struct config_gpu *gpus = p->config->gpus;
-	char allowed[64];
+	char found[64], allowed[64];
 
-	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
-		for (u32 other = 0; other < CONFIG_MAX_GPUS; other++) {
-			if (!gpus[i].has_pci || !gpus[other].has_pci ||
-			    gpus[i].pci != gpus[other].pci ||
-			    p->pci_lines[other] >= p->pci_lines[i])
+	for (u32 i = 0; i < ARRAY_SIZE(p->pci_lines); i++) {
+		struct config_devices devices = named_by(p->config, i);
+
+		for (u32 j = 0; j < devices.count; j++) {
+			u16 bdf = devices.bdf[j];
+			u32 before = named_before(p, bdf, p->pci_lines[i]);
+
+			if (!before)
 				continue;
-			fmt_snprintf(p->label, sizeof(p->label), "[gpu %u]", i);
+			if (i < CONFIG_MAX_GPUS)
+				fmt_snprintf(p->label, sizeof(p->label), "[gpu %u]", i);
+			else
+				label_guest(p, &p->config->guests[i - CONFIG_MAX_GPUS]);
+			fmt_snprintf(found, sizeof(found),
+				     "%02x:%02x.%x, which another section names", bdf >> 8,
+				     bdf >> 3 & 31, bdf & 7);
 			fmt_snprintf(allowed, sizeof(allowed),
-				     "each function once (it is in line %u)", p->pci_lines[other]);
-			report(p, p->pci_lines[i], "pci", "the function of another GPU", allowed);
-			break;
+				     "each function once (it is in line %u)", before);
+			report(p, p->pci_lines[i], "pci", found, allowed);
 		}
+	}
 }
 
 /* A GPU that only guests name has its defaults, but it counts. */

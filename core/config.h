@@ -7,6 +7,7 @@
 
 #define CONFIG_MAX_GUESTS  16
 #define CONFIG_MAX_GPUS	   4
+#define CONFIG_MAX_DEVICES 8	/* given to one guest */
 #define CONFIG_NAME_MAX	   16	/* characters of a guest's name */
 #define CONFIG_PATH_MAX	   127	/* characters of a file name */
 #define CONFIG_CMDLINE_MAX 1023 /* characters of a kernel command line */
@@ -27,6 +28,11 @@ enum config_kind {
 	CONFIG_KIND_BARE,  /* flat 64-bit image, loaded at 1 MiB */
 };
 
+enum config_dma_fault {
+	CONFIG_DMA_FAULT_REPORT,
+	CONFIG_DMA_FAULT_STOP,
+};
+
 enum config_policy { /* the order of enum gpu_sched_policy */
 	CONFIG_POLICY_FAIR,
 	CONFIG_POLICY_EQUAL,
@@ -40,6 +46,8 @@ struct config_host {
 	enum config_idle when_idle;
 	enum config_iommu iommu;
 	bool guests_on_cpu0;
+	bool assign_without_ir;	   /* devices that can write their own interrupt messages */
+	bool assign_without_reset; /* devices that nothing resets between two guests */
 };
 
 struct config_gpu {
@@ -72,6 +80,12 @@ struct config_guest {
 	/* In a second, 0: no limit. */
 	u32 gpu_doorbells, gpu_resets, gpu_refused, gpu_interrupts;
 	u64 gpu_timeout_ns; /* how long one job may hold the engine */
+	/* Functions of its own; their requester IDs. */
+	struct config_devices {
+		u16 count;
+		u16 bdf[CONFIG_MAX_DEVICES];
+	} devices;
+	enum config_dma_fault on_dma_fault; /* what a blocked access of theirs does */
 	bool autostart;
 	u32 line; /* of the section */
 };

@@ -13,7 +13,8 @@
 #define PORT_STEP    8U /* a 16550A has eight registers */
 
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3 &&
-		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 && CONFIG_KIND_LINUX == 0,
+		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 && CONFIG_KIND_LINUX == 0 &&
+		       CONFIG_DMA_FAULT_REPORT == 0,
 	       "words have the order of their enum");
 
 /* clang-format off */
@@ -28,6 +29,8 @@ static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	CONFIG_WORD("when-idle", CONFIG_HOST(when_idle), "wait, poweroff"),
 	CONFIG_WORD("iommu", CONFIG_HOST(iommu), "auto, none"),
 	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), "no, yes"),
+	CONFIG_WORD("assign-without-ir", CONFIG_HOST(assign_without_ir), "no, yes"),
+	CONFIG_WORD("assign-without-reset", CONFIG_HOST(assign_without_reset), "no, yes"),
 };
 
 static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
@@ -51,6 +54,9 @@ static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
 	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1 },
 	{ "gpu", "the number of a GPU from 0 to 3",
 	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1 },
+	{ "pci", "1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:04.0, 00:05.0",
+	  CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0 },
+	CONFIG_WORD("on-dma-fault", CONFIG_GUEST(on_dma_fault), "report, stop"),
 	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), "no, yes"),
 };
 /* clang-format on */
@@ -125,8 +131,7 @@ static bool read_hex(const char *at, u32 digits, u32 *value)
 	return true;
 }
 
-/* [0000:]bb:dd.f as a requester ID; segment 0 is the only one there is. */
-static bool read_pci(struct text value, u64 *requester)
+bool config_read_pci(struct text value, u64 *requester)
 {
 	u32 bus, device, function;
 
@@ -138,6 +143,29 @@ static bool read_pci(struct text value, u64 *requester)
 	    !read_hex(value.at + 6, 1, &function) || device > 31 || function > 7)
 		return false;
 	*requester = bus << 8 | device << 3 | function;
+	return true;
+}
+
+/* Nothing changes unless all of it is right: 1 to 8 functions, each once. */
+static bool read_devices(struct text value, struct config_devices *devices)
+{
+	struct config_devices read = { 0 };
+
+	for (size_t start = 0, end; start <= value.size; start = end + 1) {
+		u64 bdf;
+
+		for (end = start; end < value.size && value.at[end] != ','; end++)
+			;
+		if (read.count == CONFIG_MAX_DEVICES ||
+		    !config_read_pci(text_trim((struct text){ value.at + start, end - start }),
+				     &bdf))
+			return false;
+		for (u32 i = 0; i < read.count; i++)
+			if (read.bdf[i] == bdf)
+				return false;
+		read.bdf[read.count++] = (u16)bdf;
+	}
+	*devices = read;
 	return true;
 }
 
@@ -188,7 +216,7 @@ static bool read_value(const struct config_key *key, struct text text, u64 *valu
 	case CONFIG_VALUE_PORT:
 		return read_port(text, value) && in_range(key, *value);
 	case CONFIG_VALUE_PCI:
-		return read_pci(text, value);
+		return config_read_pci(text, value);
 	default:
 		return false;
 	}
@@ -212,6 +240,8 @@ bool config_key_set(const struct config_key *key, struct text value, void *targe
 		return set_text(key, value, '!', target);
 	if (key->type == CONFIG_VALUE_TEXT)
 		return set_text(key, value, ' ', target);
+	if (key->type == CONFIG_VALUE_DEVICES)
+		return read_devices(value, &((struct config_guest *)target)->devices);
 	if (!read_value(key, value, &number))
 		return false;
 	/* Little-endian: the low bytes come first. */

@@ -6,7 +6,7 @@
 #include "core/lib/parse.h"
 #include "core/lib/types.h"
 
-#define CONFIG_KEYS_MAX 21 /* in one section */
+#define CONFIG_KEYS_MAX 23 /* in one section */
 
 enum config_section {
 	CONFIG_SECTION_HOST,  /* fills a struct config_host */
@@ -26,6 +26,7 @@ enum config_value {
 	CONFIG_VALUE_BAUD,
 	CONFIG_VALUE_PORT, /* com1 to com4 or a port number */
 	CONFIG_VALUE_PCI,
+	CONFIG_VALUE_DEVICES, /* functions with commas between them: struct config_devices */
 	CONFIG_VALUE_FILE,
 	CONFIG_VALUE_TEXT,
 };
@@ -62,6 +63,9 @@ void config_add_keys(enum config_section section, const struct config_key *keys,
  * it is not what key->allowed says, and the field has not changed.
  */
 bool config_key_set(const struct config_key *key, struct text value, void *target);
+
+/* [0000:]bb:dd.f as a requester ID; segment 0 is the only one there is. */
+bool config_read_pci(struct text value, u64 *requester);
 
 /* Is this weight written as a share, such as 50%? */
 bool config_is_share(struct text value);

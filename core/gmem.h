@@ -55,6 +55,12 @@ must_check enum err gmem_read_u64(const struct gmem *mem, gpa_t gpa, u32 window,
 /* Where [gpa, gpa + size) lies in host memory. ERR_FAULT unless it is RAM in one chunk. */
 must_check enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out);
 
+/* Where byte number `offset` of the RAM stands in the guest, past the hole. */
+static inline u64 gmem_gpa(u64 offset)
+{
+	return offset < GMEM_HOLE_START ? offset : offset - GMEM_HOLE_START + GMEM_HOLE_END;
+}
+
 /* True when [gpa, gpa + size) is RAM of this VM as a whole; size may be 0. */
 bool gmem_is_ram(const struct gmem *mem, gpa_t gpa, u64 size);
 

@@ -17,6 +17,7 @@
 #include "core/ptab_formats.h"
 #include "core/sched.h"
 #include "core/smp.h"
+#include "core/softirq.h"
 #include "core/time_init.h"
 #include "core/vmap.h"
 #include "core/vmap_init.h"
@@ -29,6 +30,7 @@
 #include "gpu/commands.h"
 #include "gpu/config.h"
 #include "gpu/gpu.h"
+#include "guest/assigned.h"
 #include "guest/commands.h"
 #include "guest/machine.h"
 
@@ -139,6 +141,13 @@ static void start_processors(void)
 	log_info("%u processors, TSC %lu MHz", cpu_count(), time_tsc_hz() / 1000000);
 }
 
+/* While a function is being reset, this CPU goes on serving GPUs. */
+static void serve(void)
+{
+	interrupts_take_pending();
+	softirq_run();
+}
+
 static void start_pci(void)
 {
 	const struct acpi_mcfg *mcfg = acpi.mcfg;
@@ -147,6 +156,7 @@ static void start_pci(void)
 		pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
 	else
 		pci_init(&pci, vmap_mmio, HPA(0), 0, 0);
+	pci.relax = serve;
 	pci_enumerate(&pci);
 	pci_make_groups(&pci);
 	log_info("%u PCI functions", pci.function_count);
@@ -197,7 +207,7 @@ static void report_faults(void)
 	for (u32 i = 0; have_iommu && i < IOMMU_MAX_UNITS; i++) {
 		if (!iommu_poll_fault(&iommu, &fault))
 			return;
-		if (log_allowed(&limit, 4))
+		if (!assigned_fault(&fault) && log_allowed(&limit, 4))
 			log_warn("IOMMU blocked %02x:%02x.%x %s 0x%lx: %s", PCI_BDF_ARGS(fault.bdf),
 				 fault.interrupt ? "interrupt"
 				 : fault.write	 ? "writing"
@@ -290,6 +300,7 @@ static bool housekeeping(void)
 	bool more = console_poll();
 
 	report_faults();
+	assigned_housekeeping();
 	more |= machine_housekeeping();
 	if (machines_idle() && config.host.when_idle == CONFIG_IDLE_POWEROFF && !more)
 		run_poweroff(NULL);
@@ -330,11 +341,12 @@ static void main_on_own_tables(void *unused)
 		start_iommu();
 		if (gpu_start(&config, &pci, have_iommu ? &iommu : NULL))
 			log_error("guests that are to have a GPU cannot start");
+		assigned_init(&config.host, &pci, have_iommu ? &iommu : NULL);
 		machine_create_all(&config);
 	}
 	commands_register();
 	gpu_commands_register();
-	pci_commands_register(&pci);
+	pci_commands_register(&pci, have_iommu ? &iommu : NULL, commands_pci);
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
 		console_register(&power_commands[i]);
 	report_memory();

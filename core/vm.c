@@ -27,13 +27,10 @@ static enum err map_ram(struct vm *vm)
 {
 	enum err e = OK;
 
-	for (u64 offset = 0; offset < vm->memory.size && !e; offset += GMEM_CHUNK_SIZE) {
-		u64 gpa = offset < GMEM_HOLE_START ? offset
-						   : offset - GMEM_HOLE_START + GMEM_HOLE_END;
-
-		e = ptab_map(&vm->nested, gpa, vm->memory.chunks[offset >> GMEM_CHUNK_SHIFT],
-			     GMEM_CHUNK_SIZE, ram_attr);
-	}
+	for (u64 offset = 0; offset < vm->memory.size && !e; offset += GMEM_CHUNK_SIZE)
+		e = ptab_map(&vm->nested, gmem_gpa(offset),
+			     vm->memory.chunks[offset >> GMEM_CHUNK_SHIFT], GMEM_CHUNK_SIZE,
+			     ram_attr);
 	return e;
 }
 

@@ -50,8 +50,10 @@ struct vpci_function {
 	u8 msix_bar;	 /* BAR of table and PBA: whole pages of it are theirs alone */
 	u32 msix_offset; /* table at this offset, PBA at + 0x800; one 4 KiB page */
 	u8 msix_cap;	 /* offset at which guest/pci.c writes the MSI-X capability */
+	bool msix_own;	 /* the model traps table and PBA itself and fills in where they are */
 	void *ctx;
-	/* After the guest changed bits in `config` (not BARs, not MSI-X); may be NULL. */
+	/* After the guest changed bits in `config` (not BARs, MSI-X with msix_own only); may be
+	 * NULL. */
 	void (*config_written)(struct vpci_function *function, u32 offset, u32 size);
 
 	/* Filled by guest/pci.c when it is put on a bus. */

@@ -279,6 +279,15 @@ static struct iommu_attached *find_attached(struct iommu *iommu, u16 bdf)
 	return NULL;
 }
 
+u16 iommu_domain_of(struct iommu *iommu, u16 bdf)
+{
+	const struct iommu_attached *attached;
+
+	spin_guard(&iommu->lock);
+	attached = find_attached(iommu, bdf);
+	return attached ? attached->domain_id : 0;
+}
+
 /* One whose requests bear `rid` too, other than `but`; NULL: there is none. */
 static struct iommu_attached *find_sharer(struct iommu *iommu, u16 rid,
 					  const struct iommu_attached *but)

@@ -148,6 +148,9 @@ enum err iommu_attach(struct iommu_domain *domain, u16 bdf) must_check;
  */
 enum err iommu_detach(struct iommu_domain *domain, u16 bdf) must_check;
 
+/* The id of the domain that the function is in, or 0. Any CPU. */
+u16 iommu_domain_of(struct iommu *iommu, u16 bdf);
+
 /*
  * Gives the domain's tables and id back, whatever it maps. Nobody else may use it.
  * OK: `domain` may be initialised anew; ERR_BUSY: a function is attached;

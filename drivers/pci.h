@@ -115,7 +115,8 @@ typedef void *(*pci_map_fn)(hpa_t base, u64 size);
  */
 struct pci {
 	pci_map_fn map;
-	hpa_t ecam_base; /* of bus 0; 0: ports serve */
+	void (*relax)(void); /* called again and again during a reset; NULL: nothing */
+	hpa_t ecam_base;     /* of bus 0; 0: ports serve */
 	u8 ecam_first_bus;
 	u8 ecam_last_bus;
 	u8 *ecam[256];		/* mapped when the bus is first looked at */
@@ -189,6 +190,9 @@ struct pci_msix {
  */
 enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
 			 struct pci_msix *msix) must_check;
+
+/* The same with a table that is mapped. */
+void pci_msix_on(struct pci *pci, const struct pci_function *function, struct pci_msix *msix);
 
 /*
  * Makes entry `vector` send `data` to `address` and unmasks it; or masks it.

@@ -36,7 +36,9 @@ static const char *const classes[0x13][OTHER + 1] = {
 	[0x10][OTHER] = "encryption",  [0x12][OTHER] = "accelerator"
 };
 
-static struct pci *pci; /* set at start */
+static struct pci *pci; /* set at start, and who is asked first */
+static bool (*further)(char *args);
+static struct iommu *iommu;
 
 static const char *class_name(const struct pci_function *function)
 {
@@ -121,6 +123,8 @@ static void print_function(const struct pci_function *function)
 		      pci_reset_name(pci_reset_kind(pci, function)));
 	for (u32 i = 0; i < PCI_MAX_BARS; i++)
 		note_bar(&notes, &function->bars[i], i);
+	if (iommu && iommu_domain_of(iommu, function->bdf))
+		note(&notes, "domain %u", iommu_domain_of(iommu, function->bdf));
 	if (sriov)
 		note(&notes, "%u VFs of %u", pci_read(pci, function->bdf, sriov + SRIOV_COUNT, 2),
 		     pci_read(pci, function->bdf, sriov + SRIOV_TOTAL, 2));
@@ -138,6 +142,8 @@ static void run_pci(char *args)
 	char text[BDF_TEXT];
 	bool found = false;
 
+	if (further && further(args))
+		return;
 	for (u32 i = 0; i < pci->function_count; i++) {
 		write_bdf(text, pci->functions[i].bdf);
 		if (*args && !str_equal(args, text))
@@ -157,8 +163,10 @@ static const struct console_command command = {
 	"pci", "[BB:DD.F]", "the machine's PCI functions, or one of them", run_pci, candidate,
 };
 
-void pci_commands_register(struct pci *all)
+void pci_commands_register(struct pci *all, struct iommu *units, bool (*others)(char *args))
 {
 	pci = all;
+	iommu = units;
+	further = others;
 	console_register(&command);
 }

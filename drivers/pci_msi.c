@@ -28,7 +28,6 @@ enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
 	const struct pci_bar *bar;
 	u64 first, last;
 	u8 *pages;
-	u16 control;
 
 	if (!function->msix)
 		return ERR_NOT_FOUND;
@@ -45,6 +44,13 @@ enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
 		return ERR_NO_MEMORY;
 	msix->table = pages + (bar->base + function->msix_offset - first);
 	msix->vectors = function->msix_vectors;
+	pci_msix_on(pci, function, msix);
+	return OK;
+}
+
+void pci_msix_on(struct pci *pci, const struct pci_function *function, struct pci_msix *msix)
+{
+	u16 control;
 
 	/* All masked as a whole while the entries, which may hold anything, are masked. */
 	control = (u16)pci_read(pci, function->bdf, function->msix + MSIX_CONTROL, 2);
@@ -55,7 +61,6 @@ enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
 	control &= (u16)~MSIX_MASK_ALL;
 	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
 	pci_enable(pci, function, PCI_COMMAND_INTX_DISABLE);
-	return OK;
 }
 
 enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data)

@@ -59,15 +59,20 @@ struct saved {
 	bool separate;	       /* its Access Control Services hold */
 };
 
-static void wait_until(u64 end_ns)
+/* A part of waiting, for others' sake. */
+static void relax(const struct pci *pci)
 {
-	while (now_ns() < end_ns)
-		cpu_relax();
+	if (pci->relax)
+		pci->relax();
+	cpu_relax();
 }
 
-static void wait_ns(u64 ns)
+static void wait_ns(const struct pci *pci, u64 ns)
 {
-	wait_until(now_ns() + ns);
+	u64 end_ns = now_ns() + ns;
+
+	while (now_ns() < end_ns)
+		relax(pci);
 }
 
 /* Every function on the bus, which has a bridge, is of one owner and none a bridge itself. */
@@ -128,7 +133,7 @@ static void set_power(struct pci *pci, u16 bdf, u32 state)
 		return;
 	control &= ~(u32)(POWER_STATE | POWER_PME);
 	pci_write(pci, bdf, at + POWER_CONTROL, 2, control | state);
-	wait_ns(POWER_NS);
+	wait_ns(pci, POWER_NS);
 }
 
 static bool is_pending(struct pci *pci, const struct pci_function *function)
@@ -148,7 +153,7 @@ static void quiesce(struct pci *pci, const struct pci_function *function, u64 en
 	set_power(pci, function->bdf, 0);
 	pci_write(pci, function->bdf, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
 	while (is_pending(pci, function) && now_ns() < end_ns)
-		cpu_relax();
+		relax(pci);
 }
 
 static void save(struct pci *pci, const struct pci_function *function, struct saved *saved)
@@ -177,7 +182,7 @@ static enum err restore(struct pci *pci, const struct saved *saved, u64 end_ns)
 	while (pci_read(pci, bdf, PCI_VENDOR_ID, 4) != ids) {
 		if (now_ns() >= end_ns)
 			return ERR_TIMEOUT;
-		cpu_relax();
+		relax(pci);
 	}
 	pci_write(pci, bdf, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
 	pci_msi_off(pci, function);
@@ -197,9 +202,9 @@ static void reset_bus(struct pci *pci, u16 bridge)
 	u32 control = pci_read(pci, bridge, PCI_BRIDGE_CONTROL, 2);
 
 	pci_write(pci, bridge, PCI_BRIDGE_CONTROL, 2, control | BRIDGE_BUS_RESET);
-	wait_ns(BUS_RESET_NS);
+	wait_ns(pci, BUS_RESET_NS);
 	pci_write(pci, bridge, PCI_BRIDGE_CONTROL, 2, control & ~(u32)BRIDGE_BUS_RESET);
-	wait_ns(BUS_SETTLE_NS);
+	wait_ns(pci, BUS_SETTLE_NS);
 }
 
 static void trigger(struct pci *pci, const struct pci_function *function, enum pci_reset_kind kind)
@@ -211,12 +216,12 @@ static void trigger(struct pci *pci, const struct pci_function *function, enum p
 	case PCI_RESET_FLR:
 		at = function->pcie + PCIE_DEVICE_CONTROL;
 		pci_write(pci, bdf, at, 2, pci_read(pci, bdf, at, 2) | PCIE_START_FLR);
-		wait_ns(FLR_NS);
+		wait_ns(pci, FLR_NS);
 		break;
 	case PCI_RESET_AF:
 		at = pci_find_capability(pci, bdf, PCI_CAP_ADVANCED, 0);
 		pci_write(pci, bdf, at + AF_CONTROL, 1, AF_START_FLR);
-		wait_ns(FLR_NS);
+		wait_ns(pci, FLR_NS);
 		break;
 	case PCI_RESET_POWER:
 		set_power(pci, bdf, 3);

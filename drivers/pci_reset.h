@@ -29,7 +29,8 @@ const char *pci_reset_name(enum pci_reset_kind kind);
  * interrupt line and PCI Express controls are as they were, Access Control Services hold, and
  * the function is off: no decoding, no bus mastering, no interrupt of any kind.
  *
- * Waits on this CPU: for 0.1 s as a rule, for 1.6 s at the most. One caller at a time for a bus.
+ * Waits on this CPU with pci->relax(): for 0.1 s as a rule, for 1.6 s at the most. One caller at a
+ * time for a bus.
  *
  * OK; ERR_UNSUPPORTED: PCI_RESET_NONE; ERR_TIMEOUT: it does not answer any more;
  * ERR_DEVICE: its Access Control Services are lost. After the last two it is not to be used.

@@ -290,9 +290,16 @@ static enum err bring_up(struct gpu *gpu, const struct config *config, struct io
 	return e;
 }
 
-/* A section `[gpu N]` with `pci =` takes that function, one without the N-th that is found. */
+/*
+ * A section `[gpu N]` with `pci =` takes that function, one without the N-th that is found,
+ * but none that a guest is to have for itself.
+ */
 static bool reserved_for_other(const struct config *config, u32 index, u16 bdf)
 {
+	for (u32 i = 0; i < config->guest_count; i++)
+		for (u32 j = 0; j < config->guests[i].devices.count; j++)
+			if (config->guests[i].devices.bdf[j] == bdf)
+				return true;
 	for (u32 i = 0; i < config->gpu_count; i++)
 		if (config->gpus[i].has_pci && config->gpus[i].pci == bdf && i != index)
 			return true;

@@ -2,6 +2,7 @@
 /* The console commands that are about guests. */
 #include "guest/commands.h"
 
+#include "core/config_keys.h"
 #include "core/console.h"
 #include "core/cpu.h"
 #include "core/frame.h"
@@ -10,6 +11,7 @@
 #include "core/percpu.h"
 #include "core/timer.h"
 #include "gpu/gpu.h"
+#include "guest/assigned.h"
 #include "guest/machine.h"
 #include "guest/platform.h"
 
@@ -125,6 +127,41 @@ static void run_attach(char *args)
 
 	if (vm)
 		console_attach(vm);
+}
+
+/* The first word of `text`, and what follows it; a word ends with a blank or the text. */
+static char *cut_word(char *text)
+{
+	while (*text && *text != ' ')
+		text++;
+	while (*text == ' ')
+		*text++ = 0;
+	return text;
+}
+
+bool commands_pci(char *args)
+{
+	char *name = cut_word(args), *place = cut_word(name);
+	bool attach = str_equal(args, "attach");
+	struct guest_pci *bus;
+	struct vm *vm;
+	u64 bdf;
+
+	if (!attach && !str_equal(args, "detach"))
+		return false;
+	vm = named(name);
+	bus = vm ? machine_pci(vm) : NULL;
+	if (!vm)
+		return true;
+	if (!config_read_pci((struct text){ place, strlen(place) }, &bdf))
+		console_print("usage: pci %s NAME BB:DD.F", args);
+	else if (!bus || vm->state == VM_STARTING || vm->state == VM_STOPPING)
+		console_print("guest %s is %s: not now", vm->name, machine_state_name(vm));
+	else if (attach)
+		(void)!assigned_attach(vm, bus, (u16)bdf);
+	else if (assigned_detach(vm, bus, (u16)bdf))
+		console_print("guest %s: %s was not plugged in", vm->name, place);
+	return true;
 }
 
 static void run_exits(char *args)

@@ -3,7 +3,15 @@
 #ifndef GUEST_COMMANDS_H
 #define GUEST_COMMANDS_H
 
+#include "core/lib/types.h"
+
 /* Register them with the console; at start, after console_start(). */
 void commands_register(void);
+
+/*
+ * `pci attach NAME BB:DD.F` and `pci detach NAME BB:DD.F`: `args` is what follows `pci`.
+ * False: it begins with neither word.
+ */
+bool commands_pci(char *args);
 
 #endif

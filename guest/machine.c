@@ -10,6 +10,7 @@
 #include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
+#include "guest/assigned.h"
 #include "guest/bare.h"
 #include "guest/linux.h"
 #include "guest/pci.h"
@@ -62,6 +63,13 @@ static struct machine *machine_of(const struct vm *vm)
 	return vm->machine;
 }
 
+struct guest_pci *machine_pci(const struct vm *vm)
+{
+	struct machine *machine = machine_of(vm);
+
+	return machine && machine->devices ? &machine->pci : NULL;
+}
+
 const char *machine_state_name(const struct vm *vm)
 {
 	static const char *const names[] = {
@@ -99,6 +107,8 @@ static enum err make_devices(struct vm *vm)
 		e = guest_pci_create(vm, &machine->pci, &machine->power);
 	if (!e && vm->vgpu)
 		e = guest_pci_add(&machine->pci, vgpu_function(vm));
+	if (!e)
+		e = assigned_create(vm, &machine->pci);
 	machine->devices = !e;
 	return e;
 }
@@ -254,6 +264,10 @@ static void start_step(struct vm *vm)
 		vm->state = VM_STOPPED;
 		return;
 	}
+	if (assigned_start(vm)) {
+		vm->state = VM_STOPPED;
+		return;
+	}
 	vm->state = VM_RUNNING;
 	if (!first_guest_ticks)
 		first_guest_ticks = time_ticks_since_entry();
@@ -279,6 +293,7 @@ static void stop_step(struct vm *vm)
 {
 	if (vm->vgpu && !vgpu_stopped(vm))
 		return;
+	assigned_stop(vm);
 	console_forget(vm);
 	vm->state = VM_STOPPED;
 	if (machine_of(vm)->restart && machine_start(vm))

@@ -15,7 +15,7 @@ declare -A group=(
 	[3d]="libegl-dev libgles-dev libgbm-dev libdrm-dev libegl1 libgl1 libgl1-mesa-dri
 		qemu-system-gui qemu-system-modules-opengl"
 	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest spin
-		prometheus"
+		prometheus e2fsprogs"
 	[lint]="clang clang-format clang-tidy cppcheck"
 )
 

@@ -158,9 +158,9 @@ class Qemu:
             if "return" in answer:
                 return answer["return"]
 
-    def screendump(self, head, path):
+    def screendump(self, head, path, device="gpu"):
         if not self.xvfb:
-            self.qmp("screendump", filename=path, format="png", device="gpu", head=head)
+            self.qmp("screendump", filename=path, format="png", device=device, head=head)
             return
         if head:
             raise RuntimeError("QEMU's window shows output 0 only")

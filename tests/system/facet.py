@@ -233,20 +233,23 @@ class Machine:
         """QEMU's monitor."""
         return self.emulator.qmp(command, **args)
 
-    def screendump(self, head=0, name=None):
-        """The picture on one output of the GPU, also left as a file."""
+    def screendump(self, head=0, name=None, **options):
+        """The picture on one output of the GPU, also left as a file.
+
+        `device`: of another of QEMU's GPUs than the first, by its id.
+        """
         path = os.path.join(self.folder, name or f"scanout-{head}.png")
-        self.emulator.screendump(head, path)
+        self.emulator.screendump(head, path, **options)
         return pattern.read_png(path)
 
-    def stamp(self, head=0, name=None):
+    def stamp(self, head=0, name=None, **options):
         """Who drew the picture on an output, and which frame; None if nobody did.
 
         A picture may be taken while it changes; then it is taken again.
         """
         for _ in range(5):
             with suppress(pattern.NoPattern):
-                return pattern.decode(self.screendump(head, name))
+                return pattern.decode(self.screendump(head, name, **options))
             time.sleep(0.2)
         return None
 
@@ -308,7 +311,7 @@ slice = 2ms
 
 
 def guest_conf(name, cmdline="", quiet=True, **keys):
-    """One [guest] section. Keys with a dot are written with `__`: gpu__weight=300."""
+    """One [guest] section. Keys with a dot are written with `__`, those with a dash with `_`."""
     bench = benches.current()
     words = "console=ttyS0 quiet" if quiet else "console=ttyS0"
     given = {
@@ -325,7 +328,11 @@ def guest_conf(name, cmdline="", quiet=True, **keys):
     given.update({key: str(value) for key, value in keys.items()})
     if not given["gpu"]:
         given["gpu__weight"] = given["gpu__memory"] = ""
-    lines = [f"{key.replace('__', '.')} = {value}" for key, value in given.items() if value]
+    lines = [
+        f"{key.replace('__', '.').replace('_', '-')} = {value}"
+        for key, value in given.items()
+        if value
+    ]
     return f"\n[guest {name}]\n" + "\n".join(lines) + "\n"
 
 
@@ -348,8 +355,9 @@ def bare_conf(name, test, options="", **keys):
 BARE_FILES = ("bare",)
 
 
-def conf(*guests, idle="wait"):
-    return HOST.format(idle=idle, further=benches.current().host) + "".join(guests)
+def conf(*guests, idle="wait", host=""):
+    """The whole file; `host`: further lines of [host]."""
+    return HOST.format(idle=idle, further=benches.current().host + host) + "".join(guests)
 
 
 def make_image(folder, text, files=GUEST_FILES):

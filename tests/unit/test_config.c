@@ -90,6 +90,7 @@ static void test_empty_file_has_defaults_and_no_guests(void **state)
 	assert_int_equal(config.host.when_idle, CONFIG_IDLE_WAIT);
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_AUTO);
 	assert_true(config.host.guests_on_cpu0);
+	assert_false(config.host.assign_without_ir || config.host.assign_without_reset);
 	assert_int_equal(config.gpu_count, 0);
 	assert_int_equal(config.guest_count, 0);
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++) {
@@ -107,6 +108,8 @@ static const char complete[] = "# everything\n"
 			       "when-idle = poweroff\n"
 			       "iommu = none\n"
 			       "guests-on-cpu0 = no\n"
+			       "assign-without-ir = yes\n"
+			       "assign-without-reset = yes\n"
 			       "\n"
 			       "[gpu 1]\n"
 			       "pci = 01:1f.7\n"
@@ -132,6 +135,8 @@ static const char complete[] = "# everything\n"
 			       "gpu.resets = 101\n"
 			       "gpu.refused = 102\n"
 			       "gpu.interrupts = 103\n"
+			       "pci = 00:04.0 ,0000:1f:05.7\n"
+			       "on-dma-fault = stop\n"
 			       "autostart = no\n";
 
 static void assert_complete(void)
@@ -144,16 +149,21 @@ static void assert_complete(void)
 	assert_int_equal(config.host.when_idle, CONFIG_IDLE_POWEROFF);
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_NONE);
 	assert_false(config.host.guests_on_cpu0);
+	assert_true(config.host.assign_without_ir && config.host.assign_without_reset);
+	assert_int_equal(guest->devices.count, 2);
+	assert_int_equal(guest->devices.bdf[0], 0x0020);
+	assert_int_equal(guest->devices.bdf[1], 0x1f2f);
+	assert_int_equal(guest->on_dma_fault, CONFIG_DMA_FAULT_STOP);
 	assert_int_equal(config.gpu_count, 2);
 	assert_false(config.gpus[0].present);
 	assert_true(config.gpus[1].present && config.gpus[1].has_pci);
 	assert_int_equal(config.gpus[1].pci, 0x01ff);
 	assert_int_equal(config.gpus[1].slice_ns, 500000);
 	assert_int_equal(config.gpus[1].policy, CONFIG_POLICY_FIXED);
-	assert_int_equal(config.gpus[1].line, 10);
+	assert_int_equal(config.gpus[1].line, 12);
 	assert_int_equal(config.guest_count, 1);
 	assert_string_equal(guest->name, "alpha");
-	assert_int_equal(guest->line, 14);
+	assert_int_equal(guest->line, 16);
 	assert_int_equal(guest->kind, CONFIG_KIND_BARE);
 	assert_string_equal(guest->kernel, "vmlinuz");
 	assert_string_equal(guest->initrd, "alpha.cpio.gz");
@@ -280,6 +290,8 @@ static const struct example good[] = {
 	{ "host", "when-idle", "wait" },
 	{ "host", "iommu", "auto" },
 	{ "host", "guests-on-cpu0", "yes" },
+	{ "host", "assign-without-ir", "no" },
+	{ "host", "assign-without-reset", "no" },
 	{ "gpu 0", "pci", "00:02.0" },
 	{ "gpu 3", "pci", "0000:fF:1f.7" },
 	{ "gpu 0", "slice", "500us" },
@@ -314,6 +326,9 @@ static const struct example good[] = {
 	{ "guest a", "gpu.doorbells", "0" },
 	{ "guest a", "gpu.doorbells", "100" },
 	{ "guest a", "gpu.doorbells", "10000000" },
+	{ "guest a", "pci", "00:04.0" },
+	{ "guest a", "pci", "00:04.0,00:04.1,00:04.2,00:04.3,00:04.4,00:04.5,00:04.6,00:04.7" },
+	{ "guest a", "on-dma-fault", "report" },
 	{ "guest a", "autostart", "yes" },
 	{ "guest a", "cmdline", "" },
 };
@@ -334,6 +349,8 @@ static const struct example bad[] = {
 	{ "host", "when-idle", "halt" },
 	{ "host", "iommu", "off" },
 	{ "host", "guests-on-cpu0", "never" },
+	{ "host", "assign-without-ir", "1" },
+	{ "host", "assign-without-reset", "" },
 	{ "gpu 0", "pci", "0:2.0" },
 	{ "gpu 0", "pci", "00:20.0" },
 	{ "gpu 0", "pci", "00:02.8" },
@@ -351,6 +368,13 @@ static const struct example bad[] = {
 	{ "gpu 0", "slice", "1.2.3ms" },
 	{ "gpu 0", "slice", "18446744073709551617ms" },
 	{ "guest a", "kind", "windows" },
+	{ "guest a", "pci", "" },
+	{ "guest a", "pci", "00:04.0," },
+	{ "guest a", "pci", ",00:04.0" },
+	{ "guest a", "pci", "00:04.0 00:05.0" },
+	{ "guest a", "pci", "00:04.0, 0000:00:04.0" },
+	{ "guest a", "pci", "0001:00:04.0" },
+	{ "guest a", "on-dma-fault", "ignore" },
 	{ "guest a", "kernel", "" },
 	{ "guest a", "kernel", "my kernel" },
 	{ "guest a", "initrd", "" },
@@ -496,13 +520,15 @@ static void test_unknown_keys_are_errors(void **state)
 	(void)state;
 	assert_one_error("[host]\ncolour = red\n",
 			 "facet.conf:2: [host] colour: found an unknown key, "
-			 "allowed: console, baud, log, when-idle, iommu, guests-on-cpu0");
+			 "allowed: console, baud, log, when-idle, iommu, guests-on-cpu0, "
+			 "assign-without-ir, assign-without-reset");
 	assert_one_error("[gpu 0]\nslice.ns = 1\n",
 			 "facet.conf:2: [gpu 0] slice.ns: found an unknown key, "
 			 "allowed: pci, policy, slice");
 	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\nKernel = k\n",
 			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: kind, "
-			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, autostart, "
+			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, pci, "
+			 "on-dma-fault, autostart, "
 			 "gpu.weight, gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "
 			 "gpu.resets, gpu.refused, gpu.interrupts, gpu.memory, gpu.timeout");
 }
@@ -719,8 +745,35 @@ static void test_two_gpus_must_not_be_one_function(void **state)
 	(void)state;
 	assert_good("[gpu 0]\npci = 00:02.0\n[gpu 1]\npci = 00:03.0\n");
 	assert_one_error("[gpu 1]\npci = 00:02.0\n[gpu 0]\npci = 0000:00:02.0\n",
-			 "facet.conf:4: [gpu 0] pci: found the function of another GPU, "
+			 "facet.conf:4: [gpu 0] pci: found 00:02.0, which another section names, "
 			 "allowed: each function once (it is in line 2)");
+}
+
+static void test_a_guest_has_eight_functions_at_the_most(void **state)
+{
+	(void)state;
+	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\npci = 00:04.0, 00:04.1, 00:04.2, "
+			 "00:04.3, 00:04.4, 00:04.5, 00:04.6, 00:04.7, 00:05.0\n",
+			 "facet.conf:4: [guest a] pci: found "
+			 "\"00:04.0, 00:04.1, 00:04.2, 00:04.3, 00:0...\" (79 characters), "
+			 "allowed: 1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, "
+			 "such as 00:04.0, 00:05.0");
+}
+
+static void test_a_function_is_given_once(void **state)
+{
+	static const char guests[] = "[guest a]\nkernel = k\nmemory = 16M\npci = 00:04.0, 00:05.0\n"
+				     "[guest b]\nkernel = k\nmemory = 16M\npci = 00:06.0";
+	char text[256];
+
+	(void)state;
+	assert_good(guests);
+	snprintf(text, sizeof(text), "%s, 00:05.0\n", guests);
+	assert_one_error(text, "facet.conf:8: [guest b] pci: found 00:05.0, which another section "
+			       "names, allowed: each function once (it is in line 4)");
+	snprintf(text, sizeof(text), "%s\n[gpu 0]\npci = 00:04.0\n", guests);
+	assert_one_error(text, "facet.conf:10: [gpu 0] pci: found 00:04.0, which another section "
+			       "names, allowed: each function once (it is in line 4)");
 }
 
 static void test_shares_make_the_whole_at_the_most(void **state)
@@ -815,6 +868,8 @@ int main(void)
 		cmocka_unit_test(test_all_errors_in_the_order_of_lines),
 		cmocka_unit_test(test_more_errors_than_are_kept_are_counted),
 		cmocka_unit_test(test_two_gpus_must_not_be_one_function),
+		cmocka_unit_test(test_a_guest_has_eight_functions_at_the_most),
+		cmocka_unit_test(test_a_function_is_given_once),
 		cmocka_unit_test(test_shares_make_the_whole_at_the_most),
 		cmocka_unit_test(test_shares_and_weights_do_not_mix),
 		cmocka_unit_test(test_reserves_of_one_gpu_make_the_whole_at_the_most),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A guest's PCI bus: configuration space, BARs, MSI-X. */
-// SOURCES: guest/pci.c guest/bar.c guest/msix.c guest/power.c core/region.c
+// SOURCES: guest/pci.c guest/pci_port.c guest/bar.c guest/msix.c guest/power.c core/region.c
 // SOURCES: core/lib/string.c core/lib/error.c
 #include <setjmp.h>
 #include <stdarg.h>

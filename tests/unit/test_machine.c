@@ -20,6 +20,7 @@
 #include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
+#include "guest/assigned.h"
 #include "guest/bare.h"
 #include "guest/machine.h"
 #include "guest/pci.h"
@@ -44,7 +45,8 @@ static char last_line[256];
 
 /* What happened to the first guest. */
 static u32 cleared, copied, finished, started, waiting, running, reset_count, forgotten;
-static bool file_missing, vgpu_busy, platform_fails;
+static u32 assigned_started, assigned_stopped;
+static bool file_missing, vgpu_busy, platform_fails, device_lost;
 
 /* ---- what the other rooms offer ---- */
 
@@ -282,6 +284,32 @@ void console_forget(struct vm *vm)
 	forgotten += vm == &vms[0];
 }
 
+enum err assigned_create(struct vm *vm, struct guest_pci *pci)
+{
+	(void)vm;
+	(void)pci;
+	return OK;
+}
+
+/* Its RAM is ready, and nothing of it runs. */
+enum err assigned_start(struct vm *vm)
+{
+	if (vm != &vms[0])
+		return OK;
+	assert_int_equal(finished, assigned_started + 1);
+	assert_int_equal(running, 0);
+	assigned_started++;
+	return device_lost ? ERR_DEVICE : OK;
+}
+
+void assigned_stop(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		assert_int_equal(vm->vcpus[i]->state, VCPU_OFF);
+	assert_int_equal(vm->state, VM_STOPPING);
+	assigned_stopped += vm == &vms[0];
+}
+
 u64 time_ticks_since_entry(void)
 {
 	return 1;
@@ -378,7 +406,8 @@ static int prepare(void **state)
 	memset(&all, 0, sizeof(all));
 	vm_count = frames_taken = 0;
 	cleared = copied = finished = started = waiting = running = reset_count = forgotten = 0;
-	file_missing = vgpu_busy = platform_fails = false;
+	file_missing = vgpu_busy = platform_fails = device_lost = false;
+	assigned_started = assigned_stopped = 0;
 	all.guest_count = GUESTS;
 	for (u32 i = 0; i < GUESTS; i++) {
 		struct config_guest *guest = &all.guests[i];
@@ -536,6 +565,28 @@ static void restart_from_running_and_stopped(void **state)
 	assert_int_equal(vms[1].state, VM_RUNNING);
 }
 
+static void its_functions_stop_before_it_is_stopped(void **state)
+{
+	(void)state;
+	assert_int_equal(assigned_started, 1);
+	assert_int_equal(machine_restart(&vms[0]), OK);
+	settle();
+	assert_int_equal(assigned_stopped, 1);
+	assert_int_equal(assigned_started, 2);
+	end(&vms[0], VM_END_CRASH, "triple fault on vCPU 0");
+	settle();
+	assert_int_equal(assigned_stopped, 2);
+}
+
+static void it_does_not_start_without_its_functions(void **state)
+{
+	(void)state;
+	device_lost = true;
+	settle();
+	assert_int_equal(vms[0].state, VM_STOPPED);
+	assert_int_equal(started, 0);
+}
+
 static void without_devices_nothing_starts(void **state)
 {
 	(void)state;
@@ -561,6 +612,8 @@ int main(void)
 		cmocka_unit_test_setup(an_end_is_seen_while_paused, run),
 		cmocka_unit_test_setup(stop_works_from_every_state, run),
 		cmocka_unit_test_setup(restart_from_running_and_stopped, run),
+		cmocka_unit_test_setup(its_functions_stop_before_it_is_stopped, run),
+		cmocka_unit_test_setup(it_does_not_start_without_its_functions, create),
 		cmocka_unit_test_setup(without_devices_nothing_starts, prepare),
 	};
 

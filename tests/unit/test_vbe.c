@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The VBE family, from a guest's registers to three devices that differ as the real ones do. */
-// SOURCES: gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c
+// SOURCES: gpu/gpu.c gpu/hang.c gpu/vgpu.c gpu/dma.c drivers/iommu_ram.c
 // SOURCES: gpu/sched.c gpu/sched_admit.c gpu/sched_complete.c gpu/sched_fixed.c
 // SOURCES: gpu/sched_note.c gpu/sched_order.c
 // SOURCES: gpu/control.c gpu/settings.c gpu/guard.c gpu/waits.c gpu/books.c gpu/ledger.c
