@@ -51,7 +51,8 @@ enum pci_register {
 #define PCI_COMMAND_INTX_DISABLE BIT(10)
 #define PCI_STATUS_CAPABILITIES	 BIT(4)
 
-#define PCI_CLASS_BRIDGE 0x06 /* the class byte */
+#define PCI_CLASS_BRIDGE 0x06	/* the class byte */
+#define PCI_CLASS_IOMMU	 0x0806 /* class and subclass */
 
 enum pci_capability {
 	PCI_CAP_POWER = 0x01,

@@ -93,6 +93,8 @@ void pci_make_groups(struct pci *pci)
 		enum port port = port_of(pci, function);
 		u32 first = first_peer(pci, i, separate);
 
+		if (function->class_code >> 8 == PCI_CLASS_IOMMU)
+			function->owner = "iommu";
 		whole[i] = true;
 		if (above && whole[above - pci->functions]) {
 			function->group = above->group;

@@ -26,7 +26,10 @@
  * Where functions were left out of the table, all others are one group.
  */
 
-/* Fills `group` of every function: numbers from 0. Once, after pci_enumerate(). */
+/*
+ * Fills `group` of every function: numbers from 0. Once, after pci_enumerate(). An IOMMU that is
+ * a function (AMD IOMMU, 3.1: class 08h, subclass 06h) is owned from here on.
+ */
 void pci_make_groups(struct pci *pci);
 
 /*

@@ -333,6 +333,17 @@ static void who_stands_against_a_group_is_named(void **state)
 	assert_null(pci_group_conflict(&pci, pci_find(&pci, PCI_BDF(0, 6, 0)), alpha));
 }
 
+/* A guest that had it could switch all confinement off. */
+static void an_iommu_that_is_a_function_is_nobodys(void **state)
+{
+	(void)state;
+	add(PCI_BDF(0, 1, 0), 0x00141022, 0x080600);
+	add(PCI_BDF(0, 2, 0), 0x00151022, 0x080500);
+	make();
+	assert_int_equal(pci_claim(&pci, pci_find(&pci, PCI_BDF(0, 1, 0)), alpha), ERR_EXISTS);
+	assert_int_equal(pci_claim(&pci, pci_find(&pci, PCI_BDF(0, 2, 0)), alpha), OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, start)
@@ -355,6 +366,7 @@ int main(void)
 		TEST(a_function_has_one_owner),
 		TEST(owners_are_told_apart_by_more_than_their_names),
 		TEST(bridges_are_nobodys),
+		TEST(an_iommu_that_is_a_function_is_nobodys),
 		TEST(who_stands_against_a_group_is_named),
 	};
 
