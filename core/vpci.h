@@ -7,6 +7,7 @@
 #define CORE_VPCI_H
 
 #include "core/lib/error.h"
+#include "core/lib/string.h"
 #include "core/lib/types.h"
 #include "core/ptab.h"
 #include "core/region.h"
@@ -65,5 +66,19 @@ struct vpci_function {
 	bool memory_enabled;
 	bool bus_master;
 };
+
+/* A register of configuration space, 1 to 4 bytes wide. */
+static inline void vpci_put(u8 *at, u32 value, u32 size)
+{
+	memcpy(at, &value, size);
+}
+
+static inline u32 vpci_get(const u8 *at, u32 size)
+{
+	u32 value = 0;
+
+	memcpy(&value, at, size);
+	return value;
+}
 
 #endif

@@ -225,7 +225,7 @@ static const char *claim(struct assignment *to, u16 bdf)
 	struct pci_function *device = pci_find(pci, bdf);
 	enum err e = device ? pci_claim(pci, device, to->owner) : ERR_NOT_FOUND;
 
-	if (e == ERR_EXISTS) {
+	if (e == ERR_EXISTS || (!e && find(bdf))) {
 		fmt_snprintf(why_text, sizeof(why_text), "%s has it", device->owner);
 		return why_text;
 	}
@@ -287,32 +287,12 @@ static enum err record_of(struct pci_function *device, struct assigned **out)
 	return OK;
 }
 
-static enum err build(struct vm *vm, struct assignment *to, u16 bdf, bool in_slot,
-		      struct assigned **out)
-{
-	enum err e =
-		to->count == CONFIG_MAX_DEVICES ? ERR_FULL : record_of(pci_find(pci, bdf), out);
-
-	if (e)
-		return e;
-	(*out)->vm = vm;
-	assigned_make_config(*out, in_slot);
-	to->devices[to->count++] = *out;
-	return OK;
-}
-
 static void release(struct assignment *to, u16 bdf)
 {
 	struct pci_function *device = pci_find(pci, bdf);
 
 	if (device)
 		pci_release(pci, device, to->owner);
-}
-
-static void say_no(const struct vm *vm, u16 bdf, const char *why)
-{
-	log_error("guest %s: " PCI_BDF_FORMAT " is not given to it: %s", vm->name,
-		  PCI_BDF_ARGS(bdf), why);
 }
 
 static const char *prepare(struct vm *vm, struct assignment *to)
@@ -323,35 +303,6 @@ static const char *prepare(struct vm *vm, struct assignment *to)
 	if (!why && !to->domain.iommu && iommu_domain_init(iommu, &to->domain))
 		why = "there is no room for another domain";
 	return why;
-}
-
-enum err assigned_create(struct vm *vm, struct guest_pci *bus)
-{
-	const struct config_devices *devices = &vm->config->devices;
-	struct assignment *to = assignment_of(vm);
-	const char *why = devices->count ? prepare(vm, to) : NULL;
-	struct assigned *a;
-	u32 at = 0;
-
-	/* All claims first: a group, or a bus that is reset as a whole, must be one guest's. */
-	for (u32 i = 0; i < devices->count && !why; i++)
-		why = claim(to, devices->bdf[at = i]);
-	for (u32 i = 0; i < devices->count && !why; i++)
-		why = refusal(to, pci_find(pci, devices->bdf[at = i]));
-	for (u32 i = 0; i < devices->count && !why; i++) {
-		enum err e = build(vm, to, devices->bdf[at = i], false, &a);
-
-		if (!e)
-			e = guest_pci_add(bus, &a->function);
-		why = e ? err_name(e) : NULL;
-	}
-	if (!why)
-		return OK;
-	say_no(vm, devices->bdf[at], why);
-	for (u32 i = 0; i < devices->count; i++)
-		release(to, devices->bdf[i]);
-	to->count = 0;
-	return ERR_DENIED;
 }
 
 static void forget(struct assignment *to, struct assigned *a)
@@ -376,40 +327,70 @@ static void give_back(struct vm *vm, struct assignment *to, struct assigned *a)
 		(void)!pci_claim(pci, a->device, lost);
 }
 
-enum err assigned_attach(struct vm *vm, struct guest_pci *bus, u16 bdf)
+/* A function that may be given gets its record, and is put before the guest. */
+static enum err give(struct vm *vm, struct guest_pci *bus, u16 bdf, bool in_slot)
 {
 	struct assignment *to = assignment_of(vm);
-	const char *why = prepare(vm, to);
-	struct assigned *a = find(bdf);
-	enum err e;
+	struct assigned *a;
+	enum err e = to->count == CONFIG_MAX_DEVICES ? ERR_FULL : record_of(pci_find(pci, bdf), &a);
 
-	if (!why && a)
-		why = "a guest has it";
-	if (!why)
-		why = claim(to, bdf);
-	if (why) {
-		say_no(vm, bdf, why);
-		return ERR_DENIED;
-	}
-	why = refusal(to, pci_find(pci, bdf));
-	e = why ? ERR_DENIED : build(vm, to, bdf, true, &a);
-	if (e) {
-		say_no(vm, bdf, why ? why : err_name(e));
-		release(to, bdf);
+	if (e)
 		return e;
-	}
+	a->vm = vm;
+	a->in_slot = in_slot;
+	assigned_make_config(a, in_slot);
+	to->devices[to->count++] = a;
 	if (vm->state != VM_STOPPED)
 		e = open(to, a);
 	if (!e)
-		e = guest_pci_plug(bus, &a->function);
-	if (e) {
-		say_no(vm, bdf, err_name(e));
-		give_back(vm, to, a);
-		return e;
+		e = in_slot ? guest_pci_plug(bus, &a->function) : guest_pci_add(bus, &a->function);
+	return e;
+}
+
+/* All of them, or none. */
+static enum err give_all(struct vm *vm, struct guest_pci *bus, const struct config_devices *devices,
+			 bool in_slot)
+{
+	struct assignment *to = assignment_of(vm);
+	const char *why = prepare(vm, to);
+	u32 had = to->count, claimed = 0, at = 0;
+	enum err e = ERR_DENIED;
+
+	/* All claims first: a group, or a bus that is reset as a whole, must be one guest's. */
+	while (claimed < devices->count && !why) {
+		why = claim(to, devices->bdf[at = claimed]);
+		claimed += !why;
 	}
-	a->in_slot = true;
-	log_info("guest %s: " PCI_BDF_FORMAT " is plugged in", vm->name, PCI_BDF_ARGS(bdf));
-	return OK;
+	for (u32 i = 0; i < devices->count && !why; i++)
+		why = refusal(to, pci_find(pci, devices->bdf[at = i]));
+	for (u32 i = 0; i < devices->count && !why; i++) {
+		e = give(vm, bus, devices->bdf[at = i], in_slot);
+		why = e ? err_name(e) : NULL;
+	}
+	if (!why)
+		return OK;
+	log_error("guest %s: " PCI_BDF_FORMAT " is not given to it: %s", vm->name,
+		  PCI_BDF_ARGS(devices->bdf[at]), why);
+	for (u32 i = to->count; i-- > had;)
+		give_back(vm, to, to->devices[i]);
+	while (claimed)
+		release(to, devices->bdf[--claimed]);
+	return e;
+}
+
+enum err assigned_create(struct vm *vm, struct guest_pci *bus)
+{
+	return vm->config->devices.count ? give_all(vm, bus, &vm->config->devices, false) : OK;
+}
+
+enum err assigned_attach(struct vm *vm, struct guest_pci *bus, u16 bdf)
+{
+	const struct config_devices one = { .count = 1, .bdf = { bdf } };
+	enum err e = give_all(vm, bus, &one, true);
+
+	if (!e)
+		log_info("guest %s: " PCI_BDF_FORMAT " is plugged in", vm->name, PCI_BDF_ARGS(bdf));
+	return e;
 }
 
 enum err assigned_detach(struct vm *vm, struct guest_pci *bus, u16 bdf)

@@ -42,35 +42,6 @@ static bool touches(struct range range, u64 at, u64 size)
 
 /* ---- access ---- */
 
-static void forward(u8 *reg, struct access *access)
-{
-	switch (access->size | (access->write ? 0x10 : 0)) {
-	case 1:
-		access->value = mmio_read8(reg);
-		return;
-	case 2:
-		access->value = mmio_read16(reg);
-		return;
-	case 4:
-		access->value = mmio_read32(reg);
-		return;
-	case 8:
-		access->value = mmio_read64(reg);
-		return;
-	case 0x11:
-		mmio_write8(reg, (u8)access->value);
-		return;
-	case 0x12:
-		mmio_write16(reg, (u16)access->value);
-		return;
-	case 0x14:
-		mmio_write32(reg, (u32)access->value);
-		return;
-	default:
-		mmio_write64(reg, access->value);
-	}
-}
-
 /* Of the physical table's range our own answers as far as it goes, the rest is 0. */
 static enum access_result access_msix(struct assigned *a, u64 at, u64 limit, struct access *access)
 {
@@ -104,7 +75,10 @@ static enum access_result trapped(struct vcpu *vcpu, void *ctx, struct access *a
 				   access);
 	if (access->offset + access->size > trap->size)
 		return ACCESS_NOT_MINE;
-	forward(trap->registers + access->offset, access);
+	if (access->write)
+		mmio_write(trap->registers + access->offset, access->size, access->value);
+	else
+		access->value = mmio_read(trap->registers + access->offset, access->size);
 	return ACCESS_HANDLED;
 }
 

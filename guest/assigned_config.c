@@ -5,6 +5,7 @@
  */
 #include "core/lib/string.h"
 #include "guest/assigned_parts.h"
+#include "guest/msi.h"
 
 /* PCI Local Bus 3.0, 6.8.1; PCI Express 5.0, 7.5.3. */
 #define PCIE_VERSION	   0x000f
@@ -22,28 +23,10 @@ static u32 read(const struct assigned *a, u32 offset, u32 width)
 	return pci_read(a->pci, a->device->bdf, offset, width);
 }
 
-static void put(u8 *at, u32 value, u32 size)
-{
-	memcpy(at, &value, size);
-}
-
 static void copy(struct assigned *a, u32 offset, u32 size)
 {
 	for (u32 i = offset; i < offset + size && i < PCI_CONFIG_BYTES; i++)
 		a->function.config[i] = (u8)read(a, i, 1);
-}
-
-static void make_msi(struct assigned *a, u32 at)
-{
-	struct vpci_function *f = &a->function;
-	u32 data = read(a, at + 2, 2) & MSI_64BIT ? 12 : 8;
-
-	a->msi = (u8)at;
-	put(f->config + at + 2, read(a, at + 2, 2) & MSI_64BIT, 2);
-	put(f->writable + at + 2, 1, 2);
-	put(f->writable + at + 4, ~3u, 4);
-	put(f->writable + at + 8, ~0u, 4);
-	put(f->writable + at + data, 0xffff, 4);
 }
 
 /* What the guest sets there does nothing. */
@@ -51,13 +34,13 @@ static void make_pcie(struct assigned *a, u32 at, bool in_slot)
 {
 	u8 *cap = a->function.config + at;
 
-	put(cap + 2, (read(a, at + 2, 2) & PCIE_VERSION) | (in_slot ? 0 : PCIE_INTEGRATED), 2);
-	put(cap + 4, read(a, at + 4, 4) & DEVICE_CAP_SHOWN, 4);
-	put(a->function.writable + at + 8, DEVICE_CTL_SHOWN, 2);
+	vpci_put(cap + 2, (read(a, at + 2, 2) & PCIE_VERSION) | (in_slot ? 0 : PCIE_INTEGRATED), 2);
+	vpci_put(cap + 4, read(a, at + 4, 4) & DEVICE_CAP_SHOWN, 4);
+	vpci_put(a->function.writable + at + 8, DEVICE_CTL_SHOWN, 2);
 	if (!in_slot)
 		return;
-	put(cap + 0x0c, PCIE_LINK_X1_GEN1, 4);
-	put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
+	vpci_put(cap + 0x0c, PCIE_LINK_X1_GEN1, 4);
+	vpci_put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
 }
 
 /* False: it is not shown. guest/pci.c makes the rest of MSI-X. */
@@ -69,7 +52,8 @@ static bool make_capability(struct assigned *a, u32 at, u8 id, bool in_slot)
 	case PCI_CAP_MSI:
 		if (!a->irq_count || a->msi)
 			return false;
-		make_msi(a, at);
+		a->msi = (u8)at;
+		msi_make(&a->function, at, read(a, at + 2, 2) & MSI_64BIT);
 		return true;
 	case PCI_CAP_MSIX:
 		if (!a->function.msix_count || a->function.msix_cap)
@@ -111,7 +95,7 @@ static void make_capabilities(struct assigned *a, bool in_slot)
 		at = read(a, at + 1, 1) & ~3u;
 	}
 	if (config[PCI_CAPABILITIES])
-		put(config + PCI_STATUS, PCI_STATUS_CAPABILITIES, 2);
+		vpci_put(config + PCI_STATUS, PCI_STATUS_CAPABILITIES, 2);
 }
 
 void assigned_make_config(struct assigned *a, bool in_slot)

@@ -12,9 +12,9 @@
 #include "core/percpu.h"
 #include "core/timer.h"
 #include "guest/assigned_parts.h"
+#include "guest/msi.h"
 #include "guest/msix.h"
 
-#define MSI_ENABLE   BIT(0)
 #define MSIX_CONTROL 2u
 #define MSIX_ENABLE  BIT(15)
 
@@ -22,37 +22,18 @@
 #define WINDOW_NS  10000000ULL
 #define WINDOW_MAX 1000
 
-static u32 config_word(const struct assigned *a, u32 offset, u32 size)
-{
-	u32 value = 0;
-
-	memcpy(&value, a->function.config + offset, size);
-	return value;
-}
-
 static bool guest_msi_on(const struct assigned *a)
 {
-	return a->msi && config_word(a, a->msi + 2u, 2) & MSI_ENABLE;
+	return a->msi && msi_enabled(&a->function, a->msi);
 }
 
 static bool guest_msix_on(const struct assigned *a)
 {
 	return a->function.msix_count &&
-	       config_word(a, a->function.msix_cap + MSIX_CONTROL, 2) & MSIX_ENABLE;
+	       vpci_get(a->function.config + a->function.msix_cap + MSIX_CONTROL, 2) & MSIX_ENABLE;
 }
 
 /* ---- from the function to the guest ---- */
-
-/* The guest may be changing its message: it gets the one or the other, or a mix, itself. */
-static void raise_msi(const struct assigned *a)
-{
-	bool wide = config_word(a, a->msi + 2u, 2) & BIT(7);
-	u64 high = wide ? config_word(a, a->msi + 8u, 4) : 0;
-
-	if (guest_msi_on(a) && a->function.bus_master)
-		vm_msi(a->vm, high << 32 | config_word(a, a->msi + 4u, 4),
-		       config_word(a, a->msi + (wide ? 12u : 8u), 2));
-}
 
 static void raise(struct assigned_irq *irq)
 {
@@ -60,8 +41,8 @@ static void raise(struct assigned_irq *irq)
 
 	if (guest_msix_on(a))
 		a->function.raise_msix(&a->function, (u32)(irq - a->irqs));
-	else
-		raise_msi(a);
+	else if (a->msi)
+		msi_raise(&a->function, a->msi);
 }
 
 /* On or off, without changing anything else. */

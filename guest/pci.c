@@ -29,23 +29,13 @@
 #define PORT_RESET_OFFSET 1
 #define ADDRESS_ENABLE	  BIT(31)
 
-static void put(u8 *at, u32 value, u32 size)
-{
-	memcpy(at, &value, size);
-}
-
-static u32 get16(const u8 *at)
-{
-	return at[0] | (u32)at[1] << 8;
-}
-
 /* ---- access ---- */
 
 /* The command register or a BAR holds a new value. */
 static void command_changed(struct guest_pci *pci, struct guest_pci_slot *slot)
 {
 	struct vpci_function *f = slot->function;
-	u32 command = get16(f->config + REG_COMMAND);
+	u32 command = vpci_get(f->config + REG_COMMAND, 2);
 
 	f->memory_enabled = command & COMMAND_MEMORY;
 	f->bus_master = command & COMMAND_MASTER;
@@ -64,7 +54,8 @@ static void function_written(struct guest_pci *pci, struct guest_pci_slot *slot,
 	if (offset < REG_BAR_END)
 		command_changed(pci, slot);
 	if (f->msix_count)
-		msix_control(&slot->msix, (u16)get16(f->config + f->msix_cap + 2), f->bus_master);
+		msix_control(&slot->msix, (u16)vpci_get(f->config + f->msix_cap + 2, 2),
+			     f->bus_master);
 	if (f->config_written && (!is_msix || f->msix_own) && !is_bar)
 		f->config_written(f, offset, size);
 }
@@ -156,11 +147,11 @@ static enum access_result ports(struct vcpu *vcpu, void *ctx, struct access *acc
 
 static void init_header(struct vpci_function *f, u16 vendor, u16 device, u32 class_code)
 {
-	put(f->config, vendor, 2);
-	put(f->config + 2, device, 2);
-	put(f->config + REG_CLASS, class_code << 8, 4);
-	put(f->config + 0x2c, vendor, 2);
-	put(f->config + 0x2e, device, 2);
+	vpci_put(f->config, vendor, 2);
+	vpci_put(f->config + 2, device, 2);
+	vpci_put(f->config + REG_CLASS, class_code << 8, 4);
+	vpci_put(f->config + 0x2c, vendor, 2);
+	vpci_put(f->config + 0x2e, device, 2);
 }
 
 static void put_in_slot(struct guest_pci *pci, struct guest_pci_slot *slot,
@@ -207,8 +198,8 @@ static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
 	u8 *cap = f->config + f->msix_cap;
 
 	cap[0] = CAP_MSIX;
-	put(cap + 2, f->msix_count - 1, 2);
-	put(f->writable + f->msix_cap + 2, 0xc000, 2);
+	vpci_put(cap + 2, f->msix_count - 1, 2);
+	vpci_put(f->writable + f->msix_cap + 2, 0xc000, 2);
 	slot->msix.vm = pci->vm;
 	slot->msix.count = f->msix_count;
 	if (f->msix_own)
@@ -225,8 +216,8 @@ static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
 		.ctx = &slot->msix,
 	};
 	bar->span_count++;
-	put(cap + 4, f->msix_offset | f->msix_bar, 4);
-	put(cap + 8, (f->msix_offset + 0x800) | f->msix_bar, 4);
+	vpci_put(cap + 4, f->msix_offset | f->msix_bar, 4);
+	vpci_put(cap + 8, (f->msix_offset + 0x800) | f->msix_bar, 4);
 	return OK;
 }
 
@@ -261,8 +252,8 @@ static enum err prepare(struct guest_pci *pci, struct guest_pci_slot *slot,
 	if (e)
 		return e;
 	bar_init(f);
-	put(f->config + REG_COMMAND, COMMAND_MEMORY, 2);
-	put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
+	vpci_put(f->config + REG_COMMAND, COMMAND_MEMORY, 2);
+	vpci_put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
 	f->writable[REG_INTERRUPT_LINE] = 0xff;
 	e = place_bars(room, f);
 	if (e)
@@ -299,7 +290,7 @@ enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
 	if (e)
 		return e;
 	/* What has just been plugged in decodes nothing; after a reset firmware has been there. */
-	put(f->config + REG_COMMAND, 0, 2);
+	vpci_put(f->config + REG_COMMAND, 0, 2);
 	f->memory_enabled = false;
 	f->bus_master = false;
 	msix_reset(&port->slot.msix);

@@ -2,18 +2,16 @@
 /* Root ports of a guest: windows, and the slot with its events. */
 #include "guest/pci_port.h"
 
-#include "core/lib/string.h"
+#include "guest/msi.h"
 
 /* An identity that is reserved for virtual hardware; Linux binds its generic driver. */
 #define VENDOR_REDHAT	 0x1b36
 #define DEVICE_ROOT_PORT 0x000c
 #define CLASS_PCI_BRIDGE 0x060400u
 
-#define CAP_MSI		   0x05
 #define CAP_PCIE	   0x10
 #define PCIE_CAP	   0x40
 #define MSI_CAP		   0x80
-#define MSI_64BIT	   BIT(7)
 #define PCIE_ROOT_PORT	   (2 | 4 << 4 | 1 << 8) /* version 2, root port, has a slot */
 #define PCIE_ROLE_ERRORS   BIT(15)
 #define PCIE_LINK_X1_GEN1  (1 | 1 << 4)
@@ -32,21 +30,6 @@
 #define LINK_CHANGED	   BIT(8)
 #define LINK_INTERRUPTS	   BIT(12)
 
-static void put(u8 *at, u32 value, u32 size)
-{
-	memcpy(at, &value, size);
-}
-
-static u32 word(const struct guest_pci_port *port, u32 offset)
-{
-	return port->function.config[offset] | (u32)port->function.config[offset + 1] << 8;
-}
-
-static u32 dword(const struct guest_pci_port *port, u32 offset)
-{
-	return word(port, offset) | word(port, offset + 2) << 16;
-}
-
 u32 guest_port_bus(const struct guest_pci_port *port)
 {
 	return port->function.config[0x19];
@@ -57,15 +40,13 @@ u32 guest_port_bus(const struct guest_pci_port *port)
 /* An interrupt when the reasons for it begin, not while they last (6.7.3.4). */
 static void signal(struct guest_pci_port *port)
 {
-	u32 control = word(port, SLOT_CONTROL);
+	u32 control = vpci_get(port->function.config + SLOT_CONTROL, 2);
 	u32 reasons = (control & port->events & PRESENCE_CHANGED) |
 		      (control & LINK_INTERRUPTS ? port->events & LINK_CHANGED : 0);
 	bool due = control & SLOT_INTERRUPTS && reasons;
 
-	if (due && !port->signalled && word(port, MSI_CAP + 2) & 1 && port->function.bus_master)
-		vm_msi(port->function.vm,
-		       (u64)dword(port, MSI_CAP + 8) << 32 | dword(port, MSI_CAP + 4),
-		       word(port, MSI_CAP + 12));
+	if (due && !port->signalled)
+		msi_raise(&port->function, MSI_CAP);
 	port->signalled = due;
 }
 
@@ -74,9 +55,9 @@ static void show(struct guest_pci_port *port)
 {
 	bool present = port->slot.function;
 
-	put(port->function.config + SLOT_STATUS, port->events | (present ? PRESENT : 0), 2);
-	put(port->function.config + LINK_STATUS, PCIE_LINK_X1_GEN1 | (present ? LINK_ACTIVE : 0),
-	    2);
+	vpci_put(port->function.config + SLOT_STATUS, port->events | (present ? PRESENT : 0), 2);
+	vpci_put(port->function.config + LINK_STATUS,
+		 PCIE_LINK_X1_GEN1 | (present ? LINK_ACTIVE : 0), 2);
 }
 
 void guest_port_changed(struct guest_pci_port *port)
@@ -115,24 +96,20 @@ static void make_slot(struct vpci_function *f, u32 number)
 
 	cap[0] = CAP_PCIE;
 	cap[1] = MSI_CAP;
-	put(cap + 2, PCIE_ROOT_PORT, 2);
-	put(cap + 4, PCIE_ROLE_ERRORS, 4);
-	put(writable + 8, 0x7fff, 2); /* device control */
-	put(cap + 0x0c, PCIE_LINK_X1_GEN1 | PCIE_LINK_REPORTS | number << 24, 4);
-	put(writable + 0x10, 0x00d0, 2); /* link control: disable, common clock, extended synch */
-	put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
-	put(cap + 0x14, SLOT_SURPRISE | SLOT_HOT_PLUG | SLOT_NO_COMPLETION | number << 19, 4);
-	put(writable + 0x18, SLOT_CONTROL_MASK, 2);
-	put(writable + 0x1a, PRESENCE_CHANGED | LINK_CHANGED, 2);
-	put(writable + 0x1c, 0x000f, 2); /* root control */
-	put(cap + 0x2c, BIT(1), 4);	 /* link capabilities 2: 2.5 GT/s */
-	put(cap + 0x30, 1, 2);
-	f->config[MSI_CAP] = CAP_MSI;
-	put(f->config + MSI_CAP + 2, MSI_64BIT, 2);
-	put(f->writable + MSI_CAP + 2, 1, 2); /* enable */
-	put(f->writable + MSI_CAP + 4, ~3u, 4);
-	put(f->writable + MSI_CAP + 8, ~0u, 4);
-	put(f->writable + MSI_CAP + 12, 0xffff, 2);
+	vpci_put(cap + 2, PCIE_ROOT_PORT, 2);
+	vpci_put(cap + 4, PCIE_ROLE_ERRORS, 4);
+	vpci_put(writable + 8, 0x7fff, 2); /* device control */
+	vpci_put(cap + 0x0c, PCIE_LINK_X1_GEN1 | PCIE_LINK_REPORTS | number << 24, 4);
+	vpci_put(writable + 0x10, 0x00d0,
+		 2); /* link control: disable, common clock, extended synch */
+	vpci_put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
+	vpci_put(cap + 0x14, SLOT_SURPRISE | SLOT_HOT_PLUG | SLOT_NO_COMPLETION | number << 19, 4);
+	vpci_put(writable + 0x18, SLOT_CONTROL_MASK, 2);
+	vpci_put(writable + 0x1a, PRESENCE_CHANGED | LINK_CHANGED, 2);
+	vpci_put(writable + 0x1c, 0x000f, 2); /* root control */
+	vpci_put(cap + 0x2c, BIT(1), 4);      /* link capabilities 2: 2.5 GT/s */
+	vpci_put(cap + 0x30, 1, 2);
+	msi_make(f, MSI_CAP, true);
 }
 
 /* ---- the bridge ---- */
@@ -147,17 +124,19 @@ static void open_windows(struct vpci_function *f, u32 number)
 
 	f->config[0x19] = (u8)number; /* secondary */
 	f->config[0x1a] = (u8)number; /* subordinate */
-	put(f->writable + 0x18, 0x00ffffff, 4);
-	put(f->config + 0x20, (u32)(memory >> 16 & 0xfff0) | (u32)(memory_last & 0xfff00000), 4);
-	put(f->writable + 0x20, 0xfff0fff0, 4);
+	vpci_put(f->writable + 0x18, 0x00ffffff, 4);
+	vpci_put(f->config + 0x20, (u32)(memory >> 16 & 0xfff0) | (u32)(memory_last & 0xfff00000),
+		 4);
+	vpci_put(f->writable + 0x20, 0xfff0fff0, 4);
 	/* 64 bits wide: 1 in the low bits of both ends. */
-	put(f->config + 0x24,
-	    ((u32)(prefetch >> 16 & 0xfff0) | (u32)(prefetch_last & 0xfff00000)) + 0x00010001, 4);
-	put(f->writable + 0x24, 0xfff0fff0, 4);
-	put(f->config + 0x28, (u32)(prefetch >> 32), 4);
-	put(f->writable + 0x28, ~0u, 4);
-	put(f->config + 0x2c, (u32)(prefetch_last >> 32), 4);
-	put(f->writable + 0x2c, ~0u, 4);
+	vpci_put(f->config + 0x24,
+		 ((u32)(prefetch >> 16 & 0xfff0) | (u32)(prefetch_last & 0xfff00000)) + 0x00010001,
+		 4);
+	vpci_put(f->writable + 0x24, 0xfff0fff0, 4);
+	vpci_put(f->config + 0x28, (u32)(prefetch >> 32), 4);
+	vpci_put(f->writable + 0x28, ~0u, 4);
+	vpci_put(f->config + 0x2c, (u32)(prefetch_last >> 32), 4);
+	vpci_put(f->writable + 0x2c, ~0u, 4);
 }
 
 void guest_port_room(const struct guest_pci_port *port, struct guest_pci_room *room)
@@ -175,14 +154,15 @@ void guest_port_make(struct guest_pci_port *port, u32 number)
 	struct vpci_function *f = &port->function;
 
 	port->slot_number = number;
-	put(f->config, VENDOR_REDHAT | DEVICE_ROOT_PORT << 16, 4);
-	put(f->config + 0x06, BIT(4), 2); /* status: capabilities */
-	put(f->config + 0x08, CLASS_PCI_BRIDGE << 8, 4);
+	vpci_put(f->config, VENDOR_REDHAT | DEVICE_ROOT_PORT << 16, 4);
+	vpci_put(f->config + 0x06, BIT(4), 2); /* status: capabilities */
+	vpci_put(f->config + 0x08, CLASS_PCI_BRIDGE << 8, 4);
 	f->config[0x0e] = 1; /* header: a bridge's */
 	f->config[0x34] = PCIE_CAP;
-	put(f->writable + 0x04, 0x0547, 2); /* command: all that guest/pci.c lets a function have */
-	f->writable[0x3c] = 0xff;	    /* interrupt line */
-	put(f->writable + 0x3e, 0x0043, 2); /* bridge control: parity, SERR, bus reset */
+	vpci_put(f->writable + 0x04, 0x0547,
+		 2);		  /* command: all that guest/pci.c lets a function have */
+	f->writable[0x3c] = 0xff; /* interrupt line */
+	vpci_put(f->writable + 0x3e, 0x0043, 2); /* bridge control: parity, SERR, bus reset */
 	f->config_written = written;
 	open_windows(f, number);
 	make_slot(f, number);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A guest that writes anything into configuration space, ports, BARs and the MSI-X table. */
-// SOURCES: guest/pci.c guest/pci_port.c guest/bar.c guest/msix.c guest/power.c core/region.c
+// SOURCES: guest/pci.c guest/pci_port.c guest/bar.c guest/msi.c guest/msix.c guest/power.c
+// SOURCES: core/region.c
 // SOURCES: core/lib/string.c core/lib/error.c
 #include "tests/unit/fake_pci.h"
 
