@@ -2,7 +2,6 @@
 /* Starts every room, in the order in which it can be read here. */
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/spinlock.h"
 #include "arch/x86/trap.h"
 #include "core/config.h"
 #include "core/console.h"
@@ -12,7 +11,7 @@
 #include "core/handover.h"
 #include "core/irq.h"
 #include "core/lib/string.h"
-#include "core/log_sink.h"
+#include "core/log.h"
 #include "core/percpu.h"
 #include "core/ptab_formats.h"
 #include "core/sched.h"
@@ -38,7 +37,6 @@ _Noreturn void core_main(const struct handover *record);
 void switch_stack(u64 cr3, u64 stack, void (*function)(void *), void *argument);
 
 static struct handover handover; /* our copy: the loader's memory becomes guests' */
-static struct spinlock early_lock;
 static struct acpi_info acpi;
 static bool have_acpi;
 static struct pci pci;
@@ -47,17 +45,7 @@ static bool have_iommu;
 static struct config config;
 static struct config_errors config_errors;
 
-static void early_line(const char *line)
-{
-	spin_guard(&early_lock);
-	uart_write(line, strlen(line));
-	uart_write("\r\n", 2);
-}
-
-static void early_raw(const char *text)
-{
-	uart_write(text, strlen(text));
-}
+static const struct console_port uart_port = { uart_write, uart_read };
 
 static void init_this_cpu(void)
 {
@@ -74,7 +62,7 @@ _Noreturn void core_main(const struct handover *record)
 	struct vmap_stacks stacks;
 
 	uart_init(UART_COM1, 115200);
-	log_set_sinks(early_line, early_raw);
+	console_start(&uart_port);
 	trap_init_cpu(0, NULL);
 	percpu_init(0, 0); /* after the segments: loading GS clears its base */
 	if (record->magic != HANDOVER_MAGIC || record->record_size != sizeof(handover))
@@ -272,8 +260,6 @@ static const struct console_command power_commands[] = {
 	{ "poweroff", "", "switch the whole machine off", run_poweroff, NULL },
 };
 
-static const struct console_port uart_port = { uart_write, uart_read };
-
 /* The console looks for typed characters this often while nothing wakes us. */
 #define POLL_NS 10000000ULL
 
@@ -307,7 +293,6 @@ static void main_on_own_tables(void *unused)
 	config_good = read_config();
 	uart_init(config.host.console_port, config.host.baud);
 	log_set_level((enum log_level)config.host.log_level);
-	console_start(&uart_port);
 	log_info("Facet " FACET_VERSION);
 
 	apic_set_registers(vmap_mmio(HPA(APIC_PHYSICAL_BASE), PAGE_SIZE));
