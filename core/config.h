@@ -43,12 +43,11 @@ struct config_host {
 };
 
 struct config_gpu {
-	bool present; /* a section of this number stands in the file */
 	bool has_pci;
 	u16 pci; /* requester ID: bus << 8 | device << 3 | function */
 	enum config_policy policy;
 	u64 slice_ns;
-	u32 line; /* of the section, for messages */
+	u32 line; /* of the section, for messages; 0: there is none in the file */
 };
 
 #define CONFIG_NO_GPU (~0U)
@@ -87,7 +86,10 @@ struct config {
 /* What is wrong with the file, one text for each error in the order of lines. */
 struct config_errors {
 	u32 count; /* may exceed CONFIG_ERRORS_KEPT: the rest is only counted */
-	char text[CONFIG_ERRORS_KEPT][320];
+	struct {
+		u32 line;
+		char text[320];
+	} kept[CONFIG_ERRORS_KEPT];
 };
 
 /*

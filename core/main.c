@@ -217,7 +217,7 @@ static void report_config(void)
 		return;
 	}
 	for (u32 i = 0; i < MIN(config_errors.count, CONFIG_ERRORS_KEPT); i++)
-		log_error("%s", config_errors.text[i]);
+		log_error("%s", config_errors.kept[i].text);
 	if (config_errors.count > CONFIG_ERRORS_KEPT)
 		log_error("and %u more", config_errors.count - CONFIG_ERRORS_KEPT);
 	if (config_errors.count)
