@@ -59,8 +59,6 @@ static void main_on_own_tables(void *unused);
 
 _Noreturn void core_main(const struct handover *record)
 {
-	struct vmap_stacks stacks;
-
 	uart_init(UART_COM1, 115200);
 	console_start(&uart_port);
 	trap_init_cpu(0, NULL);
@@ -71,12 +69,10 @@ _Noreturn void core_main(const struct handover *record)
 	init_this_cpu();
 	if (frame_init(&handover))
 		panic("not enough memory: 32 MiB in a row below 4 GiB are needed");
-	if (vmap_init(&handover) || vmap_make_stacks(0, &stacks))
+	if (vmap_init(&handover) || vmap_init_cpu(0))
 		panic("not enough memory for the hypervisor's own page tables");
-	percpu_of(0)->stacks = stacks;
-	vmap_init_cpu(0);
-	trap_set_stacks(0, stacks.ist_tops);
-	switch_stack(vmap_root(), stacks.main_top, main_on_own_tables, NULL);
+	trap_set_stacks(0, percpu_of(0)->stacks.ist_tops);
+	switch_stack(vmap_root(), percpu_of(0)->stacks.main_top, main_on_own_tables, NULL);
 	cpu_stop();
 }
 
@@ -86,7 +82,7 @@ static void ap_main(void)
 	apic_init_cpu();
 	if (virt && virt->cpu_enable())
 		panic("CPU %u cannot switch %s on though the first one did", cpu_id(), virt->name);
-	smp_mark_online();
+	__atomic_store_n(&percpu_self()->online, 1, __ATOMIC_RELEASE);
 	sched_loop(NULL);
 }
 
@@ -129,12 +125,11 @@ static void start_processors(void)
 
 static void start_pci(void)
 {
-	const struct acpi_mcfg *mcfg = acpi.mcfg;
+	static const struct acpi_mcfg ports_only;
+	const struct acpi_mcfg *mcfg =
+		acpi.mcfg_count && !acpi.mcfg->segment ? acpi.mcfg : &ports_only;
 
-	if (acpi.mcfg_count && !mcfg->segment)
-		pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
-	else
-		pci_init(&pci, vmap_mmio, HPA(0), 0, 0);
+	pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
 	pci_enumerate(&pci);
 	pci_make_groups(&pci);
 	log_info("%u PCI functions", pci.function_count);
@@ -198,14 +193,12 @@ static void report_faults(void)
 static bool read_config(void)
 {
 	const struct boot_file *file = boot_file_find("facet.conf");
+	bool found = file && !file->error;
 
 	config_add(&gpu_config_part);
-	if (!file || file->error) {
-		config_parse("facet.conf", "", 0, &config, &config_errors);
-		return false;
-	}
-	config_parse("facet.conf", file->data, file->size, &config, &config_errors);
-	return !config_errors.count;
+	config_parse("facet.conf", found ? file->data : "", found ? file->size : 0, &config,
+		     &config_errors);
+	return found && !config_errors.count;
 }
 
 static void report_config(void)
@@ -287,7 +280,7 @@ static void main_on_own_tables(void *unused)
 	bool config_good;
 
 	(void)unused;
-	frame_pool_moved(vmap_pool());
+	frame_pool_moved((void *)VMAP_POOL);
 	if (files_init(&handover))
 		panic("not enough memory to map the boot files");
 	config_good = read_config();
