@@ -158,7 +158,6 @@ static bool do_work(struct vcpu *vcpu)
 	if (!list_is_empty(&vcpu->work)) {
 		work = container_of(vcpu->work.next, struct vcpu_work, node);
 		list_remove(&work->node);
-		work->queued = false;
 	}
 	spin_unlock(&vcpu->work_lock);
 	if (work && work->step(vcpu, work))

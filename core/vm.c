@@ -132,16 +132,14 @@ void vm_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
 
 void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
-	bool added = false;
+	bool queued;
 
 	spin_lock(&vcpu->work_lock);
-	if (!work->queued) {
-		work->queued = true;
+	queued = list_is_linked(&work->node);
+	if (!queued)
 		list_add_before(&vcpu->work, &work->node);
-		added = true;
-	}
 	spin_unlock(&vcpu->work_lock);
-	if (added)
+	if (!queued)
 		vcpu_request(vcpu, VCPU_REQ_WORK);
 }
 
@@ -149,12 +147,10 @@ bool vcpu_cancel_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
 	bool queued;
 
-	spin_lock(&vcpu->work_lock);
-	queued = work->queued;
+	spin_guard(&vcpu->work_lock);
+	queued = list_is_linked(&work->node);
 	if (queued)
 		list_remove(&work->node);
-	work->queued = false;
-	spin_unlock(&vcpu->work_lock);
 	return queued;
 }
 
