@@ -83,7 +83,7 @@ static enum err check_attr(const struct ptab_format *format, struct ptab_attr at
 {
 	if ((unsigned)attr.type >= PTAB_MEMTYPES)
 		return ERR_INVALID;
-	if (format->memtype[attr.type] == PTAB_NO_MEMTYPE)
+	if (attr.type != PTAB_WB && format->memtype[attr.type] == format->memtype[PTAB_WB])
 		return ERR_UNSUPPORTED;
 	if (format->read_always && !attr.read)
 		return ERR_UNSUPPORTED;

@@ -81,17 +81,11 @@ const struct ptab_format ptab_format_ept = {
 #define VTD_SNP BIT(11)
 
 /* The type of a DMA access is the device's affair: only "memory" can be said. */
-#define DMA_MEMTYPES \
-	{ \
-		[PTAB_WB] = 0, [PTAB_UC] = PTAB_NO_MEMTYPE, [PTAB_WC] = PTAB_NO_MEMTYPE, \
-		[PTAB_WT] = PTAB_NO_MEMTYPE, [PTAB_WP] = PTAB_NO_MEMTYPE, \
-	}
-
 #define VTD_FORMAT(depth, snoop) \
 	{ \
 		.levels = (depth), .leaf_bits = (snoop), .present = VTD_R | VTD_W, \
 		.address = ADDRESS_51_12, .large = VTD_PS, .table_bits = VTD_R | VTD_W, \
-		.read = VTD_R, .write = VTD_W, .memtype = DMA_MEMTYPES, \
+		.read = VTD_R, .write = VTD_W, \
 	}
 
 const struct ptab_format ptab_format_vtd = VTD_FORMAT(4, 0);
@@ -115,5 +109,4 @@ const struct ptab_format ptab_format_amdvi = {
 	.leaf_bits = AMDVI_PR | AMDVI_FC,
 	.read = AMDVI_IR,
 	.write = AMDVI_IW,
-	.memtype = DMA_MEMTYPES,
 };

@@ -45,9 +45,6 @@ enum ptab_memtype {
  */
 #define PTAB_PAT_VALUE 0x0007050100070406ULL
 
-/* A memory type that a format has no encoding for. */
-#define PTAB_NO_MEMTYPE (~0ULL)
-
 /*
  * A right or property whose mask is 0 has no bit in the format; ptab_map()
  * refuses an attribute that the format cannot express.
@@ -67,7 +64,8 @@ struct ptab_format {
 	u64 exec;    /* set where execution is allowed ... */
 	u64 no_exec; /* ... or set where it is not; at most one of both is used */
 
-	u64 memtype[PTAB_MEMTYPES]; /* of a 4 KiB leaf; and of a large one, but for this bit: */
+	/* Of a 4 KiB leaf; and of a large one, but for this bit. One as PTAB_WB: there is none. */
+	u64 memtype[PTAB_MEMTYPES];
 	u64 pat, large_pat;
 };
 

@@ -24,9 +24,8 @@ static inline struct ptab_attr ptab_lookup_attr(const struct ptab_format *f, u64
 	if (large && entry & f->large_pat)
 		bits |= f->pat;
 	for (unsigned type = 0; type < PTAB_MEMTYPES; type++)
-		if (f->memtype[type] != PTAB_NO_MEMTYPE)
-			mask |= f->memtype[type];
-	for (unsigned type = 0; type < PTAB_MEMTYPES; type++)
+		mask |= f->memtype[type];
+	for (unsigned type = PTAB_MEMTYPES; type--;)
 		if (f->memtype[type] == (bits & mask))
 			attr.type = (enum ptab_memtype)type;
 	return attr;
