@@ -125,7 +125,7 @@ static void show_guest_bytes(struct vm *vm, struct guest_output *out, const u8 *
 {
 	if (vm != attached) {
 		for (u32 i = 0; i < n; i++)
-			lineout_put(&out->lines, vm->name, bytes[i], console_print_text);
+			lineout_put(&out->lines, vm->name, bytes[i]);
 		return;
 	}
 	spin_guard(&lock);
@@ -152,7 +152,7 @@ void console_forget(struct vm *vm)
 
 	while (drain(vm))
 		;
-	lineout_flush(&out->lines, vm->name, console_print_text);
+	lineout_flush(&out->lines, vm->name);
 }
 
 void console_attach(struct vm *vm)

@@ -45,14 +45,11 @@ static void free_vm(struct vm *vm)
 	frame_free_contiguous(frame_of(vm), (sizeof(*vm) + PAGE_MASK) >> PAGE_SHIFT);
 }
 
-static const struct ptab_format *nested_format(void)
-{
-	return virt->nested == VIRT_NESTED_EPT ? &ptab_format_ept : &ptab_format_npt;
-}
-
 static enum err fill(struct vm *vm)
 {
-	enum err e = ptab_init(&vm->nested, nested_format(), &frame_tables, virt->largest());
+	const struct ptab_format *format =
+		virt->nested == VIRT_NESTED_EPT ? &ptab_format_ept : &ptab_format_npt;
+	enum err e = ptab_init(&vm->nested, format, &frame_tables, virt->largest());
 
 	nested_space_init(&vm->space);
 	if (!e)
