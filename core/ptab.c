@@ -184,12 +184,11 @@ static u64 offset_of(const struct ptab *pt, u64 va)
 
 static bool is_addressable(const struct ptab *pt, u64 va)
 {
-	u64 top = va & ~(coverage(pt) - 1);
-	u64 sign = coverage(pt) >> 1;
+	unsigned unused = 64 - PAGE_SHIFT - 9 * pt->format->levels;
 
-	if (!pt->format->sign_extended)
-		return top == 0;
-	return (va & sign) ? top == ~(coverage(pt) - 1) : top == 0;
+	if (pt->format->sign_extended)
+		return (u64)((s64)(va << unused) >> unused) == va;
+	return va < coverage(pt);
 }
 
 static enum err make_range(const struct ptab *pt, u64 va, u64 size, struct range *range)
