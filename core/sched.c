@@ -75,14 +75,9 @@ static void make_ready(struct vcpu *vcpu)
 		softirq_raise(target, SOFTIRQ_RESCHEDULE);
 }
 
-static void reschedule(u32 cpu)
-{
-	percpu_of(cpu)->slice_end_ns = 0;
-}
-
 static void slice_over(struct timer *timer)
 {
-	reschedule(timer->cpu);
+	percpu_of(timer->cpu)->slice_end_ns = 0;
 }
 
 void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
@@ -250,7 +245,6 @@ _Noreturn void sched_loop(bool (*housekeeping)(void))
 	struct timer *slice = &slice_timers[cpu->id];
 
 	slice->fire = slice_over;
-	softirq_register(SOFTIRQ_RESCHEDULE, reschedule);
 	for (;;) {
 		struct vcpu *vcpu;
 		bool busy = false;
