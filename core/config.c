@@ -192,7 +192,6 @@ static void open_gpu(struct parser *p, struct text argument)
 		p->target = &config->gpus[number];
 		p->notes = &p->gpu_notes[number];
 		config->gpus[number].line = p->line;
-		config->gpu_count = MAX(config->gpu_count, (u32)number + 1);
 	}
 }
 
@@ -481,14 +480,6 @@ static void check_pci(struct parser *p)
 		}
 }
 
-/* A GPU that only guests name has its defaults, but it counts. */
-static void count_gpus(struct config *config)
-{
-	for (u32 i = 0; i < config->guest_count; i++)
-		if (config->guests[i].gpu != CONFIG_NO_GPU)
-			config->gpu_count = MAX(config->gpu_count, config->guests[i].gpu + 1);
-}
-
 void config_add(const struct config_part *added)
 {
 	part = added;
@@ -517,7 +508,6 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 	close_section(&p);
 	check_pci(&p);
 	config_check_shares(&p, "cpu.weight", ~0U);
-	count_gpus(config);
 	if (part)
 		part->check(&p, config);
 }

@@ -77,7 +77,7 @@ struct config_guest {
 
 struct config {
 	struct config_host host;
-	u32 gpu_count; /* highest number in the file + 1 */
+	u32 gpu_count; /* highest number in the file + 1; gpu/ counts */
 	struct config_gpu gpus[CONFIG_MAX_GPUS];
 	u32 guest_count;
 	struct config_guest guests[CONFIG_MAX_GUESTS];
