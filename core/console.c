@@ -340,8 +340,3 @@ void console_start(const struct console_port *console_port)
 	console_register(&help_command);
 	console_register(&log_command);
 }
-
-void console_show_prompt(void)
-{
-	console_attach(NULL);
-}

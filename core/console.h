@@ -31,9 +31,6 @@ void console_register(const struct console_command *command);
 /* Before anything else, and before the first line of the log. */
 void console_start(const struct console_port *port);
 
-/* Everything has started: show the prompt and take commands. */
-void console_show_prompt(void);
-
 /*
  * How typed bytes reach an attached guest (returns how many it took), and how a
  * guest hears that its output has room again. Set at start by the room that has
@@ -66,7 +63,7 @@ enum console_step {
  */
 void console_run(enum console_step (*step)(int byte));
 
-/* Raw console of `vm` until Ctrl-]; NULL detaches. */
+/* Raw console of `vm` until Ctrl-]; NULL detaches. At the end of the start NULL: the prompt. */
 void console_attach(struct vm *vm);
 
 /* `vm` goes away: flush what it still has and forget it. */

@@ -86,17 +86,9 @@ static void ap_main(void)
 	sched_loop(NULL);
 }
 
-static const void *map_table(void *ctx, hpa_t pa, size_t size)
-{
-	(void)ctx;
-	return vmap_readonly(pa, size);
-}
-
 static void read_acpi(void)
 {
-	const struct acpi_memory memory = { map_table, NULL };
-
-	have_acpi = !acpi_parse(&memory, HPA(handover.rsdp), &acpi);
+	have_acpi = !acpi_parse(vmap_readonly, HPA(handover.rsdp), &acpi);
 	for (u32 i = 0; i < acpi.complaint_count; i++)
 		log_warn("ACPI table %s: %s", acpi.complaints[i].table, acpi.complaints[i].what);
 }
@@ -316,7 +308,7 @@ static void main_on_own_tables(void *unused)
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
 		console_register(&power_commands[i]);
 	report_memory();
-	console_show_prompt();
+	console_attach(NULL);
 	poll_again(&poll_timer);
 	sched_loop(housekeeping);
 }
