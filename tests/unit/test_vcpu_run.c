@@ -88,7 +88,8 @@ static bool fake_complete(struct arch_vcpu *arch, struct vm_exit *exit)
 	if (!further_values)
 		return false;
 	further_values--;
-	exit->mmio.gpa.raw += exit->mmio.size;
+	if (exit->kind == VM_EXIT_MMIO)
+		exit->mmio.address += exit->mmio.size;
 	return true;
 }
 
@@ -273,7 +274,7 @@ static void guest_reads(u64 gpa, u8 size)
 {
 	struct vm_exit *exit = guest_does(VM_EXIT_MMIO);
 
-	exit->mmio.gpa = GPA(gpa);
+	exit->mmio.address = gpa;
 	exit->mmio.size = size;
 }
 
@@ -281,7 +282,7 @@ static void guest_ins(u16 port, u8 size)
 {
 	struct vm_exit *exit = guest_does(VM_EXIT_PIO);
 
-	exit->pio.port = port;
+	exit->pio.address = port;
 	exit->pio.size = size;
 }
 
@@ -298,7 +299,7 @@ static void a_handler_sees_an_offset_in_its_region(void **state)
 	assert_int_equal(completed[0], 0x11223344);
 	fake_cpus[0].slice_end_ns = 1;
 	exit = guest_does(VM_EXIT_MMIO);
-	exit->mmio.gpa = GPA(0x10f8);
+	exit->mmio.address = 0x10f8;
 	exit->mmio.size = 8;
 	exit->mmio.write = true;
 	exit->mmio.value = 0x8877665544332211;
