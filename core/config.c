@@ -9,9 +9,10 @@
 #include "core/lib/string.h"
 #include "core/log.h"
 
-#define FOUND_SHOWN 40 /* characters of the user's text in a message */
-#define LABEL_SHOWN 24
-#define SECTIONS    "[host], [gpu 0] to [gpu 3], [guest NAME]"
+#define FOUND_SHOWN	40 /* characters of the user's text in a message */
+#define LABEL_SHOWN	24
+#define NAMING_SECTIONS (CONFIG_MAX_GPUS + CONFIG_MAX_GUESTS) /* where a key pci may stand */
+#define SECTIONS	"[host], [gpu 0] to [gpu 3], [guest NAME]"
 
 /* Shares are kept as weights, in hundredths of a percent. */
 #define SHARE_PERCENT 100
@@ -22,10 +23,10 @@ static const struct config_part *part;
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
-/* How a guest's weight is written. */
-struct weight_note {
-	u32 line; /* 0: it is not in the file */
-	bool share;
+/* How one section writes its keys. */
+struct notes {
+	u32 lines[CONFIG_KEYS_MAX];   /* 0: it is not in the file */
+	bool shares[CONFIG_KEYS_MAX]; /* a weight is written as a share */
 };
 
 /* One run over one file; on the stack of config_parse(). */
@@ -33,24 +34,23 @@ struct parser {
 	const char *file;
 	struct config *config;
 	struct config_errors *errors;
-	u32 error_lines[CONFIG_ERRORS_KEPT]; /* to keep the errors in the order of lines */
-	u32 line;			     /* that is being read, from 1 */
+	u32 line; /* that is being read, from 1 */
 
 	enum config_section section;
 	char label[LABEL_SHOWN + 3]; /* "[guest alpha]", for messages; or empty */
 	void *target;		     /* the struct that the section's keys go to */
+	struct notes *notes;	     /* of this section */
 	bool ignore;		     /* no rule of its keys is known: one message was enough */
 	bool incomplete;	     /* what is missing may stand in a line that was refused */
 	u32 section_line;
-	u32 seen[CONFIG_KEYS_MAX]; /* line of each key, 0: not yet */
-
 	u32 host_line;
-	u32 pci_lines[CONFIG_MAX_GPUS + CONFIG_MAX_GUESTS];		/* of the key pci */
-	struct weight_note weights[CONFIG_KEYS_MAX][CONFIG_MAX_GUESTS]; /* of keys that are one */
+
+	struct notes gpu_notes[CONFIG_MAX_GPUS], guest_notes[CONFIG_MAX_GUESTS];
 
 	/* What sections that cannot be kept are read into, so that their errors are told. */
 	struct config_gpu spare_gpu;
 	struct config_guest spare_guest;
+	struct notes spare_notes;
 };
 
 /* ---- errors ---- */
@@ -59,21 +59,17 @@ struct parser {
 static char *new_error(struct parser *p, u32 line)
 {
 	struct config_errors *errors = p->errors;
-	u32 kept = MIN(errors->count, CONFIG_ERRORS_KEPT);
-	u32 at = kept;
+	u32 at = MIN(errors->count, CONFIG_ERRORS_KEPT);
+	u32 last = MIN(errors->count, CONFIG_ERRORS_KEPT - 1);
 
 	errors->count++;
-	while (at && p->error_lines[at - 1] > line)
+	while (at && errors->kept[at - 1].line > line)
 		at--;
 	if (at == CONFIG_ERRORS_KEPT)
 		return NULL;
-	if (kept == CONFIG_ERRORS_KEPT)
-		kept--;
-	memmove(errors->text[at + 1], errors->text[at], (kept - at) * sizeof(errors->text[0]));
-	memmove(&p->error_lines[at + 1], &p->error_lines[at],
-		(kept - at) * sizeof(p->error_lines[0]));
-	p->error_lines[at] = line;
-	return errors->text[at];
+	memmove(&errors->kept[at + 1], &errors->kept[at], (last - at) * sizeof(errors->kept[0]));
+	errors->kept[at].line = line;
+	return errors->kept[at].text;
 }
 
 /* FILE:LINE: [SECTION] KEY: found FOUND, allowed: ALLOWED */
@@ -84,7 +80,7 @@ static void report(struct parser *p, u32 line, const char *key, const char *foun
 	bool both = *p->label && *key, any = *p->label || *key;
 
 	if (text)
-		fmt_snprintf(text, sizeof(p->errors->text[0]),
+		fmt_snprintf(text, sizeof(p->errors->kept[0].text),
 			     "%.32s:%u: %s%s%s%sfound %s, allowed: %s", p->file, line, p->label,
 			     both ? " " : "", key, any ? ": " : "", found, allowed);
 }
@@ -167,7 +163,7 @@ static void close_section(struct parser *p)
 	if (p->ignore || p->incomplete)
 		return;
 	for (u32 i = 0; i < count; i++)
-		if (keys[i].mandatory && !p->seen[i])
+		if (keys[i].mandatory && !p->notes->lines[i])
 			report(p, p->section_line, keys[i].name, "nothing, but it must be there",
 			       keys[i].allowed);
 }
@@ -191,13 +187,12 @@ static void open_gpu(struct parser *p, struct text argument)
 	p->target = &p->spare_gpu;
 	if (parse_number(argument, &number) || number >= CONFIG_MAX_GPUS) {
 		report(p, p->line, "", "no such GPU", "[gpu 0] to [gpu 3]");
-	} else if (config->gpus[number].present) {
+	} else if (config->gpus[number].line) {
 		report_twice(p, "", config->gpus[number].line);
 	} else {
 		p->target = &config->gpus[number];
-		config->gpus[number].present = true;
+		p->notes = &p->gpu_notes[number];
 		config->gpus[number].line = p->line;
-		config->gpu_count = MAX(config->gpu_count, (u32)number + 1);
 	}
 }
 
@@ -238,6 +233,7 @@ static void open_guest(struct parser *p, struct text name)
 	} else if (config->guest_count == CONFIG_MAX_GUESTS) {
 		report(p, p->line, "", "one guest more", "16 guests");
 	} else {
+		p->notes = &p->guest_notes[config->guest_count];
 		guest = &config->guests[config->guest_count++];
 	}
 	set_guest_defaults(guest, p->line);
@@ -276,7 +272,8 @@ static void section_line(struct parser *p, struct text line)
 	p->label[0] = 0;
 	p->ignore = false;
 	p->incomplete = false;
-	memset(p->seen, 0, sizeof(p->seen));
+	memset(&p->spare_notes, 0, sizeof(p->spare_notes));
+	p->notes = &p->spare_notes;
 	if (line.at[line.size - 1] == ']') {
 		open_section(p, text_trim((struct text){ line.at + 1, line.size - 2 }));
 		return;
@@ -297,25 +294,6 @@ static void report_unknown_key(struct parser *p, struct text name)
 		used += (u32)fmt_snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
 					  keys[i].name);
 	report(p, p->line, clean_copy(shown, sizeof(shown), name), "an unknown key", names);
-}
-
-/* What the rules that span several sections need to know. */
-static void note_key(struct parser *p, const struct config_key *key, u32 index, struct text value)
-{
-	struct config *config = p->config;
-
-	for (u32 i = 0; i < config->guest_count; i++) {
-		if (p->target != &config->guests[i])
-			continue;
-		if (key->type == CONFIG_VALUE_WEIGHT)
-			p->weights[index][i] =
-				(struct weight_note){ p->line, config_is_share(value) };
-		if (key->type == CONFIG_VALUE_DEVICES)
-			p->pci_lines[CONFIG_MAX_GPUS + i] = p->line;
-	}
-	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
-		if (p->target == &config->gpus[i] && key->type == CONFIG_VALUE_PCI)
-			p->pci_lines[i] = p->line;
 }
 
 static const struct config_key *find_key(const struct parser *p, struct text name, u32 *index)
@@ -342,11 +320,11 @@ static void key_line(struct parser *p, struct text name, struct text value)
 		       SECTIONS);
 	} else if (!key) {
 		report_unknown_key(p, name);
-	} else if (p->seen[index]) {
-		report_twice(p, key->name, p->seen[index]);
+	} else if (p->notes->lines[index]) {
+		report_twice(p, key->name, p->notes->lines[index]);
 	} else {
-		p->seen[index] = p->line;
-		note_key(p, key, index, value);
+		p->notes->lines[index] = p->line;
+		p->notes->shares[index] = config_is_share(value);
 		if (!config_key_set(key, value, p->target))
 			report_value(p, key->name, value, key->allowed);
 	}
@@ -438,15 +416,10 @@ static void read_line(struct parser *p, struct text line)
 
 /* ---- rules that span sections ---- */
 
-static void label_guest(struct parser *p, const struct config_guest *guest)
-{
-	fmt_snprintf(p->label, sizeof(p->label), "[guest %s]", guest->name);
-}
-
 void config_complain(struct parser *p, const struct config_guest *guest, u32 line, const char *key,
 		     const char *found, const char *allowed)
 {
-	label_guest(p, guest);
+	fmt_snprintf(p->label, sizeof(p->label), "[guest %s]", guest->name);
 	report(p, line, key, found, allowed);
 }
 
@@ -458,17 +431,17 @@ void config_check_shares(struct parser *p, const char *name, u32 members)
 	p->section = CONFIG_SECTION_GUEST;
 	key = find_key(p, (struct text){ name, strlen(name) }, &index);
 	for (u32 i = 0; i < p->config->guest_count; i++)
-		if (members & BIT(i) && p->weights[index][i].share)
+		if (members & BIT(i) && p->guest_notes[i].shares[index])
 			sharers |= (u32)BIT(i);
 	for (u32 i = 0; i < p->config->guest_count && sharers; i++) {
 		const struct config_guest *guest = &p->config->guests[i];
-		const struct weight_note *note = &p->weights[index][i];
-		u32 line = note->line ? note->line : guest->line;
+		u32 key_line = p->guest_notes[i].lines[index];
+		u32 line = key_line ? key_line : guest->line;
 		char found[40];
 
 		if (!(members & BIT(i)))
 			continue;
-		if (!note->share) {
+		if (!p->guest_notes[i].shares[index]) {
 			config_complain(p, guest, line, name,
 					"a weight beside other guests' shares",
 					"a share, such as 50%");
@@ -492,55 +465,50 @@ static struct config_devices named_by(const struct config *config, u32 index)
 					.bdf = { config->gpus[index].pci } };
 }
 
-/* The line of the first other section that names `bdf` before `line`, or 0. */
-static u32 named_before(const struct parser *p, u16 bdf, u32 line)
+/* And the line where it does. */
+static u32 pci_line(struct parser *p, u32 index)
 {
-	u32 first = line;
+	bool gpu = index < CONFIG_MAX_GPUS;
+	u32 pci;
 
-	for (u32 i = 0; i < ARRAY_SIZE(p->pci_lines); i++) {
-		struct config_devices devices = named_by(p->config, i);
-
-		for (u32 j = 0; j < devices.count; j++)
-			if (devices.bdf[j] == bdf)
-				first = MIN(first, p->pci_lines[i]);
-	}
-	return first < line ? first : 0;
+	p->section = gpu ? CONFIG_SECTION_GPU : CONFIG_SECTION_GUEST;
+	(void)find_key(p, (struct text){ "pci", 3 }, &pci);
+	return gpu ? p->gpu_notes[index].lines[pci]
+		   : p->guest_notes[index - CONFIG_MAX_GPUS].lines[pci];
 }
 
-/* Two sections must not name one function. */
-static void check_pci(struct parser *p)
+/* The first function that is in both; false: there is none. */
+static bool find_common(struct config_devices some, struct config_devices others, u16 *bdf)
 {
+	for (u32 i = 0; i < some.count; i++)
+		for (u32 j = 0; j < others.count; j++)
+			if (some.bdf[i] == others.bdf[j]) {
+				*bdf = some.bdf[i];
+				return true;
+			}
+	return false;
+}
+
+/* Sections `index` and `other` must not name one function: the later one is wrong. */
+static void check_pci(struct parser *p, u32 index, u32 other)
+{
+	u32 line = pci_line(p, index), before = pci_line(p, other);
 	char found[64], allowed[64];
+	u16 bdf;
 
-	for (u32 i = 0; i < ARRAY_SIZE(p->pci_lines); i++) {
-		struct config_devices devices = named_by(p->config, i);
-
-		for (u32 j = 0; j < devices.count; j++) {
-			u16 bdf = devices.bdf[j];
-			u32 before = named_before(p, bdf, p->pci_lines[i]);
-
-			if (!before)
-				continue;
-			if (i < CONFIG_MAX_GPUS)
-				fmt_snprintf(p->label, sizeof(p->label), "[gpu %u]", i);
-			else
-				label_guest(p, &p->config->guests[i - CONFIG_MAX_GPUS]);
-			fmt_snprintf(found, sizeof(found),
-				     "%02x:%02x.%x, which another section names", bdf >> 8,
-				     bdf >> 3 & 31, bdf & 7);
-			fmt_snprintf(allowed, sizeof(allowed),
-				     "each function once (it is in line %u)", before);
-			report(p, p->pci_lines[i], "pci", found, allowed);
-		}
+	if (before >= line ||
+	    !find_common(named_by(p->config, index), named_by(p->config, other), &bdf))
+		return;
+	fmt_snprintf(found, sizeof(found), "%02x:%02x.%x, which another section names", bdf >> 8,
+		     bdf >> 3 & 31, bdf & 7);
+	fmt_snprintf(allowed, sizeof(allowed), "each function once (it is in line %u)", before);
+	if (index >= CONFIG_MAX_GPUS) {
+		config_complain(p, &p->config->guests[index - CONFIG_MAX_GPUS], line, "pci", found,
+				allowed);
+		return;
 	}
-}
-
-/* A GPU that only guests name has its defaults, but it counts. */
-static void count_gpus(struct config *config)
-{
-	for (u32 i = 0; i < config->guest_count; i++)
-		if (config->guests[i].gpu != CONFIG_NO_GPU)
-			config->gpu_count = MAX(config->gpu_count, config->guests[i].gpu + 1);
+	fmt_snprintf(p->label, sizeof(p->label), "[gpu %u]", index);
+	report(p, line, "pci", found, allowed);
 }
 
 void config_add(const struct config_part *added)
@@ -569,9 +537,10 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 		read_line(&p, (struct text){ text + start, end - start });
 	}
 	close_section(&p);
-	check_pci(&p);
+	for (u32 i = 0; i < NAMING_SECTIONS; i++)
+		for (u32 other = 0; other < NAMING_SECTIONS; other++)
+			check_pci(&p, i, other);
 	config_check_shares(&p, "cpu.weight", ~0U);
-	count_gpus(config);
 	if (part)
 		part->check(&p, config);
 }

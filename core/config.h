@@ -51,12 +51,11 @@ struct config_host {
 };
 
 struct config_gpu {
-	bool present; /* a section of this number stands in the file */
 	bool has_pci;
 	u16 pci; /* requester ID: bus << 8 | device << 3 | function */
 	enum config_policy policy;
 	u64 slice_ns;
-	u32 line; /* of the section, for messages */
+	u32 line; /* of the section, for messages; 0: there is none in the file */
 };
 
 #define CONFIG_NO_GPU (~0U)
@@ -92,7 +91,7 @@ struct config_guest {
 
 struct config {
 	struct config_host host;
-	u32 gpu_count; /* highest number in the file + 1 */
+	u32 gpu_count; /* highest number in the file + 1; gpu/ counts */
 	struct config_gpu gpus[CONFIG_MAX_GPUS];
 	u32 guest_count;
 	struct config_guest guests[CONFIG_MAX_GUESTS];
@@ -101,7 +100,10 @@ struct config {
 /* What is wrong with the file, one text for each error in the order of lines. */
 struct config_errors {
 	u32 count; /* may exceed CONFIG_ERRORS_KEPT: the rest is only counted */
-	char text[CONFIG_ERRORS_KEPT][320];
+	struct {
+		u32 line;
+		char text[320];
+	} kept[CONFIG_ERRORS_KEPT];
 };
 
 /*

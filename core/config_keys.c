@@ -35,7 +35,7 @@ static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 
 static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
-	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0, 0 },
+	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0xffff, 1 },
 };
 
 static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
@@ -104,17 +104,17 @@ static bool find_word(const char *words, struct text value, u64 *index)
 	return false;
 }
 
-static bool read_port(struct text value, u64 *port)
+static enum err read_port(struct text value, u64 *port)
 {
 	static const u16 ports[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
 	u64 index;
 
 	if (find_word("com1, com2, com3, com4", value, &index)) {
 		*port = ports[index];
-		return true;
+		return OK;
 	}
 	/* A decimal port is a mistake more often than it is meant. */
-	return value.size > 2 && value.at[1] == 'x' && !parse_number(value, port);
+	return value.size > 2 && value.at[1] == 'x' ? parse_number(value, port) : ERR_INVALID;
 }
 
 /* Exactly `digits` hexadecimal digits, which are there. */
@@ -131,19 +131,18 @@ static bool read_hex(const char *at, u32 digits, u32 *value)
 	return true;
 }
 
-bool config_read_pci(struct text value, u64 *requester)
+enum err config_read_pci(struct text value, u64 *requester)
 {
 	u32 bus, device, function;
 
 	if (value.size == 12 && !memcmp(value.at, "0000:", 5))
 		value = (struct text){ value.at + 5, value.size - 5 };
-	if (value.size != 7 || value.at[2] != ':' || value.at[5] != '.')
-		return false;
-	if (!read_hex(value.at, 2, &bus) || !read_hex(value.at + 3, 2, &device) ||
+	if (value.size != 7 || value.at[2] != ':' || value.at[5] != '.' ||
+	    !read_hex(value.at, 2, &bus) || !read_hex(value.at + 3, 2, &device) ||
 	    !read_hex(value.at + 6, 1, &function) || device > 31 || function > 7)
-		return false;
+		return ERR_INVALID;
 	*requester = bus << 8 | device << 3 | function;
-	return true;
+	return OK;
 }
 
 /* Nothing changes unless all of it is right: 1 to 8 functions, each once. */
@@ -157,8 +156,8 @@ static bool read_devices(struct text value, struct config_devices *devices)
 		for (end = start; end < value.size && value.at[end] != ','; end++)
 			;
 		if (read.count == CONFIG_MAX_DEVICES ||
-		    !config_read_pci(text_trim((struct text){ value.at + start, end - start }),
-				     &bdf))
+		    config_read_pci(text_trim((struct text){ value.at + start, end - start }),
+				    &bdf))
 			return false;
 		for (u32 i = 0; i < read.count; i++)
 			if (read.bdf[i] == bdf)
@@ -176,50 +175,37 @@ bool config_is_share(struct text value)
 	return !parse_share(value, &percent);
 }
 
-static bool read_weight(struct text value, u64 *weight)
+static enum err read_weight(struct text value, u64 *weight)
 {
 	u64 percent;
 
 	if (parse_share(value, &percent))
-		return !parse_number(value, weight);
+		return parse_number(value, weight);
 	if (percent > 100)
-		return false;
+		return ERR_RANGE;
 	*weight = percent * SHARE_WEIGHT;
-	return true;
+	return OK;
 }
 
-static bool in_range(const struct config_key *key, u64 value)
-{
-	return value >= key->min && value <= key->max && value % key->step == 0;
-}
+static enum err (*const readers[])(struct text text, u64 *value) = {
+	[CONFIG_VALUE_NUMBER] = parse_number, [CONFIG_VALUE_RATE] = parse_number,
+	[CONFIG_VALUE_SIZE] = parse_size,     [CONFIG_VALUE_TIME] = parse_time,
+	[CONFIG_VALUE_WEIGHT] = read_weight,  [CONFIG_VALUE_SHARE] = parse_share_tenths,
+	[CONFIG_VALUE_BAUD] = parse_number,   [CONFIG_VALUE_PORT] = read_port,
+	[CONFIG_VALUE_PCI] = config_read_pci,
+};
 
 static bool read_value(const struct config_key *key, struct text text, u64 *value)
 {
-	switch (key->type) {
-	case CONFIG_VALUE_WORD:
+	if (key->type == CONFIG_VALUE_WORD)
 		return find_word(key->allowed, text, value);
-	case CONFIG_VALUE_NUMBER:
-		return !parse_number(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_RATE:
-		return !parse_number(text, value) && (!*value || in_range(key, *value));
-	case CONFIG_VALUE_SHARE:
-		return !parse_share_tenths(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_SIZE:
-		return !parse_size(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_TIME:
-		return !parse_time(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_WEIGHT:
-		return read_weight(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_BAUD:
-		return !parse_number(text, value) && in_range(key, *value) &&
-		       BAUD_BASE % *value == 0;
-	case CONFIG_VALUE_PORT:
-		return read_port(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_PCI:
-		return config_read_pci(text, value);
-	default:
+	if (readers[key->type](text, value))
 		return false;
-	}
+	if (key->type == CONFIG_VALUE_RATE && !*value)
+		return true;
+	if (*value < key->min || *value > key->max || *value % key->step)
+		return false;
+	return key->type != CONFIG_VALUE_BAUD || BAUD_BASE % *value == 0;
 }
 
 static bool set_text(const struct config_key *key, struct text value, char first, void *target)

@@ -64,8 +64,8 @@ void config_add_keys(enum config_section section, const struct config_key *keys,
  */
 bool config_key_set(const struct config_key *key, struct text value, void *target);
 
-/* [0000:]bb:dd.f as a requester ID; segment 0 is the only one there is. */
-bool config_read_pci(struct text value, u64 *requester);
+/* [0000:]bb:dd.f as a requester ID; segment 0 is the only one there is. OK; ERR_INVALID. */
+enum err config_read_pci(struct text value, u64 *requester);
 
 /* Is this weight written as a share, such as 50%? */
 bool config_is_share(struct text value);

@@ -15,7 +15,7 @@ struct config_part {
 	void (*set_gpu_defaults)(struct config_gpu *gpu);
 	void (*set_guest_defaults)(struct config_guest *guest);
 	/* The whole file has been read; told of errors by the functions below. */
-	void (*check)(struct parser *parser, const struct config *config);
+	void (*check)(struct parser *parser, struct config *config);
 };
 
 /* At start, once, before config_parse(). Static storage. */

@@ -8,17 +8,10 @@
 _Static_assert(offsetof(struct percpu, self) == 8, "percpu_self() reads GS:8");
 
 static struct percpu records[CPU_MAX];
-/* Written by the boot CPU at start. */
-static u32 cpus = 1;
 
 u32 cpu_id(void)
 {
 	return this_cpu_number();
-}
-
-u32 cpu_count(void)
-{
-	return cpus;
 }
 
 struct percpu *percpu_of(u32 cpu)
@@ -34,9 +27,4 @@ void percpu_init(u32 cpu, u32 apic)
 	list_init(&records[cpu].timers);
 	records[cpu].self = &records[cpu];
 	wrmsr(MSR_GS_BASE, (u64)&records[cpu]);
-}
-
-void percpu_set_count(u32 count)
-{
-	cpus = count;
 }

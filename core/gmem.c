@@ -167,11 +167,9 @@ enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out)
 
 bool gmem_is_ram(const struct gmem *mem, gpa_t gpa, u64 size)
 {
-	u64 low_end = MIN(mem->size, GMEM_HOLE_START);
-	u64 high_end = mem->size > GMEM_HOLE_START ? mem->size - GMEM_HOLE_START + GMEM_HOLE_END
-						   : GMEM_HOLE_END;
+	bool low = gpa.raw < GMEM_HOLE_END;
+	u64 part_size = low ? mem->low_size : mem->size - mem->low_size;
+	u64 offset = low ? gpa.raw : gpa.raw - GMEM_HOLE_END;
 
-	if (gpa.raw <= low_end && size <= low_end - gpa.raw)
-		return true;
-	return gpa.raw >= GMEM_HOLE_END && gpa.raw <= high_end && size <= high_end - gpa.raw;
+	return offset <= part_size && size <= part_size - offset;
 }

@@ -7,10 +7,10 @@
 #include "arch/x86/host.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/trap.h"
+#include "core/console.h"
 #include "core/cpu.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
-#include "core/log_sink.h"
 #include "core/symbols.h"
 #include "core/timer.h"
 
@@ -22,15 +22,7 @@
 
 /* Written at start and by the console's `log` command. */
 static enum log_level current_level = LOG_INFO;
-static void (*line_sink)(const char *line);
-static void (*raw_sink)(const char *text);
 static u32 panicking; /* atomic: number of CPUs that have panicked */
-
-void log_set_sinks(void (*line)(const char *line), void (*raw)(const char *text))
-{
-	line_sink = line;
-	raw_sink = raw;
-}
 
 void log_set_level(enum log_level level)
 {
@@ -49,13 +41,13 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_list args;
 	int used;
 
-	if (level > current_level || !line_sink)
+	if (level > current_level)
 		return;
 	used = fmt_snprintf(line, sizeof(line), "facet: %s", marks[level]);
 	va_start(args, fmt);
 	fmt_vsnprintf(line + used, sizeof(line) - (size_t)used, fmt, args);
 	va_end(args);
-	line_sink(line);
+	console_print_text(line);
 }
 
 /* arch/x86/host.h's name for it. */
@@ -87,12 +79,10 @@ static void raw(const char *fmt, ...)
 	char text[LINE_MAX];
 	va_list args;
 
-	if (!raw_sink)
-		return;
 	va_start(args, fmt);
 	fmt_vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	raw_sink(text);
+	console_write_unlocked(text);
 }
 
 static bool is_stack(u64 address)

@@ -2,7 +2,6 @@
 /* Starts every room, in the order in which it can be read here. */
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/spinlock.h"
 #include "arch/x86/trap.h"
 #include "core/config.h"
 #include "core/console.h"
@@ -12,7 +11,7 @@
 #include "core/handover.h"
 #include "core/irq.h"
 #include "core/lib/string.h"
-#include "core/log_sink.h"
+#include "core/log.h"
 #include "core/percpu.h"
 #include "core/ptab_formats.h"
 #include "core/sched.h"
@@ -40,7 +39,6 @@ _Noreturn void core_main(const struct handover *record);
 void switch_stack(u64 cr3, u64 stack, void (*function)(void *), void *argument);
 
 static struct handover handover; /* our copy: the loader's memory becomes guests' */
-static struct spinlock early_lock;
 static struct acpi_info acpi;
 static bool have_acpi;
 static struct pci pci;
@@ -49,17 +47,7 @@ static bool have_iommu;
 static struct config config;
 static struct config_errors config_errors;
 
-static void early_line(const char *line)
-{
-	spin_guard(&early_lock);
-	uart_write(line, strlen(line));
-	uart_write("\r\n", 2);
-}
-
-static void early_raw(const char *text)
-{
-	uart_write(text, strlen(text));
-}
+static const struct console_port uart_port = { uart_write, uart_read };
 
 static void init_this_cpu(void)
 {
@@ -73,10 +61,8 @@ static void main_on_own_tables(void *unused);
 
 _Noreturn void core_main(const struct handover *record)
 {
-	struct vmap_stacks stacks;
-
 	uart_init(UART_COM1, 115200);
-	log_set_sinks(early_line, early_raw);
+	console_start(&uart_port);
 	trap_init_cpu(0, NULL);
 	percpu_init(0, 0); /* after the segments: loading GS clears its base */
 	if (record->magic != HANDOVER_MAGIC || record->record_size != sizeof(handover))
@@ -85,12 +71,10 @@ _Noreturn void core_main(const struct handover *record)
 	init_this_cpu();
 	if (frame_init(&handover))
 		panic("not enough memory: 32 MiB in a row below 4 GiB are needed");
-	if (vmap_init(&handover) || vmap_make_stacks(0, &stacks))
+	if (vmap_init(&handover) || vmap_init_cpu(0))
 		panic("not enough memory for the hypervisor's own page tables");
-	percpu_of(0)->stacks = stacks;
-	vmap_init_cpu(0);
-	trap_set_stacks(0, stacks.ist_tops);
-	switch_stack(vmap_root(), stacks.main_top, main_on_own_tables, NULL);
+	trap_set_stacks(0, percpu_of(0)->stacks.ist_tops);
+	switch_stack(vmap_root(), percpu_of(0)->stacks.main_top, main_on_own_tables, NULL);
 	cpu_stop();
 }
 
@@ -100,21 +84,13 @@ static void ap_main(void)
 	apic_init_cpu();
 	if (virt && virt->cpu_enable())
 		panic("CPU %u cannot switch %s on though the first one did", cpu_id(), virt->name);
-	smp_mark_online();
+	__atomic_store_n(&percpu_self()->online, 1, __ATOMIC_RELEASE);
 	sched_loop(NULL);
-}
-
-static const void *map_table(void *ctx, hpa_t pa, size_t size)
-{
-	(void)ctx;
-	return vmap_readonly(pa, size);
 }
 
 static void read_acpi(void)
 {
-	const struct acpi_memory memory = { map_table, NULL };
-
-	have_acpi = !acpi_parse(&memory, HPA(handover.rsdp), &acpi);
+	have_acpi = !acpi_parse(vmap_readonly, HPA(handover.rsdp), &acpi);
 	for (u32 i = 0; i < acpi.complaint_count; i++)
 		log_warn("ACPI table %s: %s", acpi.complaints[i].table, acpi.complaints[i].what);
 }
@@ -150,12 +126,11 @@ static void serve(void)
 
 static void start_pci(void)
 {
-	const struct acpi_mcfg *mcfg = acpi.mcfg;
+	static const struct acpi_mcfg ports_only;
+	const struct acpi_mcfg *mcfg =
+		acpi.mcfg_count && !acpi.mcfg->segment ? acpi.mcfg : &ports_only;
 
-	if (acpi.mcfg_count && !mcfg->segment)
-		pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
-	else
-		pci_init(&pci, vmap_mmio, HPA(0), 0, 0);
+	pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
 	pci.relax = serve;
 	pci_enumerate(&pci);
 	pci_make_groups(&pci);
@@ -220,14 +195,12 @@ static void report_faults(void)
 static bool read_config(void)
 {
 	const struct boot_file *file = boot_file_find("facet.conf");
+	bool found = file && !file->error;
 
 	config_add(&gpu_config_part);
-	if (!file || file->error) {
-		config_parse("facet.conf", "", 0, &config, &config_errors);
-		return false;
-	}
-	config_parse("facet.conf", file->data, file->size, &config, &config_errors);
-	return !config_errors.count;
+	config_parse("facet.conf", found ? file->data : "", found ? file->size : 0, &config,
+		     &config_errors);
+	return found && !config_errors.count;
 }
 
 static void report_config(void)
@@ -239,7 +212,7 @@ static void report_config(void)
 		return;
 	}
 	for (u32 i = 0; i < MIN(config_errors.count, CONFIG_ERRORS_KEPT); i++)
-		log_error("%s", config_errors.text[i]);
+		log_error("%s", config_errors.kept[i].text);
 	if (config_errors.count > CONFIG_ERRORS_KEPT)
 		log_error("and %u more", config_errors.count - CONFIG_ERRORS_KEPT);
 	if (config_errors.count)
@@ -282,8 +255,6 @@ static const struct console_command power_commands[] = {
 	{ "poweroff", "", "switch the whole machine off", run_poweroff, NULL },
 };
 
-static const struct console_port uart_port = { uart_write, uart_read };
-
 /* The console looks for typed characters this often while nothing wakes us. */
 #define POLL_NS 10000000ULL
 
@@ -312,13 +283,12 @@ static void main_on_own_tables(void *unused)
 	bool config_good;
 
 	(void)unused;
-	frame_pool_moved(vmap_pool());
+	frame_pool_moved((void *)VMAP_POOL);
 	if (files_init(&handover))
 		panic("not enough memory to map the boot files");
 	config_good = read_config();
 	uart_init(config.host.console_port, config.host.baud);
 	log_set_level((enum log_level)config.host.log_level);
-	console_start(&uart_port);
 	log_info("Facet " FACET_VERSION);
 
 	apic_set_registers(vmap_mmio(HPA(APIC_PHYSICAL_BASE), PAGE_SIZE));
@@ -350,7 +320,7 @@ static void main_on_own_tables(void *unused)
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
 		console_register(&power_commands[i]);
 	report_memory();
-	console_show_prompt();
+	console_attach(NULL);
 	poll_again(&poll_timer);
 	sched_loop(housekeeping);
 }

@@ -55,6 +55,5 @@ static inline bool percpu_wants_attention(void)
 
 /* Point GS at the record of CPU number `cpu`. */
 void percpu_init(u32 cpu, u32 apic);
-void percpu_set_count(u32 count);
 
 #endif

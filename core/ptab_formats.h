@@ -7,7 +7,8 @@
 
 /*
  * Every format here is a radix tree of 4 KiB tables with 512 entries of 64
- * bits. Levels are counted from the leaves, as the manuals draw them:
+ * bits, of which those of the levels 1 to 3 may map a page. Levels are counted from the leaves, as
+ * the manuals draw them:
  *
  *   bit  47    39 38    30 29    21 20    12 11      0
  *       +--------+--------+--------+--------+---------+
@@ -44,17 +45,12 @@ enum ptab_memtype {
  */
 #define PTAB_PAT_VALUE 0x0007050100070406ULL
 
-/* A memory type that a format has no encoding for. */
-#define PTAB_NO_MEMTYPE (~0ULL)
-
 /*
  * A right or property whose mask is 0 has no bit in the format; ptab_map()
  * refuses an attribute that the format cannot express.
  */
 struct ptab_format {
-	const char *name;
 	u8 levels;	    /* of tables, so also the root's level */
-	u8 leaf_levels;	    /* BIT(level) set: an entry of that level may map a page */
 	bool sign_extended; /* addresses are canonical: the top half is at the top of 64 bits */
 	bool read_always;   /* a present page can be read: `read` must be asked for */
 	u64 present;	    /* an entry with none of these bits set is empty */
@@ -67,12 +63,10 @@ struct ptab_format {
 	u64 write;
 	u64 exec;    /* set where execution is allowed ... */
 	u64 no_exec; /* ... or set where it is not; at most one of both is used */
-	u64 user;
-	u64 fixed_type; /* the guest's own memory type does not count (EPT's ignore-PAT) */
 
-	/* Memory type bits of a 4 KiB leaf and of a large one: PAT's bit 7 moves to 12. */
-	u64 memtype_mask, memtype[PTAB_MEMTYPES];
-	u64 large_memtype_mask, large_memtype[PTAB_MEMTYPES];
+	/* Of a 4 KiB leaf; and of a large one, but for this bit. One as PTAB_WB: there is none. */
+	u64 memtype[PTAB_MEMTYPES];
+	u64 pat, large_pat;
 };
 
 /* Intel SDM vol. 3, 4.5: 4-level paging with NX; types need PTAB_PAT_VALUE. */

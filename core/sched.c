@@ -75,14 +75,9 @@ static void make_ready(struct vcpu *vcpu)
 		softirq_raise(target, SOFTIRQ_RESCHEDULE);
 }
 
-static void reschedule(u32 cpu)
-{
-	percpu_of(cpu)->slice_end_ns = 0;
-}
-
 static void slice_over(struct timer *timer)
 {
-	reschedule(timer->cpu);
+	percpu_of(timer->cpu)->slice_end_ns = 0;
 }
 
 void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
@@ -125,28 +120,31 @@ void vcpu_kick(struct vcpu *vcpu)
 }
 
 /*
- * Returns with `lock` held and the vCPU on no processor. Looking first and
- * locking again would leave a gap in which a request sets it going.
+ * Returns with `lock` held and the vCPU on no processor and in no queue. Looking first
+ * and locking again would leave a gap in which a request sets it going.
  */
-static void lock_once_off(struct vcpu *vcpu)
+static void park(struct vcpu *vcpu)
 {
+	__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
 	for (;;) {
 		spin_lock(&lock);
 		if (vcpu->state != VCPU_RUNNING)
-			return;
+			break;
 		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
 		spin_unlock(&lock);
 		for (int i = 0; i < 1000; i++)
 			cpu_relax();
 	}
+	if (vcpu->state == VCPU_READY) {
+		list_remove(&vcpu->queue_node);
+		vcpu->state = VCPU_HALTED;
+		vcpu->thaw_ready = true;
+	}
 }
 
 void vcpu_stop(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
-	lock_once_off(vcpu);
-	if (vcpu->state == VCPU_READY)
-		list_remove(&vcpu->queue_node);
+	park(vcpu);
 	vcpu->state = VCPU_OFF;
 	vcpu->parked = false;
 	spin_unlock(&lock);
@@ -155,17 +153,7 @@ void vcpu_stop(struct vcpu *vcpu)
 void vm_freeze(struct vm *vm)
 {
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *vcpu = vm->vcpus[i];
-
-		spin_lock(&lock);
-		__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
-		if (vcpu->state == VCPU_READY)
-			list_remove(&vcpu->queue_node);
-		vcpu->thaw_ready = vcpu->state == VCPU_READY || vcpu->state == VCPU_RUNNING;
-		if (vcpu->state == VCPU_READY)
-			vcpu->state = VCPU_HALTED;
-		spin_unlock(&lock);
-		lock_once_off(vcpu);
+		park(vm->vcpus[i]);
 		spin_unlock(&lock);
 	}
 }
@@ -212,8 +200,8 @@ static void put(struct vcpu *vcpu, enum vcpu_leave leave)
 	percpu_self()->running = NULL;
 	vcpu->run_ns += ran;
 	vcpu->vruntime += ran * WEIGHT_UNIT / vcpu->weight;
+	vcpu->thaw_ready = leave == VCPU_LEAVE_PREEMPTED;
 	if (vcpu->parked) {
-		vcpu->thaw_ready = leave == VCPU_LEAVE_PREEMPTED;
 		vcpu->state = leave == VCPU_LEAVE_WAIT_INIT ? VCPU_WAIT_INIT : VCPU_HALTED;
 	} else if (leave == VCPU_LEAVE_WAIT_INIT &&
 		   !(vcpu->requests & (VCPU_REQ_INIT | VCPU_REQ_SIPI))) {
@@ -257,7 +245,6 @@ _Noreturn void sched_loop(bool (*housekeeping)(void))
 	struct timer *slice = &slice_timers[cpu->id];
 
 	slice->fire = slice_over;
-	softirq_register(SOFTIRQ_RESCHEDULE, reschedule);
 	for (;;) {
 		struct vcpu *vcpu;
 		bool busy = false;

@@ -208,13 +208,6 @@ static void insert(struct percpu *cpu, struct timer *timer)
 	       container_of(at, struct timer, node)->deadline_ns > timer->deadline_ns)
 		at = at->prev;
 	list_add_after(at, &timer->node);
-	timer->armed = true;
-}
-
-static void take_out(struct timer *timer)
-{
-	list_remove(&timer->node);
-	timer->armed = false;
 }
 
 /* Set the hardware for the earliest deadline; on this CPU. */
@@ -245,8 +238,8 @@ void timer_cancel(struct timer *timer)
 		spin_guard(&cpu->timer_lock);
 		if (timer->cpu != home)
 			continue;
-		if (timer->armed)
-			take_out(timer);
+		if (list_is_linked(&timer->node))
+			list_remove(&timer->node);
 		return;
 	}
 }
@@ -272,7 +265,7 @@ static struct timer *take_due(struct percpu *cpu)
 	due = first_of(cpu);
 	if (!due || due->deadline_ns > now_ns())
 		return NULL;
-	take_out(due);
+	list_remove(&due->node);
 	return due;
 }
 

@@ -25,7 +25,6 @@ struct timer {
 	u64 deadline_ns;
 	void (*fire)(struct timer *timer); /* on the timer's CPU, IF = 0, no lock held */
 	struct list_node node;
-	bool armed;
 	u32 cpu;
 };
 

@@ -42,14 +42,11 @@ static void free_vm(struct vm *vm)
 	frame_free_contiguous(frame_of(vm), (sizeof(*vm) + PAGE_MASK) >> PAGE_SHIFT);
 }
 
-static const struct ptab_format *nested_format(void)
-{
-	return virt->nested == VIRT_NESTED_EPT ? &ptab_format_ept : &ptab_format_npt;
-}
-
 static enum err fill(struct vm *vm)
 {
-	enum err e = ptab_init(&vm->nested, nested_format(), &frame_tables, virt->largest());
+	const struct ptab_format *format =
+		virt->nested == VIRT_NESTED_EPT ? &ptab_format_ept : &ptab_format_npt;
+	enum err e = ptab_init(&vm->nested, format, &frame_tables, virt->largest());
 
 	nested_space_init(&vm->space);
 	if (!e)
@@ -129,16 +126,14 @@ void vm_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
 
 void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
-	bool added = false;
+	bool queued;
 
 	spin_lock(&vcpu->work_lock);
-	if (!work->queued) {
-		work->queued = true;
+	queued = list_is_linked(&work->node);
+	if (!queued)
 		list_add_before(&vcpu->work, &work->node);
-		added = true;
-	}
 	spin_unlock(&vcpu->work_lock);
-	if (added)
+	if (!queued)
 		vcpu_request(vcpu, VCPU_REQ_WORK);
 }
 
@@ -146,12 +141,10 @@ bool vcpu_cancel_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
 	bool queued;
 
-	spin_lock(&vcpu->work_lock);
-	queued = work->queued;
+	spin_guard(&vcpu->work_lock);
+	queued = list_is_linked(&work->node);
 	if (queued)
 		list_remove(&work->node);
-	work->queued = false;
-	spin_unlock(&vcpu->work_lock);
 	return queued;
 }
 

@@ -9,7 +9,7 @@
 #define MAX_ROOT_REFS 64U
 
 struct parser {
-	const struct acpi_memory *memory;
+	acpi_map_fn memory;
 	struct acpi_info *info;
 };
 
@@ -41,7 +41,7 @@ static struct acpi_bytes map(struct parser *parser, u64 pa, u32 size)
 	const void *at = NULL;
 
 	if (pa && pa + size > pa)
-		at = parser->memory->map(parser->memory->ctx, HPA(pa), size);
+		at = parser->memory(HPA(pa), size);
 	return (struct acpi_bytes){ at, at ? size : 0 };
 }
 
@@ -325,7 +325,7 @@ static bool parse_root(struct parser *parser, u64 pa, const char *signature, uns
 	return true;
 }
 
-enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp, struct acpi_info *info)
+enum err acpi_parse(acpi_map_fn memory, hpa_t rsdp, struct acpi_info *info)
 {
 	struct parser parser = { memory, info };
 	struct acpi_bytes root;

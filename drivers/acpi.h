@@ -24,14 +24,11 @@
 #define ACPI_MAX_TABLE_BYTES MIB(2)
 
 /*
- * How tables are reached: `map` gives `size` bytes at `pa`, readable until
+ * How tables are reached: gives `size` bytes at `pa`, readable until
  * acpi_parse() returns, or NULL where that is no memory to read. `pa` need not
  * be aligned.
  */
-struct acpi_memory {
-	const void *(*map)(void *ctx, hpa_t pa, size_t size);
-	void *ctx;
-};
+typedef const void *(*acpi_map_fn)(hpa_t pa, u64 size);
 
 /* A processor that may be started; MADT, 5.2.12.2 and 5.2.12.12. */
 struct acpi_cpu {
@@ -144,8 +141,7 @@ struct acpi_info {
  * OK; ERR_NOT_FOUND: no sound RSDP, or neither XSDT nor RSDT; `info` then
  * holds the architectural defaults only.
  */
-enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp,
-		    struct acpi_info *info) must_check;
+enum err acpi_parse(acpi_map_fn memory, hpa_t rsdp, struct acpi_info *info) must_check;
 
 /*
  * For a machine whose acpi_parse() found nothing: what a PC has without being

@@ -110,7 +110,7 @@ static void write64(struct amdvi *amdvi, u32 reg, u64 value)
 
 static void *frame(struct amdvi *amdvi, hpa_t hpa)
 {
-	return amdvi->memory->window(amdvi->memory->ctx, hpa);
+	return amdvi->memory->window(hpa);
 }
 
 /* The unit sees either the old or the new word, and whatever was stored before it. */
@@ -265,13 +265,13 @@ static enum err drop_irq_table(struct amdvi *amdvi, u16 rid)
 	store(entry, DTE2_DENY);
 	err = forget_irqs(amdvi, rid);
 	if (!err)
-		amdvi->memory->free_table(amdvi->memory->ctx, hpa);
+		amdvi->memory->free_table(hpa);
 	return err;
 }
 
 static u32 *make_irq_table(struct amdvi *amdvi, u16 rid)
 {
-	hpa_t hpa = amdvi->memory->alloc_table(amdvi->memory->ctx);
+	hpa_t hpa = amdvi->memory->alloc_table();
 
 	if (!hpa.raw)
 		return NULL;

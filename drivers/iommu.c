@@ -18,12 +18,6 @@
 static struct vtd vtd_units[IOMMU_MAX_UNITS];
 static struct amdvi amdvi_units[IOMMU_MAX_UNITS];
 
-static void flush_tables(void *ctx, void *ptr, size_t size)
-{
-	(void)ctx;
-	cache_flush(ptr, size);
-}
-
 enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected)
 {
 	for (u32 i = 0; i < IOMMU_MAX_POLLS; i++) {
@@ -37,11 +31,11 @@ enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected)
 enum err iommu_take_frames(const struct ptab_memory *memory, hpa_t *const frames[], u32 count)
 {
 	for (u32 i = 0; i < count; i++) {
-		*frames[i] = memory->alloc_table(memory->ctx);
+		*frames[i] = memory->alloc_table();
 		if (frames[i]->raw)
 			continue;
 		while (i--)
-			memory->free_table(memory->ctx, *frames[i]);
+			memory->free_table(*frames[i]);
 		return ERR_NO_MEMORY;
 	}
 	return OK;
@@ -173,7 +167,7 @@ static enum err choose_tables(struct iommu *iommu)
 		iommu->max_leaf_level = iommu->features & IOMMU_PAGES_1G ? PTAB_1G : PTAB_2M;
 	iommu->irq_remapping = iommu->features & IOMMU_REMAPS_IRQ;
 	if (!(iommu->features & IOMMU_COHERENT))
-		iommu->memory.flush = flush_tables;
+		iommu->memory.flush = cache_flush;
 	return OK;
 }
 

@@ -124,7 +124,7 @@ static u64 read64(struct vtd *vtd, u32 reg)
 
 static void *frame(struct vtd *vtd, hpa_t hpa)
 {
-	return vtd->memory->window(vtd->memory->ctx, hpa);
+	return vtd->memory->window(hpa);
 }
 
 /* Makes a change to a table visible to a unit that does not snoop. */
@@ -143,7 +143,7 @@ static void store(struct vtd *vtd, u64 *slot, u64 value)
 /* A zeroed table that the unit sees as such; HPA(0): there is no memory. */
 static hpa_t new_frame(struct vtd *vtd)
 {
-	hpa_t hpa = vtd->memory->alloc_table(vtd->memory->ctx);
+	hpa_t hpa = vtd->memory->alloc_table();
 
 	if (hpa.raw)
 		publish(vtd, frame(vtd, hpa), PAGE_SIZE);

@@ -112,8 +112,20 @@ static void check_reserves(struct parser *parser, const struct config *config)
 	}
 }
 
-static void check(struct parser *parser, const struct config *config)
+/* A GPU that only guests name has its defaults, but it counts. */
+static void count_gpus(struct config *config)
 {
+	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
+		if (config->gpus[i].line)
+			config->gpu_count = i + 1;
+	for (u32 i = 0; i < config->guest_count; i++)
+		if (config->guests[i].gpu != CONFIG_NO_GPU)
+			config->gpu_count = MAX(config->gpu_count, config->guests[i].gpu + 1);
+}
+
+static void check(struct parser *parser, struct config *config)
+{
+	count_gpus(config);
 	for (u32 gpu = 0; gpu < CONFIG_MAX_GPUS; gpu++)
 		check_weights(parser, config, gpu);
 	check_reserves(parser, config);

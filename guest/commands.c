@@ -153,7 +153,7 @@ bool commands_pci(char *args)
 	bus = vm ? machine_pci(vm) : NULL;
 	if (!vm)
 		return true;
-	if (!config_read_pci((struct text){ place, strlen(place) }, &bdf))
+	if (config_read_pci((struct text){ place, strlen(place) }, &bdf))
 		console_print("usage: pci %s NAME BB:DD.F", args);
 	else if (!bus || vm->state == VM_STARTING || vm->state == VM_STOPPING)
 		console_print("guest %s is %s: not now", vm->name, machine_state_name(vm));

@@ -93,7 +93,7 @@ static inline enum emu_result to_device(struct vm_exit *exit, gpa_t gpa, u8 size
 					u64 value)
 {
 	exit->kind = VM_EXIT_MMIO;
-	exit->mmio.gpa = gpa;
+	exit->mmio.address = gpa.raw;
 	exit->mmio.size = size;
 	exit->mmio.write = write;
 	exit->mmio.value = value;

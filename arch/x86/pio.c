@@ -12,7 +12,7 @@ void pio_begin(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	const struct pio *pio = &vcpu->pio;
 
 	exit->kind = VM_EXIT_PIO;
-	exit->pio.port = pio->port;
+	exit->pio.address = pio->port;
 	exit->pio.size = pio->size;
 	exit->pio.write = !pio->in;
 	exit->pio.value = pio->in ? 0 : (u32)(vcpu->gpr[GPR_RAX] & LOW_BYTES(pio->size));

@@ -54,21 +54,17 @@ enum vm_exit_kind {
  * For MMIO, PIO and MSR reads the handler stores `value`; CPUID handlers
  * store the four registers. virt_ops.complete() then retires the instruction.
  */
+struct vm_exit_access {
+	u64 address; /* guest-physical, or the port */
+	u64 value;   /* zero-extended */
+	u8 size;     /* 1, 2, 4 or, but not of a port, 8; never crosses a page */
+	bool write;
+};
+
 struct vm_exit {
 	enum vm_exit_kind kind;
 	union {
-		struct {
-			gpa_t gpa;
-			u64 value; /* zero-extended */
-			u8 size;   /* 1, 2, 4 or 8; never crosses a page */
-			bool write;
-		} mmio;
-		struct {
-			u32 value;
-			u16 port;
-			u8 size; /* 1, 2 or 4 */
-			bool write;
-		} pio;
+		struct vm_exit_access mmio, pio;
 		struct {
 			u32 leaf, subleaf;	/* in */
 			u32 eax, ebx, ecx, edx; /* out */

@@ -16,12 +16,11 @@ static void *maps[MAX_MAPS];
 static unsigned map_count;
 
 /* Each mapping is a block of its own, so that the sanitiser sees the byte behind it. */
-static const void *map(void *ctx, hpa_t pa, size_t size)
+static const void *map(hpa_t pa, u64 size)
 {
 	u64 offset = pa.raw - BASE;
 	void *at;
 
-	(void)ctx;
 	if (pa.raw < BASE || offset > memory_size || size > memory_size - offset)
 		return NULL;
 	if (map_count == MAX_MAPS)
@@ -134,7 +133,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct acpi_memory memory = { map, NULL };
 	static struct acpi_info info;
 
 	if (size < 1 || size > MEMORY_MAX / 2)
@@ -145,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(memory_bytes, data + 1, size - 1);
 		memory_size = size - 1;
 	}
-	(void)!acpi_parse(&memory, HPA(BASE), &info);
+	(void)!acpi_parse(map, HPA(BASE), &info);
 	check_result(&info);
 	while (map_count)
 		free(maps[--map_count]);

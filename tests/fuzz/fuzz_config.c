@@ -87,11 +87,11 @@ static void check_errors(void)
 		unsigned long line;
 		char *end;
 
-		check_text(errors.text[i], sizeof(errors.text[i]), ' ');
-		require(!strncmp(errors.text[i], "facet.conf:", 11), "file");
-		line = strtoul(errors.text[i] + 11, &end, 10);
+		check_text(errors.kept[i].text, sizeof(errors.kept[i].text), ' ');
+		require(!strncmp(errors.kept[i].text, "facet.conf:", 11), "file");
+		line = strtoul(errors.kept[i].text + 11, &end, 10);
 		require(line >= 1 && line >= before && end[0] == ':', "line");
-		require(strstr(errors.text[i], "found ") != NULL, "found");
+		require(strstr(errors.kept[i].text, "found ") != NULL, "found");
 		before = line;
 	}
 }

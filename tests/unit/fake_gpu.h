@@ -486,11 +486,11 @@ static void fake_run(void)
 		for (u32 vm = 0; vm < FAKE_VMS; vm++) {
 			struct vcpu_work *work = &fake_vgpu(vm)->work;
 
-			if (!work->queued)
+			if (!list_is_linked(&work->node))
 				continue;
-			work->queued = false;
+			work->node.next = NULL;
 			if (work->step(&fake_vcpus[vm], work))
-				work->queued = true;
+				list_init(&work->node);
 			moved = true;
 		}
 		if (fake_softirq) {

@@ -250,15 +250,15 @@ _Noreturn void panic(const char *fmt, ...)
 void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
 	(void)vcpu;
-	work->queued = true;
+	list_init(&work->node); /* linked: it is queued */
 }
 
 bool vcpu_cancel_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
-	bool was = work->queued;
+	bool was = list_is_linked(&work->node);
 
 	(void)vcpu;
-	work->queued = false;
+	work->node.next = NULL;
 	return was;
 }
 

@@ -72,12 +72,12 @@ u64 wallclock_boot_seconds(void)
 void timer_set(struct timer *timer, u64 deadline_ns)
 {
 	timer->deadline_ns = deadline_ns;
-	timer->armed = true;
+	list_init(&timer->node); /* linked: it is armed */
 }
 
 void timer_cancel(struct timer *timer)
 {
-	timer->armed = false;
+	timer->node.next = NULL;
 }
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
@@ -235,8 +235,8 @@ static inline void fake_advance(u64 ns)
 	for (u32 i = 0; i < fake_vm.vcpu_count; i++) {
 		struct timer *timer = &fake_own[i].lapic.timer;
 
-		if (timer->armed && timer->deadline_ns <= fake_now) {
-			timer->armed = false;
+		if (list_is_linked(&timer->node) && timer->deadline_ns <= fake_now) {
+			timer->node.next = NULL;
 			timer->fire(timer);
 		}
 	}

@@ -23,11 +23,10 @@ static u32 table_size;
 
 static struct acpi_info info;
 
-static const void *map(void *ctx, hpa_t pa, size_t size)
+static const void *map(hpa_t pa, u64 size)
 {
 	void *copy;
 
-	(void)ctx;
 	if (pa.raw >= sizeof(memory_bytes) || size > sizeof(memory_bytes) - pa.raw)
 		return NULL;
 	/* A block of exactly this size: the sanitiser sees each read beyond it. */
@@ -44,10 +43,10 @@ struct mapping {
 
 static struct mapping *mappings;
 
-static const void *map_and_note(void *ctx, hpa_t pa, size_t size)
+static const void *map_and_note(hpa_t pa, u64 size)
 {
 	struct mapping *mapping;
-	void *at = (void *)map(ctx, pa, size);
+	void *at = (void *)map(pa, size);
 
 	if (!at)
 		return NULL;
@@ -56,8 +55,6 @@ static const void *map_and_note(void *ctx, hpa_t pa, size_t size)
 	mappings = mapping;
 	return at;
 }
-
-static const struct acpi_memory memory = { map_and_note, NULL };
 
 static void put(u32 offset, u64 value, unsigned width)
 {
@@ -123,7 +120,7 @@ static void build_roots(void)
 
 static enum err parse(void)
 {
-	enum err err = acpi_parse(&memory, HPA(RSDP_AT), &info);
+	enum err err = acpi_parse(map_and_note, HPA(RSDP_AT), &info);
 
 	while (mappings) {
 		struct mapping *gone = mappings;
@@ -237,8 +234,8 @@ static void without_a_sound_rsdp_there_are_only_defaults(void **state)
 	memory_bytes[RSDP_AT + 3] ^= 1;
 	assert_int_equal(parse(), ERR_NOT_FOUND);
 	assert_int_equal(info.power.reset_space, 0xff);
-	assert_int_equal(acpi_parse(&memory, HPA(0), &info), ERR_NOT_FOUND);
-	assert_int_equal(acpi_parse(&memory, HPA(~0ULL), &info), ERR_NOT_FOUND);
+	assert_int_equal(acpi_parse(map_and_note, HPA(0), &info), ERR_NOT_FOUND);
+	assert_int_equal(acpi_parse(map_and_note, HPA(~0ULL), &info), ERR_NOT_FOUND);
 }
 
 static void a_broken_xsdt_leaves_the_rsdt(void **state)

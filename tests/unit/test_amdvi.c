@@ -77,9 +77,8 @@ static struct pci pci;
 
 /* ---- memory ------------------------------------------------------------------------ */
 
-static hpa_t alloc_frame(void *ctx)
+static hpa_t alloc_frame(void)
 {
-	(void)ctx;
 	if (frames_left-- <= 0)
 		return HPA(0);
 	for (unsigned i = 0; i < FRAMES; i++) {
@@ -102,17 +101,15 @@ static void *at(u64 pa)
 	return &memory[(pa - FRAME_BASE) / 4096][pa & PAGE_MASK];
 }
 
-static void free_frame(void *ctx, hpa_t frame)
+static void free_frame(hpa_t frame)
 {
-	(void)ctx;
 	at(frame.raw);
 	frame_used[(frame.raw - FRAME_BASE) / 4096] = false;
 	frames_in_use--;
 }
 
-static u64 *map_frame(void *ctx, hpa_t frame)
+static void *map_frame(hpa_t frame)
 {
-	(void)ctx;
 	assert_int_equal(frame.raw & PAGE_MASK, 0);
 	return at(frame.raw);
 }

@@ -44,14 +44,14 @@ static void assert_good(const char *text)
 {
 	parse(text);
 	if (errors.count)
-		fail_msg("\"%s\": %s", text, errors.text[0]);
+		fail_msg("\"%s\": %s", text, errors.kept[0].text);
 }
 
 static void assert_errors(const char *text, u32 count, const char *const *expected)
 {
 	parse(text);
 	for (u32 i = 0; i < count && i < errors.count; i++)
-		assert_string_equal(errors.text[i], expected[i]);
+		assert_string_equal(errors.kept[i].text, expected[i]);
 	assert_int_equal(errors.count, count);
 }
 
@@ -94,7 +94,7 @@ static void test_empty_file_has_defaults_and_no_guests(void **state)
 	assert_int_equal(config.gpu_count, 0);
 	assert_int_equal(config.guest_count, 0);
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++) {
-		assert_false(config.gpus[i].present);
+		assert_false(config.gpus[i].line);
 		assert_int_equal(config.gpus[i].slice_ns, 2000000);
 		assert_int_equal(config.gpus[i].policy, CONFIG_POLICY_FAIR);
 	}
@@ -155,8 +155,8 @@ static void assert_complete(void)
 	assert_int_equal(guest->devices.bdf[1], 0x1f2f);
 	assert_int_equal(guest->on_dma_fault, CONFIG_DMA_FAULT_STOP);
 	assert_int_equal(config.gpu_count, 2);
-	assert_false(config.gpus[0].present);
-	assert_true(config.gpus[1].present && config.gpus[1].has_pci);
+	assert_false(config.gpus[0].line);
+	assert_true(config.gpus[1].line && config.gpus[1].has_pci);
 	assert_int_equal(config.gpus[1].pci, 0x01ff);
 	assert_int_equal(config.gpus[1].slice_ns, 500000);
 	assert_int_equal(config.gpus[1].policy, CONFIG_POLICY_FIXED);
@@ -266,7 +266,7 @@ static void test_gpu_that_only_a_guest_names_counts(void **state)
 	(void)state;
 	assert_good("[guest a]\nkernel = k\nmemory = 16M\ngpu = 2\n");
 	assert_int_equal(config.gpu_count, 3);
-	assert_false(config.gpus[2].present);
+	assert_false(config.gpus[2].line);
 	assert_int_equal(config.gpus[2].slice_ns, 2000000);
 }
 
@@ -430,7 +430,7 @@ static void test_what_is_allowed(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		if (!allows(good[i].section, good[i].key, good[i].value))
-			fail_msg("%s", errors.text[0]);
+			fail_msg("%s", errors.kept[0].text);
 }
 
 static void test_what_is_not_allowed(void **state)
@@ -443,8 +443,8 @@ static void test_what_is_not_allowed(void **state)
 			fail_msg("%s = %s passed", bad[i].key, bad[i].value);
 		assert_int_equal(errors.count, 1);
 		snprintf(found, sizeof(found), "[%s] %s: found \"", bad[i].section, bad[i].key);
-		assert_non_null(strstr(errors.text[0], found));
-		assert_non_null(strstr(errors.text[0], "\", allowed: "));
+		assert_non_null(strstr(errors.kept[0].text, found));
+		assert_non_null(strstr(errors.kept[0].text, "\", allowed: "));
 	}
 }
 
@@ -494,7 +494,7 @@ static void test_texts_fit_to_the_last_character(void **state)
 	assert_string_equal(config.guests[0].cmdline, value);
 	fill_value(value, CONFIG_CMDLINE_MAX + 1);
 	assert_false(allows("guest a", "cmdline", value));
-	assert_string_equal(errors.text[0],
+	assert_string_equal(errors.kept[0].text,
 			    "facet.conf:4: [guest a] cmdline: found "
 			    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" (1024 characters), "
 			    "allowed: at most 1023 printable ASCII characters");
@@ -634,7 +634,7 @@ static void test_guest_names(void **state)
 		parse(text);
 		assert_int_equal(errors.count, 1);
 		assert_int_equal(config.guest_count, 0);
-		assert_non_null(strstr(errors.text[0],
+		assert_non_null(strstr(errors.kept[0].text,
 				       "allowed: a name of 1 to 16 letters, digits, - and _"));
 	}
 }
@@ -647,13 +647,13 @@ static void test_numbers_of_gpus(void **state)
 	(void)state;
 	assert_good("[gpu 0]\n[gpu 3]\n");
 	assert_int_equal(config.gpu_count, 4);
-	assert_false(config.gpus[1].present);
+	assert_false(config.gpus[1].line);
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
 		snprintf(text, sizeof(text), "[gpu %s]\n", refused[i]);
 		parse(text);
 		assert_int_equal(errors.count, 1);
 		assert_int_equal(config.gpu_count, 0);
-		assert_non_null(strstr(errors.text[0], "allowed: [gpu 0] to [gpu 3]"));
+		assert_non_null(strstr(errors.kept[0].text, "allowed: [gpu 0] to [gpu 3]"));
 	}
 }
 
@@ -678,15 +678,17 @@ static void test_control_characters_and_zero_bytes_are_errors(void **state)
 	(void)state;
 	parse_bytes(zero, sizeof(zero) - 1);
 	assert_int_equal(errors.count, 1);
-	assert_string_equal(errors.text[0],
+	assert_string_equal(errors.kept[0].text,
 			    "facet.conf:2: [guest a] kernel: found the byte 0x00 in column 11, "
 			    "allowed: printable ASCII, and UTF-8 in comments");
 	parse("[guest a]\nkernel = k\nmemory = 16M\ncmdline = a \x1b[2J\n# and \x07\n\x7f\n");
 	assert_int_equal(errors.count, 3);
-	assert_non_null(strstr(errors.text[0], ":4: [guest a] cmdline: found the byte 0x1b in "
-					       "column 13,"));
-	assert_non_null(strstr(errors.text[1], ":5: [guest a]: found the byte 0x07 in column 7,"));
-	assert_non_null(strstr(errors.text[2], ":6: [guest a]: found the byte 0x7f in column 1,"));
+	assert_non_null(strstr(errors.kept[0].text, ":4: [guest a] cmdline: found the byte 0x1b in "
+						    "column 13,"));
+	assert_non_null(
+		strstr(errors.kept[1].text, ":5: [guest a]: found the byte 0x07 in column 7,"));
+	assert_non_null(
+		strstr(errors.kept[2].text, ":6: [guest a]: found the byte 0x7f in column 1,"));
 	parse("[guest a]\nkernel = k\xc3\xa4\nmemory = 16M\nautostart\r = yes\n");
 	assert_int_equal(errors.count, 2);
 }
@@ -700,7 +702,7 @@ static void test_errors_carry_nothing_that_steers_a_terminal(void **state)
 	parse_bytes(text, sizeof(text) - 1);
 	assert_true(errors.count >= 8);
 	for (u32 i = 0; i < errors.count; i++)
-		for (const char *c = errors.text[i]; *c; c++)
+		for (const char *c = errors.kept[i].text; *c; c++)
 			assert_in_range(*c, ' ', '~');
 }
 
@@ -714,7 +716,7 @@ static void test_all_errors_in_the_order_of_lines(void **state)
 	      "[gpu 0]\npci = 00:01.0\nslice = 1\n[gpu 5]\n");
 	assert_int_equal(errors.count, ARRAY_SIZE(expected));
 	for (u32 i = 0; i < errors.count; i++)
-		assert_non_null(strstr(errors.text[i], expected[i]));
+		assert_non_null(strstr(errors.kept[i].text, expected[i]));
 }
 
 static void test_more_errors_than_are_kept_are_counted(void **state)
@@ -728,13 +730,13 @@ static void test_more_errors_than_are_kept_are_counted(void **state)
 	parse(text);
 	assert_int_equal(errors.count, 2 * CONFIG_ERRORS_KEPT + 2);
 	/* Found last, but they are of line 1. */
-	assert_non_null(strstr(errors.text[0], ":1: [guest a] kernel"));
-	assert_non_null(strstr(errors.text[1], ":1: [guest a] memory"));
+	assert_non_null(strstr(errors.kept[0].text, ":1: [guest a] kernel"));
+	assert_non_null(strstr(errors.kept[1].text, ":1: [guest a] memory"));
 	for (u32 i = 2; i < CONFIG_ERRORS_KEPT; i++) {
 		char expected[64];
 
 		snprintf(expected, sizeof(expected), "facet.conf:%u: [guest a] x%u: ", i, i - 2);
-		assert_int_equal(strncmp(errors.text[i], expected, strlen(expected)), 0);
+		assert_int_equal(strncmp(errors.kept[i].text, expected, strlen(expected)), 0);
 	}
 }
 

@@ -186,7 +186,7 @@ static void a_command_that_is_half_taken_in_fails_too(void **state)
 	ring_bell(A, 0);
 	(void)intake_step(&fake_vcpus[A], &fake_vgpu(A)->work);
 	assert_int_equal(fake_vgpu(A)->stage, INTAKE_ENTRIES);
-	fake_vgpu(A)->work.queued = false;
+	fake_vgpu(A)->work.node.next = NULL;
 	fake_softirq_handler(0);
 	fake_now += 2 * TIMEOUT;
 	fake_softirq_handler(0);

@@ -358,10 +358,10 @@ static void a_deadline_in_the_past_fires_at_once_and_a_far_one_never(void **stat
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, 1));
 	assert_int_equal(fake_take_interrupt(0), 0xec);
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, ~0ULL));
-	assert_false(fake_own[0].lapic.timer.armed);
+	assert_false(list_is_linked(&fake_own[0].lapic.timer.node));
 	fake_vcpus[0].arch.tsc_offset = (u64)-5000;
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, ~0ULL));
-	assert_false(fake_own[0].lapic.timer.armed);
+	assert_false(list_is_linked(&fake_own[0].lapic.timer.node));
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, 0)); /* disarms */
 	fake_advance(100000);
 	assert_int_equal(fake_take_interrupt(0), -1);
@@ -466,7 +466,7 @@ static void changing_the_mode_to_deadline_disarms(void **state)
 	x2_write(0, LAPIC_LVT_TIMER, 1u << 17 | 0xec);
 	x2_write(0, LAPIC_TIMER_INITIAL, 100000);
 	x2_write(0, LAPIC_LVT_TIMER, 2u << 17 | 0xec);
-	assert_false(fake_own[0].lapic.timer.armed);
+	assert_false(list_is_linked(&fake_own[0].lapic.timer.node));
 	fake_advance(1000000);
 	assert_int_equal(fake_take_interrupt(0), -1);
 }
@@ -485,7 +485,7 @@ static void an_expiry_that_crosses_a_new_deadline_does_not_disarm_it(void **stat
 	(void)fake_take_interrupt(0);
 	assert_true(fake_rdmsr(0, DEADLINE_MSR, &value));
 	assert_int_equal(value, 8000);
-	assert_true(timer->armed);
+	assert_true(list_is_linked(&timer->node));
 }
 
 static void software_disable_masks_every_lvt_entry(void **state)

@@ -149,14 +149,7 @@ bool softirq_pending(void)
 
 void softirq_run(void)
 {
-	if (__atomic_exchange_n(&percpu_self()->softirqs, 0, __ATOMIC_SEQ_CST) & SOFTIRQ_RESCHEDULE)
-		reschedule(cpu_id());
-}
-
-void softirq_register(u32 bit, void (*handler)(u32 cpu))
-{
-	assert_int_equal(bit, SOFTIRQ_RESCHEDULE);
-	assert_ptr_equal(handler, reschedule);
+	__atomic_store_n(&percpu_self()->softirqs, 0, __ATOMIC_SEQ_CST);
 }
 
 hpa_t frame_alloc_contiguous(u32 pages)

@@ -464,7 +464,7 @@ static void a_device_is_read_into_a_register(void **state)
 	vcpu.gpr[GPR_RBX] = DEVICE;
 	reads(DEVICE);
 	assert_int_equal(out.kind, VM_EXIT_MMIO);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE);
+	assert_int_equal(out.mmio.address, DEVICE);
 	assert_int_equal(out.mmio.size, 4);
 	assert_false(out.mmio.write);
 	assert_int_equal(vmcb->rip, CODE);
@@ -485,7 +485,7 @@ static void a_register_is_written_to_a_device(void **state)
 	assert_true(out.mmio.write);
 	assert_int_equal(out.mmio.size, 2);
 	assert_int_equal(out.mmio.value, 0xbbbb);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE + 2);
+	assert_int_equal(out.mmio.address, DEVICE + 2);
 	assert_false(svm_complete(&vcpu, &out));
 	assert_int_equal(vmcb->rip, CODE + 4);
 }
@@ -542,7 +542,7 @@ static void moves_of_every_size(void **state)
 		vmcb->rip = CODE;
 		exits(SVM_EXIT_NPF, moves[i].write ? SVM_NPF_WRITE : 0, DEVICE);
 		assert_int_equal(out.kind, VM_EXIT_MMIO);
-		assert_int_equal(out.mmio.gpa.raw, DEVICE);
+		assert_int_equal(out.mmio.address, DEVICE);
 		assert_int_equal(out.mmio.size, moves[i].size);
 		assert_int_equal(out.mmio.write, moves[i].write);
 		if (moves[i].write)
@@ -629,7 +629,7 @@ static void a_repeated_string_gives_way_after_each_element(void **state)
 	assert_int_equal(vmcb->rip, CODE);
 	assert_int_equal(vcpu.gpr[GPR_RCX], 1);
 	exits(SVM_EXIT_NPF, SVM_NPF_WRITE, DEVICE + 4);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE + 4);
+	assert_int_equal(out.mmio.address, DEVICE + 4);
 	assert_false(svm_complete(&vcpu, &out));
 	assert_int_equal(vmcb->rip, CODE + 2);
 	assert_int_equal(vcpu.gpr[GPR_RCX], 0);
@@ -688,7 +688,7 @@ static void a_byte_leaves_the_rest_of_the_register(void **state)
 	vcpu.gpr[GPR_RAX] = 0x1111222233334444;
 	exits(SVM_EXIT_IOIO, IO(0x3f8, 1, SVM_IO_IN), CODE + 1);
 	assert_int_equal(out.kind, VM_EXIT_PIO);
-	assert_int_equal(out.pio.port, 0x3f8);
+	assert_int_equal(out.pio.address, 0x3f8);
 	assert_int_equal(out.pio.size, 1);
 	assert_false(out.pio.write);
 	out.pio.value = 0x55;

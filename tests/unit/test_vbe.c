@@ -698,7 +698,6 @@ static void bar0_is_the_slice_and_uncached(void **state)
 		assert_int_equal(bar->spans[0].hpa.raw, BASE + vgpu_of(i)->slice.base);
 		assert_int_equal(bar->spans[0].size, MIB(4));
 		assert_int_equal(bar->spans[0].attr.type, PTAB_UC);
-		assert_false(bar->spans[0].attr.fixed_type);
 		assert_false(bar->spans[0].attr.exec);
 	}
 	power_off();

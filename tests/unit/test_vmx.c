@@ -903,7 +903,7 @@ static void a_device_is_read_into_a_register(void **state)
 	*field(VMCS_GUEST_INTERRUPTIBILITY) = BLOCKED_BY_MOV_SS;
 	violates(DEVICE);
 	assert_int_equal(out.kind, VM_EXIT_MMIO);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE);
+	assert_int_equal(out.mmio.address, DEVICE);
 	assert_int_equal(out.mmio.size, 4);
 	assert_false(out.mmio.write);
 	has_retired(0);
@@ -992,7 +992,7 @@ static void a_byte_leaves_the_rest_of_the_register(void **state)
 	CODE_IS(0xec);
 	vcpu.gpr[GPR_RAX] = 0x1111222233334444;
 	exits(REASON_IO, PORT(0x3f8, 1, IO_IN));
-	assert_int_equal(out.pio.port, 0x3f8);
+	assert_int_equal(out.pio.address, 0x3f8);
 	assert_int_equal(out.pio.size, 1);
 	assert_false(out.pio.write);
 	out.pio.value = 0x55;

@@ -83,9 +83,8 @@ void frame_free_contiguous(hpa_t frame, u32 pages)
 	(void)pages;
 }
 
-static hpa_t alloc_frame(void *ctx)
+static hpa_t alloc_frame(void)
 {
-	(void)ctx;
 	if (frames_left-- <= 0)
 		return HPA(0);
 	for (unsigned i = 0; i < FRAMES; i++) {
@@ -107,16 +106,14 @@ static unsigned frame_at(u64 pa)
 	return (unsigned)((pa - FRAME_BASE) / 4096);
 }
 
-static void free_frame(void *ctx, hpa_t frame)
+static void free_frame(hpa_t frame)
 {
-	(void)ctx;
 	frame_used[frame_at(frame.raw)] = false;
 	frames_in_use--;
 }
 
-static u64 *map_frame(void *ctx, hpa_t frame)
+static void *map_frame(hpa_t frame)
 {
-	(void)ctx;
 	return (u64 *)memory[frame_at(frame.raw)];
 }
 
