@@ -5,6 +5,7 @@
 
 #include "core/lib/error.h"
 #include "core/lib/types.h"
+#include "drivers/acpi_bytes.h"
 #include "drivers/pci.h"
 
 /*
@@ -158,11 +159,14 @@ bool acpi_defaults(struct pci *pci, struct acpi_info *info) must_check;
 void acpi_defaults_before_reset(struct pci *pci);
 
 /*
- * Reads the structures of the DMAR or IVRS table in `table`, header included; for
- * acpi_parse(). NULL, or what is wrong: then nothing of the table is used.
+ * Adds what one structure of the DMAR or IVRS says, for acpi_parse(): all of them pass
+ * ACPI_IOMMU_PASSES times. NULL, or what is wrong: then nothing of the table is used.
  */
-const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_iommus *dmar);
-const char *acpi_parse_ivrs(const u8 *table, u32 size, struct acpi_iommus *ivrs);
+typedef const char *acpi_iommu_parser(struct acpi_bytes structure, u32 pass,
+				      struct acpi_iommus *iommus);
+acpi_iommu_parser acpi_parse_dmar;
+acpi_iommu_parser acpi_parse_ivrs;
+#define ACPI_IOMMU_PASSES 3
 
 /*
  * Switches the machine off (S5, 4.8.3.2), or resets it by the FADT's register,

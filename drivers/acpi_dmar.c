@@ -66,10 +66,8 @@ static const char *parse_drhd(struct acpi_bytes bytes, struct acpi_iommus *dmar)
 		return "remapping unit has impossible registers";
 	if (dmar->unit_count == ACPI_MAX_IOMMUS)
 		return "more remapping units than can be used";
-	if (!parse_scopes(acpi_part(bytes, 16, bytes.size), dmar)) {
-		dmar->scope_count = unit.first_scope;
+	if (!parse_scopes(acpi_part(bytes, 16, bytes.size), dmar))
 		return "remapping unit has an impossible device scope";
-	}
 	unit.scope_count = (u8)(dmar->scope_count - unit.first_scope);
 	dmar->units[dmar->unit_count++] = unit;
 	return NULL;
@@ -90,43 +88,20 @@ static const char *parse_rmrr(struct acpi_bytes bytes, struct acpi_iommus *dmar)
 		return "reserved memory has an impossible range";
 	if (dmar->reserved_count == ACPI_MAX_RESERVED)
 		return "more reserved memory regions than can be used";
-	if (!parse_scopes(acpi_part(bytes, 24, bytes.size), dmar)) {
-		dmar->scope_count = region.first_scope;
+	if (!parse_scopes(acpi_part(bytes, 24, bytes.size), dmar))
 		return "reserved memory has an impossible device scope";
-	}
 	region.scope_count = (u8)(dmar->scope_count - region.first_scope);
 	dmar->reserved[dmar->reserved_count++] = region;
 	return NULL;
 }
 
-/*
- * A unit that cannot be trusted must not be passed over: its devices would
- * look as if the include-all unit served them. So the table counts as present
- * only if all of it is sound.
- */
-const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_iommus *dmar)
+const char *acpi_parse_dmar(struct acpi_bytes structure, u32 pass, struct acpi_iommus *dmar)
 {
-	struct acpi_bytes bytes = { table, size };
-	const char *wrong = NULL;
-	u32 offset = 48;
+	u16 type = acpi_get16(structure, 0);
 
-	*dmar = (struct acpi_iommus){ 0 };
-	while (!wrong && offset < size) {
-		u16 type = acpi_get16(bytes, offset);
-		u16 length = acpi_get16(bytes, offset + 2);
-
-		if (length < 4 || length > size - offset)
-			wrong = "structure has an impossible length";
-		else if (type == DMAR_DRHD)
-			wrong = parse_drhd(acpi_part(bytes, offset, length), dmar);
-		else if (type == DMAR_RMRR)
-			wrong = parse_rmrr(acpi_part(bytes, offset, length), dmar);
-		offset += length;
-	}
-	if (!wrong && !dmar->unit_count)
-		wrong = "no remapping unit";
-	if (wrong)
-		*dmar = (struct acpi_iommus){ 0 };
-	dmar->present = !wrong;
-	return wrong;
+	if (pass == 0 && type == DMAR_DRHD)
+		return parse_drhd(structure, dmar);
+	if (pass == 0 && type == DMAR_RMRR)
+		return parse_rmrr(structure, dmar);
+	return NULL;
 }

@@ -30,7 +30,6 @@ enum {
 #define SPECIAL_IOAPIC	 1
 #define HID_UID_LENGTH	 21
 #define HID_UID		 22
-#define BLOCKS		 48 /* offset of the first */
 #define IVMD_BYTES	 32
 #define IVMD_EXCLUSION	 BIT(3)
 #define IVMD_UNITY	 BIT(0)
@@ -174,44 +173,16 @@ static const char *parse_ivmd(struct acpi_bytes block, struct acpi_iommus *ivrs)
 	return NULL;
 }
 
-/* All IVHD blocks of one type; IVMD blocks with the last one. */
-static const char *parse_blocks(struct acpi_bytes bytes, u8 ivhd, struct acpi_iommus *ivrs)
+/* The newest description of a unit counts; IVMD blocks stand once. */
+const char *acpi_parse_ivrs(struct acpi_bytes block, u32 pass, struct acpi_iommus *ivrs)
 {
-	const char *wrong = NULL;
-	u32 offset = BLOCKS;
+	static const u8 newest_first[ACPI_IOMMU_PASSES] = { IVHD_40, IVHD_11, IVHD_10 };
+	u8 type = acpi_get8(block, 0);
 
-	while (!wrong && offset < bytes.size) {
-		u8 type = acpi_get8(bytes, offset);
-		u16 length = acpi_get16(bytes, offset + 2);
-		struct acpi_bytes block = acpi_part(bytes, offset, length);
-
-		if (length < 4 || length > bytes.size - offset)
-			wrong = "block has an impossible length";
-		else if (type == ivhd)
-			wrong = parse_ivhd(block, ivrs);
-		else if (ivhd == IVHD_10 && type >= IVMD_ALL && type <= IVMD_RANGE)
-			wrong = parse_ivmd(block, ivrs);
-		offset += length;
-	}
-	return wrong;
-}
-
-/*
- * The newest description of a unit counts. As with the DMAR, the table counts as present
- * only if all of it is sound.
- */
-const char *acpi_parse_ivrs(const u8 *table, u32 size, struct acpi_iommus *ivrs)
-{
-	static const u8 newest_first[] = { IVHD_40, IVHD_11, IVHD_10 };
-	const char *wrong = NULL;
-
-	*ivrs = (struct acpi_iommus){ .amd = true };
-	for (u32 i = 0; i < ARRAY_SIZE(newest_first) && !wrong; i++)
-		wrong = parse_blocks((struct acpi_bytes){ table, size }, newest_first[i], ivrs);
-	if (!wrong && !ivrs->unit_count)
-		wrong = "no IOMMU";
-	if (wrong)
-		*ivrs = (struct acpi_iommus){ 0 };
-	ivrs->present = !wrong;
-	return wrong;
+	ivrs->amd = true;
+	if (type == newest_first[pass])
+		return parse_ivhd(block, ivrs);
+	if (type >= IVMD_ALL && type <= IVMD_RANGE && pass == ACPI_IOMMU_PASSES - 1)
+		return parse_ivmd(block, ivrs);
+	return NULL;
 }

@@ -22,26 +22,18 @@
 #define MSIX_CONTROL 2 /* offsets in the capability, PCI 3.0 6.8.2 */
 #define MSIX_TABLE   4
 
-/* Where one access goes: an address in ECAM, or NULL for the ports. */
-static u8 *ecam_address(struct pci *pci, u16 bdf, u32 offset)
+/* Buses without ECAM are reached by the ports, which have no room for more than 256 bytes. */
+static bool is_access(const struct pci *pci, u16 bdf, u32 offset, unsigned width)
 {
-	u8 bus = PCI_BUS(bdf);
+	u32 bytes = pci->ecam[PCI_BUS(bdf)] ? PCIE_CONFIG_BYTES : PCI_CONFIG_BYTES;
 
-	if (!pci->ecam[bus])
-		return NULL;
-	return pci->ecam[bus] + ((u32)(bdf & 0xff) << 12) + offset;
+	return (width == 1 || width == 2 || width == 4) && offset < bytes &&
+	       IS_ALIGNED(offset, width);
 }
 
-static bool is_access(u32 offset, unsigned width)
+static u8 *ecam_address(const struct pci *pci, u16 bdf, u32 offset)
 {
-	if (width != 1 && width != 2 && width != 4)
-		return false;
-	return offset < PCIE_CONFIG_BYTES && IS_ALIGNED(offset, width);
-}
-
-static u32 all_ones(unsigned width)
-{
-	return width >= 4 ? ~0U : (1U << (8 * width)) - 1;
+	return pci->ecam[PCI_BUS(bdf)] + ((u32)(bdf & 0xff) << 12) + offset;
 }
 
 static void select_register(u16 bdf, u32 offset)
@@ -49,15 +41,22 @@ static void select_register(u16 bdf, u32 offset)
 	outl(CONFIG_ADDRESS_PORT, (u32)(CONFIG_ENABLE | (u32)bdf << 8 | (offset & ~3U)));
 }
 
-static u32 port_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
+/* Registers have 32 bits, and reading one changes nothing. */
+u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
 {
-	u16 port = (u16)(CONFIG_DATA_PORT + (offset & 3));
+	u32 mask = width >= 4 ? ~0U : (1U << (8 * width)) - 1;
+	u32 value;
 
-	spin_guard(&pci->ports);
-	select_register(bdf, offset);
-	if (width == 1)
-		return inb(port);
-	return width == 2 ? inw(port) : inl(port);
+	if (!is_access(pci, bdf, offset, width))
+		return mask;
+	if (pci->ecam[PCI_BUS(bdf)]) {
+		value = mmio_read32(ecam_address(pci, bdf, offset & ~3U));
+	} else {
+		spin_guard(&pci->ports);
+		select_register(bdf, offset);
+		value = inl(CONFIG_DATA_PORT);
+	}
+	return value >> (8 * (offset & 3)) & mask;
 }
 
 static void port_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
@@ -74,39 +73,18 @@ static void port_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32
 		outl(port, value);
 }
 
-u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
-{
-	u8 *address;
-
-	if (!is_access(offset, width))
-		return all_ones(width);
-	address = ecam_address(pci, bdf, offset);
-	if (!address)
-		return offset < PCI_CONFIG_BYTES ? port_read(pci, bdf, offset, width)
-						 : all_ones(width);
-	if (width == 1)
-		return mmio_read8(address);
-	return width == 2 ? mmio_read16(address) : mmio_read32(address);
-}
-
 void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
 {
-	u8 *address;
-
-	if (!is_access(offset, width))
+	if (!is_access(pci, bdf, offset, width))
 		return;
-	address = ecam_address(pci, bdf, offset);
-	if (!address) {
-		if (offset < PCI_CONFIG_BYTES)
-			port_write(pci, bdf, offset, width, value);
-		return;
-	}
-	if (width == 1)
-		mmio_write8(address, (u8)value);
+	if (!pci->ecam[PCI_BUS(bdf)])
+		port_write(pci, bdf, offset, width, value);
+	else if (width == 1)
+		mmio_write8(ecam_address(pci, bdf, offset), (u8)value);
 	else if (width == 2)
-		mmio_write16(address, (u16)value);
+		mmio_write16(ecam_address(pci, bdf, offset), (u16)value);
 	else
-		mmio_write32(address, value);
+		mmio_write32(ecam_address(pci, bdf, offset), value);
 }
 
 void pci_init(struct pci *pci, pci_map_fn map, hpa_t ecam_base, u8 first_bus, u8 last_bus)
@@ -243,7 +221,7 @@ static unsigned size_bar(struct pci *pci, struct pci_function *function, unsigne
 static void size_bars(struct pci *pci, struct pci_function *function)
 {
 	unsigned count = function->header_type == 1 ? 2 : PCI_MAX_BARS;
-	u16 command = (u16)pci_read(pci, function->bdf, PCI_COMMAND, 2);
+	u32 command = pci_read(pci, function->bdf, PCI_COMMAND, 2) & ~(u32)PCI_COMMAND_BUS_MASTER;
 
 	/* A host bridge without decoding may cut the processor off from memory. */
 	if (function->header_type > 1 || function->class_code >> 8 == CLASS_HOST_BRIDGE)

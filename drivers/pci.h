@@ -137,7 +137,8 @@ void pci_init(struct pci *pci, pci_map_fn map, hpa_t ecam_base, u8 first_bus, u8
 
 /*
  * Finds every function on the buses that can be reached from bus 0. Switches
- * decoding of a function off while its BARs are sized. At start only, while
+ * decoding of a function off while its BARs are sized, and bus mastering off for good: the
+ * loader has done so by firmware's means, which may not know all. At start only, while
  * no other CPU runs. Bounded: each of 256 buses is looked at once.
  */
 void pci_enumerate(struct pci *pci);

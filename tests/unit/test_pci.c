@@ -91,10 +91,11 @@ static void bars_are_sized_with_decoding_off_and_restored(void **state)
 
 	(void)state;
 	fake = add_gpu(PCI_BDF(0, 2, 0));
+	put(fake, 0x04, 7, 2);
 	fake_enumerate(true);
 	gpu = pci_find(&pci, PCI_BDF(0, 2, 0));
 	assert_false(decoded_while_sizing);
-	assert_int_equal(fake->config[4], 3);
+	assert_int_equal(fake->config[4], 3); /* no bus mastering */
 	assert_int_equal(gpu->bars[0].kind, PCI_BAR_IO);
 	assert_int_equal(gpu->bars[0].base, 0xc000);
 	assert_int_equal(gpu->bars[0].size, 64);
