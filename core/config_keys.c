@@ -21,37 +21,38 @@ _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 
 
 static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	{ "console", "com1, com2, com3, com4, or a port from 0x100 to 0xfff8 in steps of 8",
-	  CONFIG_VALUE_PORT, false, CONFIG_HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP },
+	  CONFIG_VALUE_PORT, false, CONFIG_HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP,
+	  0x3f8 },
 	{ "baud", "a divisor of 115200 that is at least 50, such as 115200, 57600, 9600",
-	  CONFIG_VALUE_BAUD, false, CONFIG_HOST(baud), 50, BAUD_BASE, 1 },
-	CONFIG_WORD("log", CONFIG_HOST(log_level), "error, warn, info, debug"),
-	CONFIG_WORD("when-idle", CONFIG_HOST(when_idle), "wait, poweroff"),
-	CONFIG_WORD("iommu", CONFIG_HOST(iommu), "auto, none"),
-	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), "no, yes"),
+	  CONFIG_VALUE_BAUD, false, CONFIG_HOST(baud), 50, BAUD_BASE, 1, 115200 },
+	CONFIG_WORD("log", CONFIG_HOST(log_level), LOG_INFO, "error, warn, info, debug"),
+	CONFIG_WORD("when-idle", CONFIG_HOST(when_idle), CONFIG_IDLE_WAIT, "wait, poweroff"),
+	CONFIG_WORD("iommu", CONFIG_HOST(iommu), CONFIG_IOMMU_AUTO, "auto, none"),
+	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), true, "no, yes"),
 };
 
 static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
-	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0xffff, 1 },
+	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0xffff, 1, 0 },
 };
 
 static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
-	CONFIG_WORD("kind", CONFIG_GUEST(kind), "linux, bare"),
+	CONFIG_WORD("kind", CONFIG_GUEST(kind), CONFIG_KIND_LINUX, "linux, bare"),
 	{ "kernel", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, true, CONFIG_GUEST(kernel), 1, CONFIG_PATH_MAX, 1 },
+	  CONFIG_VALUE_FILE, true, CONFIG_GUEST(kernel), 1, CONFIG_PATH_MAX, 1, 0 },
 	{ "initrd", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, false, CONFIG_GUEST(initrd), 1, CONFIG_PATH_MAX, 1 },
+	  CONFIG_VALUE_FILE, false, CONFIG_GUEST(initrd), 1, CONFIG_PATH_MAX, 1, 0 },
 	{ "cmdline", "at most 1023 printable ASCII characters",
-	  CONFIG_VALUE_TEXT, false, CONFIG_GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1 },
+	  CONFIG_VALUE_TEXT, false, CONFIG_GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1, 0 },
 	{ "memory", "a size from 16M to 64G in steps of 2M",
-	  CONFIG_VALUE_SIZE, true, CONFIG_GUEST(memory), MIB(16), GIB(64), MIB(2) },
+	  CONFIG_VALUE_SIZE, true, CONFIG_GUEST(memory), MIB(16), GIB(64), MIB(2), 0 },
 	{ "cpus", "a number from 1 to 8",
-	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(cpus), 1, 8, 1 },
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(cpus), 1, 8, 1, 1 },
 	{ "cpu.weight", CONFIG_WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1 },
+	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1, 100 },
 	{ "gpu", "the number of a GPU from 0 to 3",
-	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1 },
-	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), "no, yes"),
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, CONFIG_NO_GPU },
+	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), true, "no, yes"),
 };
 /* clang-format on */
 
@@ -63,6 +64,12 @@ static struct config_key *const sections[] = {
 	[CONFIG_SECTION_NONE] = NULL,
 };
 
+/* Little-endian: the low bytes come first. */
+static void store(const struct config_key *key, u64 number, void *target)
+{
+	memcpy((u8 *)target + key->offset, &number, key->size);
+}
+
 const struct config_key *config_keys(enum config_section section, u32 *count)
 {
 	const struct config_key *keys = sections[section];
@@ -70,6 +77,16 @@ const struct config_key *config_keys(enum config_section section, u32 *count)
 	for (*count = 0; keys && *count < CONFIG_KEYS_MAX && keys[*count].name;)
 		++*count;
 	return keys;
+}
+
+void config_set_defaults(enum config_section section, void *target)
+{
+	u32 count;
+	const struct config_key *keys = config_keys(section, &count);
+
+	for (u32 i = 0; i < count; i++)
+		if (keys[i].initial)
+			store(&keys[i], keys[i].initial, target);
 }
 
 void config_add_keys(enum config_section section, const struct config_key *keys, u32 count)
@@ -200,8 +217,7 @@ bool config_key_set(const struct config_key *key, struct text value, void *targe
 		return set_text(key, value, ' ', target);
 	if (!read_value(key, value, &number))
 		return false;
-	/* Little-endian: the low bytes come first. */
-	memcpy((u8 *)target + key->offset, &number, key->size);
+	store(key, number, target);
 	if (key->type == CONFIG_VALUE_PCI)
 		((struct config_gpu *)target)->has_pci = true;
 	return true;
