@@ -124,11 +124,6 @@ static u64 encode_leaf(const struct ptab_format *format, u64 pa, unsigned level,
 	return pa | (level > PTAB_4K ? large_bits(format, entry) : entry);
 }
 
-static u64 leaf_address(const struct ptab_format *format, u64 entry, unsigned level)
-{
-	return entry & format->address & ~(slot_span(level) - 1);
-}
-
 /* A zeroed and visible table; HPA(0) where there is no memory. */
 static hpa_t new_table(struct ptab *pt)
 {
@@ -285,7 +280,7 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
 static enum err split_leaf(struct ptab *pt, u64 *slot, unsigned level)
 {
 	const struct ptab_format *format = pt->format;
-	u64 pa = leaf_address(format, *slot, level);
+	u64 pa = *slot & format->address & ~(slot_span(level) - 1);
 	u64 bits = *slot & ~pa;
 	hpa_t table = new_table(pt);
 	u64 *entries;
