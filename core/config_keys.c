@@ -128,33 +128,28 @@ static enum err read_port(struct text value, u64 *port)
 	return value.size > 2 && value.at[1] == 'x' ? parse_number(value, port) : ERR_INVALID;
 }
 
-/* Exactly `digits` hexadecimal digits, which are there. */
-static bool read_hex(const char *at, u32 digits, u32 *value)
-{
-	*value = 0;
-	for (u32 i = 0; i < digits; i++) {
-		u32 digit = digit_of(at[i]);
-
-		if (digit > 15)
-			return false;
-		*value = *value << 4 | digit;
-	}
-	return true;
-}
-
 /* [0000:]bb:dd.f as a requester ID; segment 0 is the only one there is. */
 static enum err read_pci(struct text value, u64 *requester)
 {
-	u32 bus, device, function;
+	static const char form[] = "hh:hh.h"; /* h: a hexadecimal digit */
+	u64 digits = 0, device, function;
 
 	if (value.size == 12 && !memcmp(value.at, "0000:", 5))
 		value = (struct text){ value.at + 5, value.size - 5 };
-	if (value.size != 7 || value.at[2] != ':' || value.at[5] != '.' ||
-	    !read_hex(value.at, 2, &bus) || !read_hex(value.at + 3, 2, &device) ||
-	    !read_hex(value.at + 6, 1, &function) || device > 31 || function > 7)
+	if (value.size != sizeof(form) - 1)
 		return ERR_INVALID;
-	*requester = bus << 8 | device << 3 | function;
-	return OK;
+	for (size_t i = 0; i < value.size; i++) {
+		u32 digit = digit_of(value.at[i]);
+
+		if (form[i] == 'h' ? digit > 15 : value.at[i] != form[i])
+			return ERR_INVALID;
+		if (form[i] == 'h')
+			digits = digits << 4 | digit;
+	}
+	device = digits >> 4 & 0xff;
+	function = digits & 0xf;
+	*requester = digits >> 12 << 8 | device << 3 | function;
+	return device > 31 || function > 7 ? ERR_INVALID : OK;
 }
 
 bool config_is_share(struct text value)

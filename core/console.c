@@ -84,10 +84,8 @@ bool guest_console_ready(struct vm *vm)
 	struct guest_output *out = &outputs[vm->id - 1];
 
 	spin_guard(&out->lock);
-	if (out->count < OUTPUT_SIZE)
-		return true;
-	out->refused = true;
-	return false;
+	out->refused = out->count == OUTPUT_SIZE;
+	return !out->refused;
 }
 
 void guest_console_output(struct vm *vm, u8 byte)

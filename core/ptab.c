@@ -335,8 +335,6 @@ enum err ptab_init(struct ptab *pt, const struct ptab_format *format,
 		   const struct ptab_memory *memory, u8 max_leaf_level)
 {
 	*pt = (struct ptab){ .format = format, .memory = memory, .max_leaf_level = max_leaf_level };
-	if (max_leaf_level < PTAB_4K || max_leaf_level > PTAB_1G)
-		return ERR_RANGE;
 	pt->root = new_table(pt);
 	return pt->root.raw ? OK : ERR_NO_MEMORY;
 }
