@@ -7,7 +7,6 @@
 #include "core/lib/fmt.h"
 #include "core/lib/parse.h"
 #include "core/lib/string.h"
-#include "core/log.h"
 
 #define FOUND_SHOWN	40 /* characters of the user's text in a message */
 #define LABEL_SHOWN	24
@@ -125,35 +124,6 @@ static void report_twice(struct parser *p, const char *key, u32 first_line)
 
 /* ---- sections ---- */
 
-static void set_defaults(struct config *config, struct config_errors *errors)
-{
-	memset(config, 0, sizeof(*config));
-	memset(errors, 0, sizeof(*errors));
-	config->host = (struct config_host){
-		.console_port = 0x3f8,
-		.baud = 115200,
-		.log_level = LOG_INFO,
-		.when_idle = CONFIG_IDLE_WAIT,
-		.iommu = CONFIG_IOMMU_AUTO,
-		.guests_on_cpu0 = true,
-	};
-	for (u32 i = 0; part && i < CONFIG_MAX_GPUS; i++)
-		part->set_gpu_defaults(&config->gpus[i]);
-}
-
-static void set_guest_defaults(struct config_guest *guest, u32 line)
-{
-	*guest = (struct config_guest){
-		.cpus = 1,
-		.cpu_weight = 100,
-		.gpu = CONFIG_NO_GPU,
-		.autostart = true,
-		.line = line,
-	};
-	if (part)
-		part->set_guest_defaults(guest);
-}
-
 /* The section ends: are its mandatory keys there? */
 static void close_section(struct parser *p)
 {
@@ -236,7 +206,8 @@ static void open_guest(struct parser *p, struct text name)
 		p->notes = &p->guest_notes[config->guest_count];
 		guest = &config->guests[config->guest_count++];
 	}
-	set_guest_defaults(guest, p->line);
+	*guest = (struct config_guest){ .line = p->line };
+	config_set_defaults(CONFIG_SECTION_GUEST, guest);
 	(void)text_copy(guest->name, sizeof(guest->name), name);
 	p->target = guest;
 }
@@ -526,7 +497,11 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 	};
 	size_t start = 0, end;
 
-	set_defaults(config, errors);
+	memset(config, 0, sizeof(*config));
+	memset(errors, 0, sizeof(*errors));
+	config_set_defaults(CONFIG_SECTION_HOST, &config->host);
+	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
+		config_set_defaults(CONFIG_SECTION_GPU, &config->gpus[i]);
 	if (size >= sizeof(byte_order_mark) - 1 &&
 	    !memcmp(text, byte_order_mark, sizeof(byte_order_mark) - 1))
 		start = sizeof(byte_order_mark) - 1;

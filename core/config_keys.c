@@ -22,42 +22,44 @@ _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 
 
 static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	{ "console", "com1, com2, com3, com4, or a port from 0x100 to 0xfff8 in steps of 8",
-	  CONFIG_VALUE_PORT, false, CONFIG_HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP },
+	  CONFIG_VALUE_PORT, false, CONFIG_HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP,
+	  0x3f8 },
 	{ "baud", "a divisor of 115200 that is at least 50, such as 115200, 57600, 9600",
-	  CONFIG_VALUE_BAUD, false, CONFIG_HOST(baud), 50, BAUD_BASE, 1 },
-	CONFIG_WORD("log", CONFIG_HOST(log_level), "error, warn, info, debug"),
-	CONFIG_WORD("when-idle", CONFIG_HOST(when_idle), "wait, poweroff"),
-	CONFIG_WORD("iommu", CONFIG_HOST(iommu), "auto, none"),
-	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), "no, yes"),
-	CONFIG_WORD("assign-without-ir", CONFIG_HOST(assign_without_ir), "no, yes"),
-	CONFIG_WORD("assign-without-reset", CONFIG_HOST(assign_without_reset), "no, yes"),
+	  CONFIG_VALUE_BAUD, false, CONFIG_HOST(baud), 50, BAUD_BASE, 1, 115200 },
+	CONFIG_WORD("log", CONFIG_HOST(log_level), LOG_INFO, "error, warn, info, debug"),
+	CONFIG_WORD("when-idle", CONFIG_HOST(when_idle), CONFIG_IDLE_WAIT, "wait, poweroff"),
+	CONFIG_WORD("iommu", CONFIG_HOST(iommu), CONFIG_IOMMU_AUTO, "auto, none"),
+	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), true, "no, yes"),
+	CONFIG_WORD("assign-without-ir", CONFIG_HOST(assign_without_ir), false, "no, yes"),
+	CONFIG_WORD("assign-without-reset", CONFIG_HOST(assign_without_reset), false, "no, yes"),
 };
 
 static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
-	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0xffff, 1 },
+	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0xffff, 1, 0 },
 };
 
 static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
-	CONFIG_WORD("kind", CONFIG_GUEST(kind), "linux, bare"),
+	CONFIG_WORD("kind", CONFIG_GUEST(kind), CONFIG_KIND_LINUX, "linux, bare"),
 	{ "kernel", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, true, CONFIG_GUEST(kernel), 1, CONFIG_PATH_MAX, 1 },
+	  CONFIG_VALUE_FILE, true, CONFIG_GUEST(kernel), 1, CONFIG_PATH_MAX, 1, 0 },
 	{ "initrd", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, false, CONFIG_GUEST(initrd), 1, CONFIG_PATH_MAX, 1 },
+	  CONFIG_VALUE_FILE, false, CONFIG_GUEST(initrd), 1, CONFIG_PATH_MAX, 1, 0 },
 	{ "cmdline", "at most 1023 printable ASCII characters",
-	  CONFIG_VALUE_TEXT, false, CONFIG_GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1 },
+	  CONFIG_VALUE_TEXT, false, CONFIG_GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1, 0 },
 	{ "memory", "a size from 16M to 64G in steps of 2M",
-	  CONFIG_VALUE_SIZE, true, CONFIG_GUEST(memory), MIB(16), GIB(64), MIB(2) },
+	  CONFIG_VALUE_SIZE, true, CONFIG_GUEST(memory), MIB(16), GIB(64), MIB(2), 0 },
 	{ "cpus", "a number from 1 to 8",
-	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(cpus), 1, 8, 1 },
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(cpus), 1, 8, 1, 1 },
 	{ "cpu.weight", CONFIG_WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1 },
+	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1, 100 },
 	{ "gpu", "the number of a GPU from 0 to 3",
-	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1 },
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, CONFIG_NO_GPU },
 	{ "pci", "1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:04.0, 00:05.0",
-	  CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0 },
-	CONFIG_WORD("on-dma-fault", CONFIG_GUEST(on_dma_fault), "report, stop"),
-	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), "no, yes"),
+	  CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0, 0 },
+	CONFIG_WORD("on-dma-fault", CONFIG_GUEST(on_dma_fault), CONFIG_DMA_FAULT_REPORT,
+		    "report, stop"),
+	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), true, "no, yes"),
 };
 /* clang-format on */
 
@@ -69,6 +71,12 @@ static struct config_key *const sections[] = {
 	[CONFIG_SECTION_NONE] = NULL,
 };
 
+/* Little-endian: the low bytes come first. */
+static void store(const struct config_key *key, u64 number, void *target)
+{
+	memcpy((u8 *)target + key->offset, &number, key->size);
+}
+
 const struct config_key *config_keys(enum config_section section, u32 *count)
 {
 	const struct config_key *keys = sections[section];
@@ -76,6 +84,16 @@ const struct config_key *config_keys(enum config_section section, u32 *count)
 	for (*count = 0; keys && *count < CONFIG_KEYS_MAX && keys[*count].name;)
 		++*count;
 	return keys;
+}
+
+void config_set_defaults(enum config_section section, void *target)
+{
+	u32 count;
+	const struct config_key *keys = config_keys(section, &count);
+
+	for (u32 i = 0; i < count; i++)
+		if (keys[i].initial)
+			store(&keys[i], keys[i].initial, target);
 }
 
 void config_add_keys(enum config_section section, const struct config_key *keys, u32 count)
@@ -117,32 +135,27 @@ static enum err read_port(struct text value, u64 *port)
 	return value.size > 2 && value.at[1] == 'x' ? parse_number(value, port) : ERR_INVALID;
 }
 
-/* Exactly `digits` hexadecimal digits, which are there. */
-static bool read_hex(const char *at, u32 digits, u32 *value)
-{
-	*value = 0;
-	for (u32 i = 0; i < digits; i++) {
-		u32 digit = digit_of(at[i]);
-
-		if (digit > 15)
-			return false;
-		*value = *value << 4 | digit;
-	}
-	return true;
-}
-
 enum err config_read_pci(struct text value, u64 *requester)
 {
-	u32 bus, device, function;
+	static const char form[] = "hh:hh.h"; /* h: a hexadecimal digit */
+	u64 digits = 0, device, function;
 
 	if (value.size == 12 && !memcmp(value.at, "0000:", 5))
 		value = (struct text){ value.at + 5, value.size - 5 };
-	if (value.size != 7 || value.at[2] != ':' || value.at[5] != '.' ||
-	    !read_hex(value.at, 2, &bus) || !read_hex(value.at + 3, 2, &device) ||
-	    !read_hex(value.at + 6, 1, &function) || device > 31 || function > 7)
+	if (value.size != sizeof(form) - 1)
 		return ERR_INVALID;
-	*requester = bus << 8 | device << 3 | function;
-	return OK;
+	for (size_t i = 0; i < value.size; i++) {
+		u32 digit = digit_of(value.at[i]);
+
+		if (form[i] == 'h' ? digit > 15 : value.at[i] != form[i])
+			return ERR_INVALID;
+		if (form[i] == 'h')
+			digits = digits << 4 | digit;
+	}
+	device = digits >> 4 & 0xff;
+	function = digits & 0xf;
+	*requester = digits >> 12 << 8 | device << 3 | function;
+	return device > 31 || function > 7 ? ERR_INVALID : OK;
 }
 
 /* Nothing changes unless all of it is right: 1 to 8 functions, each once. */
@@ -230,8 +243,7 @@ bool config_key_set(const struct config_key *key, struct text value, void *targe
 		return read_devices(value, &((struct config_guest *)target)->devices);
 	if (!read_value(key, value, &number))
 		return false;
-	/* Little-endian: the low bytes come first. */
-	memcpy((u8 *)target + key->offset, &number, key->size);
+	store(key, number, target);
 	if (key->type == CONFIG_VALUE_PCI)
 		((struct config_gpu *)target)->has_pci = true;
 	return true;

@@ -38,6 +38,7 @@ struct config_key {
 	bool mandatory;
 	u16 offset, size;   /* of the field in the section's struct, bytes */
 	u64 min, max, step; /* inclusive; of numbers, sizes, times and lengths of text */
+	u64 initial;	    /* the field without this key; texts are empty */
 };
 
 /* For rows of tables: where a field is in the section's struct; a key that takes one of some words.
@@ -46,14 +47,17 @@ struct config_key {
 #define CONFIG_HOST(field)	  CONFIG_FIELD(struct config_host, field)
 #define CONFIG_GPU(field)	  CONFIG_FIELD(struct config_gpu, field)
 #define CONFIG_GUEST(field)	  CONFIG_FIELD(struct config_guest, field)
-#define CONFIG_WORD(key, field, words) \
+#define CONFIG_WORD(key, field, first, words) \
 	{ \
-		key, words, CONFIG_VALUE_WORD, false, field, 0, 0, 0 \
+		key, words, CONFIG_VALUE_WORD, false, field, 0, 0, 0, first \
 	}
 #define CONFIG_WEIGHT_ALLOWED "a weight from 1 to 10000, or a share from 1% to 100%"
 
 /* The keys of a section; *count at most CONFIG_KEYS_MAX. NONE has no keys. */
 const struct config_key *config_keys(enum config_section section, u32 *count);
+
+/* The fields of a zeroed `target`, the section's struct, as they are without keys. */
+void config_set_defaults(enum config_section section, void *target);
 
 /* At start: keys of a room above core/ behind those of a section. Copied; for ever. */
 void config_add_keys(enum config_section section, const struct config_key *keys, u32 count);

@@ -8,12 +8,10 @@
 
 struct parser;
 
-/* Keys in sections that core/ knows, their defaults, and rules that span several of them. */
+/* Keys in sections that core/ knows, and rules that span several of them. */
 struct config_part {
 	const struct config_key *gpu_keys, *guest_keys;
 	u32 gpu_key_count, guest_key_count;
-	void (*set_gpu_defaults)(struct config_gpu *gpu);
-	void (*set_guest_defaults)(struct config_guest *guest);
 	/* The whole file has been read; told of errors by the functions below. */
 	void (*check)(struct parser *parser, struct config *config);
 };

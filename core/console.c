@@ -84,10 +84,8 @@ bool guest_console_ready(struct vm *vm)
 	struct guest_output *out = &outputs[vm->id - 1];
 
 	spin_guard(&out->lock);
-	if (out->count < OUTPUT_SIZE)
-		return true;
-	out->refused = true;
-	return false;
+	out->refused = out->count == OUTPUT_SIZE;
+	return !out->refused;
 }
 
 void guest_console_output(struct vm *vm, u8 byte)
@@ -104,23 +102,6 @@ void guest_console_output(struct vm *vm, u8 byte)
 		softirq_raise(HOUSEKEEPING_CPU, SOFTIRQ_CONSOLE);
 }
 
-/* Up to `size` waiting bytes; tells whether the guest wants to hear of the room. */
-static u32 take(struct guest_output *out, u8 *bytes, u32 size, bool *tell)
-{
-	u32 n = 0;
-
-	spin_guard(&out->lock);
-	while (n < size && out->count) {
-		bytes[n++] = out->bytes[out->head];
-		out->head = (out->head + 1) % OUTPUT_SIZE;
-		out->count--;
-	}
-	*tell = n && out->refused;
-	if (*tell)
-		out->refused = false;
-	return n;
-}
-
 static void show_guest_bytes(struct vm *vm, struct guest_output *out, const u8 *bytes, u32 n)
 {
 	if (vm != attached) {
@@ -132,18 +113,28 @@ static void show_guest_bytes(struct vm *vm, struct guest_output *out, const u8 *
 	port->write((const char *)bytes, n);
 }
 
-/* True: this guest has more. */
+/* One step; true: this guest has more. What waits stays in place meanwhile. */
 static bool drain(struct vm *vm)
 {
 	struct guest_output *out = &outputs[vm->id - 1];
-	u8 bytes[OUTPUT_STEP];
-	bool tell;
-	u32 n = take(out, bytes, sizeof(bytes), &tell);
+	bool tell, more;
+	u32 n;
 
-	show_guest_bytes(vm, out, bytes, n);
+	spin_lock(&out->lock);
+	n = MIN(out->count, OUTPUT_SIZE - out->head);
+	spin_unlock(&out->lock);
+	n = MIN(n, OUTPUT_STEP);
+	show_guest_bytes(vm, out, out->bytes + out->head, n);
+	spin_lock(&out->lock);
+	out->head = (out->head + n) % OUTPUT_SIZE;
+	out->count -= n;
+	more = out->count;
+	tell = out->refused;
+	out->refused = false;
+	spin_unlock(&out->lock);
 	if (tell && guest_drained)
 		guest_drained(vm);
-	return n == sizeof(bytes);
+	return more;
 }
 
 void console_forget(struct vm *vm)

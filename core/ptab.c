@@ -124,11 +124,6 @@ static u64 encode_leaf(const struct ptab_format *format, u64 pa, unsigned level,
 	return pa | (level > PTAB_4K ? large_bits(format, entry) : entry);
 }
 
-static u64 leaf_address(const struct ptab_format *format, u64 entry, unsigned level)
-{
-	return entry & format->address & ~(slot_span(level) - 1);
-}
-
 /* A zeroed and visible table; HPA(0) where there is no memory. */
 static hpa_t new_table(struct ptab *pt)
 {
@@ -285,7 +280,7 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
 static enum err split_leaf(struct ptab *pt, u64 *slot, unsigned level)
 {
 	const struct ptab_format *format = pt->format;
-	u64 pa = leaf_address(format, *slot, level);
+	u64 pa = *slot & format->address & ~(slot_span(level) - 1);
 	u64 bits = *slot & ~pa;
 	hpa_t table = new_table(pt);
 	u64 *entries;
@@ -340,8 +335,6 @@ enum err ptab_init(struct ptab *pt, const struct ptab_format *format,
 		   const struct ptab_memory *memory, u8 max_leaf_level)
 {
 	*pt = (struct ptab){ .format = format, .memory = memory, .max_leaf_level = max_leaf_level };
-	if (max_leaf_level < PTAB_4K || max_leaf_level > PTAB_1G)
-		return ERR_RANGE;
 	pt->root = new_table(pt);
 	return pt->root.raw ? OK : ERR_NO_MEMORY;
 }

@@ -53,14 +53,14 @@ struct ptab {
 /*
  * Makes an empty tree. `max_leaf_level` (PTAB_4K to PTAB_1G) is the largest
  * page that the hardware has.
- * OK; ERR_RANGE for another level; ERR_NO_MEMORY.
+ * OK; ERR_NO_MEMORY.
  */
 enum err ptab_init(struct ptab *pt, const struct ptab_format *format,
 		   const struct ptab_memory *memory, u8 max_leaf_level) must_check;
 
 /*
  * Gives every table back, buried ones too. Nothing may walk or cache the tree
- * any more. `pt` is then as before ptab_init().
+ * any more. `pt` is then as before ptab_init(), zeroed; such a one may be given, too.
  */
 void ptab_destroy(struct ptab *pt);
 

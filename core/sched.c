@@ -215,11 +215,6 @@ static void put(struct vcpu *vcpu, enum vcpu_leave leave)
 	}
 }
 
-static bool anything_ready(void)
-{
-	return __atomic_load_n(&queue.next, __ATOMIC_SEQ_CST) != &queue;
-}
-
 bool sched_reserve_cpu0(void)
 {
 	if (cpu_count() < 2)
@@ -230,11 +225,12 @@ bool sched_reserve_cpu0(void)
 
 static void idle(struct percpu *cpu)
 {
-	bool runs_guests = cpu->id >= first_cpu;
+	bool ready;
 
 	__atomic_store_n(&cpu->sleeping, true, __ATOMIC_SEQ_CST);
 	/* Whoever queues a vCPU or a softirq after these looks finds us sleeping and interrupts. */
-	if (!(runs_guests && anything_ready()) && !softirq_pending())
+	ready = cpu->id >= first_cpu && __atomic_load_n(&queue.next, __ATOMIC_SEQ_CST) != &queue;
+	if (!ready && !softirq_pending())
 		cpu_sleep();
 	__atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
 }

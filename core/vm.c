@@ -36,8 +36,7 @@ static enum err map_ram(struct vm *vm)
 
 static void free_vm(struct vm *vm)
 {
-	if (vm->nested.root.raw)
-		ptab_destroy(&vm->nested);
+	ptab_destroy(&vm->nested);
 	gmem_destroy(&vm->memory);
 	frame_free_contiguous(frame_of(vm), (sizeof(*vm) + PAGE_MASK) >> PAGE_SHIFT);
 }

@@ -17,55 +17,37 @@ _Static_assert((int)CONFIG_POLICY_FAIR == GPU_SCHED_FAIR &&
 
 /* clang-format off */
 /* How often in a second: the limits of the storm guards. */
-#define RATE(name, field) \
+#define RATE(name, field, initial) \
 	{ name, "a number a second from 100 to 10000000, or 0: no limit", \
-	  CONFIG_VALUE_RATE, false, CONFIG_GUEST(field), 100, 10000000, 1 }
+	  CONFIG_VALUE_RATE, false, CONFIG_GUEST(field), 100, 10000000, 1, initial }
 
 static const struct config_key gpu_keys[] = {
-	CONFIG_WORD("policy", CONFIG_GPU(policy), "fair, equal, fixed"),
+	CONFIG_WORD("policy", CONFIG_GPU(policy), CONFIG_POLICY_FAIR, "fair, equal, fixed"),
 	{ "slice", "a time from 0.5ms to 100ms",
-	  CONFIG_VALUE_TIME, false, CONFIG_GPU(slice_ns), 500 * US, 100 * MS, 1 },
+	  CONFIG_VALUE_TIME, false, CONFIG_GPU(slice_ns), 500 * US, 100 * MS, 1, 2 * MS },
 };
 
 static const struct config_key guest_keys[] = {
 	{ "gpu.weight", CONFIG_WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(gpu_weight), 1, 10000, 1 },
+	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(gpu_weight), 1, 10000, 1, 100 },
 	{ "gpu.reserve", "a share from 0% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, CONFIG_GUEST(gpu_reserve), 0, 1000, 1 },
+	  CONFIG_VALUE_SHARE, false, CONFIG_GUEST(gpu_reserve), 0, PER_MILLE, 1, 0 },
 	{ "gpu.cap", "a share from 0.1% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, CONFIG_GUEST(gpu_cap), 1, 1000, 1 },
+	  CONFIG_VALUE_SHARE, false, CONFIG_GUEST(gpu_cap), 1, PER_MILLE, 1, PER_MILLE },
 	{ "gpu.latency", "a time up to 10s; 0s: no bound",
-	  CONFIG_VALUE_TIME, false, CONFIG_GUEST(gpu_latency_ns), 0, 10000 * MS, 1 },
+	  CONFIG_VALUE_TIME, false, CONFIG_GUEST(gpu_latency_ns), 0, 10000 * MS, 1, 0 },
 	{ "gpu.queue", "a number from 1 to 64",
-	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu_queue), 1, 64, 1 },
-	RATE("gpu.doorbells", gpu_doorbells),
-	RATE("gpu.resets", gpu_resets),
-	RATE("gpu.refused", gpu_refused),
-	RATE("gpu.interrupts", gpu_interrupts),
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu_queue), 1, 64, 1, 64 },
+	RATE("gpu.doorbells", gpu_doorbells, 100000),
+	RATE("gpu.resets", gpu_resets, 100),
+	RATE("gpu.refused", gpu_refused, 10000),
+	RATE("gpu.interrupts", gpu_interrupts, 100000),
 	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
-	  CONFIG_VALUE_SIZE, false, CONFIG_GUEST(gpu_memory), MIB(1), GIB(16), KIB(4) },
+	  CONFIG_VALUE_SIZE, false, CONFIG_GUEST(gpu_memory), MIB(1), GIB(16), KIB(4), MIB(64) },
 	{ "gpu.timeout", "a time from 100ms to 60s",
-	  CONFIG_VALUE_TIME, false, CONFIG_GUEST(gpu_timeout_ns), 100 * MS, 60000 * MS, 1 },
+	  CONFIG_VALUE_TIME, false, CONFIG_GUEST(gpu_timeout_ns), 100 * MS, 60000 * MS, 1, 2000 * MS },
 };
 /* clang-format on */
-
-static void set_gpu_defaults(struct config_gpu *gpu)
-{
-	gpu->slice_ns = 2 * MS;
-}
-
-static void set_guest_defaults(struct config_guest *guest)
-{
-	guest->gpu_weight = 100;
-	guest->gpu_cap = PER_MILLE;
-	guest->gpu_queue = 64;
-	guest->gpu_doorbells = 100000;
-	guest->gpu_resets = 100;
-	guest->gpu_refused = 10000;
-	guest->gpu_interrupts = 100000;
-	guest->gpu_memory = MIB(64);
-	guest->gpu_timeout_ns = 2000 * MS;
-}
 
 static void check_weights(struct parser *parser, const struct config *config, u32 gpu)
 {
@@ -136,7 +118,5 @@ const struct config_part gpu_config_part = {
 	.gpu_key_count = ARRAY_SIZE(gpu_keys),
 	.guest_keys = guest_keys,
 	.guest_key_count = ARRAY_SIZE(guest_keys),
-	.set_gpu_defaults = set_gpu_defaults,
-	.set_guest_defaults = set_guest_defaults,
 	.check = check,
 };
