@@ -46,9 +46,8 @@
 #define IVHD_RES_PASS_PW BIT(2)
 #define IVHD_ISOCHRONOUS BIT(3)
 
-/* Both queues have 256 entries of 16 bytes: a frame. */
-#define QUEUE_ENTRIES 256U
-#define QUEUE_SIZE    (8ULL << 56)
+/* Both queues have IOMMU_QUEUE_ENTRIES of 16 bytes: a frame. */
+#define QUEUE_SIZE (8ULL << 56)
 
 /*
  * Device table entries, 2.2.2.1: four words each. Valid, with an empty translation
@@ -70,7 +69,6 @@
 #define DTE2_TABLE	   (BIT(52) - 64)
 
 /* Entries of the interrupt tables, 2.2.5.2, in their 32-bit form. */
-#define IRTE_REMAP	    BIT(0)
 #define IRTE_DESTINATION(d) ((u32)(d) << 8)
 #define IRTE_VECTOR(v)	    ((u32)(v) << 16)
 
@@ -86,13 +84,6 @@
 #define PAGES_TABLES	   BIT(1) /* what is remembered of upper levels too */
 #define ALL_PAGES	   (0x7ffffffffffff000ULL | PAGES_SIZE | PAGES_TABLES)
 
-#define MSI_BASE 0xfee00000ULL
-
-struct command {
-	u64 low;
-	u64 high;
-};
-
 static struct amdvi *amdvi_of(struct iommu_unit *unit)
 {
 	return container_of(unit, struct amdvi, unit);
@@ -100,77 +91,44 @@ static struct amdvi *amdvi_of(struct iommu_unit *unit)
 
 static u64 read64(struct amdvi *amdvi, u32 reg)
 {
-	return mmio_read64(amdvi->regs + reg);
+	return mmio_read64(amdvi->unit.regs + reg);
 }
 
 static void write64(struct amdvi *amdvi, u32 reg, u64 value)
 {
-	mmio_write64(amdvi->regs + reg, value);
-}
-
-static void *frame(struct amdvi *amdvi, hpa_t hpa)
-{
-	return amdvi->memory->window(hpa);
-}
-
-/* The unit sees either the old or the new word, and whatever was stored before it. */
-static void store(u64 *slot, u64 value)
-{
-	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
+	mmio_write64(amdvi->unit.regs + reg, value);
 }
 
 /* ---- commands --------------------------------------------------------------------- */
 
-static void put_command(struct amdvi *amdvi, struct command command)
+/* Done once accesses that used what it forgot have ended, too. */
+static struct iommu_command ticket(const struct iommu_unit *unit)
 {
-	struct command *queue = frame(amdvi, amdvi->commands);
-
-	queue[amdvi->command_tail] = command;
-	amdvi->command_tail = (amdvi->command_tail + 1) % QUEUE_ENTRIES;
+	return (struct iommu_command){ COMPLETION_WAIT | unit->status.raw, unit->ticket };
 }
 
-/*
- * Hands the commands over, fewer than the queue has entries, and waits until the unit has
- * done them and accesses that used what it forgot have ended. The queue is empty at begin
- * and end. A unit that has stopped, on a command that it refused, stays so: what it
- * remembers is not known any more.
- */
-static enum err run(struct amdvi *amdvi, const struct command *commands, u32 count)
+static bool has_stopped(struct iommu_unit *unit)
 {
-	volatile u64 *status = frame(amdvi, amdvi->status);
-
-	for (u32 i = 0; i < count; i++)
-		put_command(amdvi, commands[i]);
-	amdvi->ticket++;
-	put_command(amdvi, (struct command){ COMPLETION_WAIT | amdvi->status.raw, amdvi->ticket });
-	write64(amdvi, REG_COMMAND_TAIL, (u64)amdvi->command_tail * sizeof(struct command));
-	for (u32 i = 0; i < IOMMU_MAX_POLLS; i++) {
-		if (*status == amdvi->ticket)
-			return OK;
-		if (!(read64(amdvi, REG_STATUS) & STATUS_COMMAND_RUN))
-			return ERR_DEVICE;
-		cpu_relax();
-	}
-	return ERR_TIMEOUT;
+	return !(read64(amdvi_of(unit), REG_STATUS) & STATUS_COMMAND_RUN);
 }
 
 /* Old units cannot forget all at once: each function, and each domain that is ever used. */
 static enum err flush_everything(struct amdvi *amdvi)
 {
-	const struct command all = { INVALIDATE_ALL, 0 };
+	const struct iommu_command all = { INVALIDATE_ALL, 0 };
 	enum err err = OK;
 
 	if (amdvi->features & FEATURE_INVALIDATE_ALL)
-		return run(amdvi, &all, 1);
+		return iommu_run(&amdvi->unit, &all, 1);
 	for (u32 i = 0; i < DEVICES && !err; i++) {
-		const struct command one[] = {
+		const struct iommu_command one[] = {
 			{ INVALIDATE_DEVICE | i, 0 },
 			{ INVALIDATE_IRQS | i, 0 },
 			{ INVALIDATE_PAGES | COMMAND_DOMAIN(i % (IOMMU_MAX_DOMAINS + 1)),
 			  ALL_PAGES },
 		};
 
-		err = run(amdvi, one, i <= IOMMU_MAX_DOMAINS ? 3 : 2);
+		err = iommu_run(&amdvi->unit, one, i <= IOMMU_MAX_DOMAINS ? 3 : 2);
 	}
 	return err;
 }
@@ -178,160 +136,96 @@ static enum err flush_everything(struct amdvi *amdvi)
 /* The lowest address bit that is 0 tells the size, where it is more than a page. */
 static enum err flush_pages(struct iommu_unit *unit, u16 domain_id, u64 iova, u32 order)
 {
-	struct amdvi *amdvi = amdvi_of(unit);
-	struct command pages = { INVALIDATE_PAGES | COMMAND_DOMAIN(domain_id), ALL_PAGES };
+	struct iommu_command pages = { INVALIDATE_PAGES | COMMAND_DOMAIN(domain_id), ALL_PAGES };
 
 	if (order == 0)
 		pages.high = iova | PAGES_TABLES;
 	else if (order < 51)
 		pages.high = iova | (((PAGE_SIZE << order) / 2 - 1) & ~PAGE_MASK) | PAGES_SIZE |
 			     PAGES_TABLES;
-	spin_guard(&amdvi->lock);
-	return run(amdvi, &pages, 1);
+	return iommu_run(unit, &pages, 1);
 }
 
 /* ---- device table ----------------------------------------------------------------- */
 
-static u64 *device_entry(struct amdvi *amdvi, u16 rid)
+static u64 *device_entry(struct iommu_unit *unit, u16 rid)
 {
 	u64 offset = (u64)rid * DEVICE_ENTRY_BYTES;
-	u8 *page = frame(amdvi, HPA(amdvi->device_table.raw + ALIGN_DOWN(offset, PAGE_SIZE)));
+	hpa_t page = HPA(amdvi_of(unit)->device_table.raw + ALIGN_DOWN(offset, PAGE_SIZE));
 
-	return (u64 *)(page + (offset & PAGE_MASK));
+	return (u64 *)((u8 *)iommu_frame(unit, page) + (offset & PAGE_MASK));
 }
 
 /* The domain's number counts only once the word with the rights is there: it goes first. */
-static enum err attach(struct iommu_unit *unit, u16 rid, u16 domain_id, const struct ptab *pt)
+static u64 fill_device(const struct iommu_domain *domain, u64 *entry)
 {
-	struct amdvi *amdvi = amdvi_of(unit);
-	const struct command forget = { INVALIDATE_DEVICE | rid, 0 };
-	u64 *entry;
-	enum err err;
-
-	spin_guard(&amdvi->lock);
-	entry = device_entry(amdvi, rid);
-	store(&entry[1], domain_id);
-	store(&entry[0], DTE0_DENY | DTE0_MODE(pt->format->levels) | pt->root.raw | DTE0_RIGHTS);
-	err = run(amdvi, &forget, 1);
-	if (err)
-		store(&entry[0], DTE0_DENY);
-	return err;
+	entry[1] = domain->id;
+	return DTE0_DENY | DTE0_MODE(domain->pt.format->levels) | domain->pt.root.raw | DTE0_RIGHTS;
 }
 
-static enum err detach(struct iommu_unit *unit, u16 rid, u16 domain_id)
+static enum err forget_device(struct iommu_unit *unit, u16 rid, u16 domain_id)
 {
-	struct amdvi *amdvi = amdvi_of(unit);
-	const struct command forget[] = {
+	const struct iommu_command forget[] = {
 		{ INVALIDATE_DEVICE | rid, 0 },
 		{ INVALIDATE_PAGES | COMMAND_DOMAIN(domain_id), ALL_PAGES },
 	};
 
-	spin_guard(&amdvi->lock);
-	store(&device_entry(amdvi, rid)[0], DTE0_DENY);
-	return run(amdvi, forget, ARRAY_SIZE(forget));
+	return iommu_run(unit, forget, ARRAY_SIZE(forget));
 }
 
 /* ---- interrupt remapping ---------------------------------------------------------- */
 
-static enum err forget_irqs(struct amdvi *amdvi, u16 rid)
+/*
+ * The message keeps the form that the processor knows; its data is the index. With 8 bits
+ * of index its delivery mode stays "fixed", the only one that is remapped everywhere. Level
+ * or edge is what the message says.
+ */
+static u32 fill_irq(const struct iommu_irq *irq, u32 *entry)
 {
-	const struct command forget[] = {
+	(void)entry;
+	return IRTE_DESTINATION(irq->apic_id) | IRTE_VECTOR(irq->vector);
+}
+
+static enum err forget_irq(struct iommu_unit *unit, u16 rid, u32 index)
+{
+	const struct iommu_command forget[] = {
 		{ INVALIDATE_DEVICE | rid, 0 },
 		{ INVALIDATE_IRQS | rid, 0 },
 	};
 
-	return run(amdvi, forget, ARRAY_SIZE(forget));
+	(void)index;
+	return iommu_run(unit, forget, ARRAY_SIZE(forget));
 }
 
-/* The function's interrupt table; NULL: it has none. */
-static u32 *irq_table(struct amdvi *amdvi, u16 rid)
+static u32 *irq_table(struct iommu_unit *unit, u16 rid, bool make)
 {
-	u64 table = device_entry(amdvi, rid)[2] & DTE2_TABLE;
+	u64 *entry = &device_entry(unit, rid)[2];
+	hpa_t table = HPA(*entry & DTE2_TABLE);
 
-	return table ? frame(amdvi, HPA(table)) : NULL;
+	if (!table.raw && make) {
+		table = iommu_new_frame(unit);
+		if (table.raw)
+			iommu_store(unit, entry,
+				    DTE2_DENY | DTE2_LENGTH_256 | table.raw | DTE2_REMAP);
+	}
+	return table.raw ? iommu_frame(unit, table) : NULL;
 }
 
-/* Gives a table back that has become empty. */
-static enum err drop_irq_table(struct amdvi *amdvi, u16 rid)
+static enum err trim_irqs(struct iommu_unit *unit, u16 rid)
 {
-	u64 *entry = &device_entry(amdvi, rid)[2];
-	const u32 *table = irq_table(amdvi, rid);
+	u64 *entry = &device_entry(unit, rid)[2];
+	const u32 *table = irq_table(unit, rid, false);
 	hpa_t hpa = HPA(*entry & DTE2_TABLE);
 	enum err err;
 
 	for (u32 i = 0; i < IOMMU_IRQ_ENTRIES; i++)
 		if (table[i])
 			return OK;
-	store(entry, DTE2_DENY);
-	err = forget_irqs(amdvi, rid);
+	iommu_store(unit, entry, DTE2_DENY);
+	err = forget_irq(unit, rid, 0);
 	if (!err)
-		amdvi->memory->free_table(hpa);
+		unit->memory->free_table(hpa);
 	return err;
-}
-
-static u32 *make_irq_table(struct amdvi *amdvi, u16 rid)
-{
-	hpa_t hpa = amdvi->memory->alloc_table();
-
-	if (!hpa.raw)
-		return NULL;
-	store(&device_entry(amdvi, rid)[2], DTE2_DENY | DTE2_LENGTH_256 | hpa.raw | DTE2_REMAP);
-	return frame(amdvi, hpa);
-}
-
-/*
- * The message keeps the form that the processor knows; its data is the index. With 8 bits
- * of index its delivery mode stays "fixed", the only one that is remapped everywhere. Level
- * or edge is what the message says. An entry that is zero is free; one that the
- * unit may remember is neither zero nor in force.
- */
-static enum err set_irq(struct iommu_unit *unit, const struct iommu_irq *irq, u64 *address,
-			u32 *data)
-{
-	struct amdvi *amdvi = amdvi_of(unit);
-	u32 entry = IRTE_DESTINATION(irq->apic_id) | IRTE_VECTOR(irq->vector);
-	u32 index = 0;
-	u32 *table;
-	enum err err;
-
-	if (irq->apic_id > 0xff)
-		return ERR_RANGE;
-	spin_guard(&amdvi->lock);
-	table = irq_table(amdvi, irq->source);
-	if (!table)
-		table = make_irq_table(amdvi, irq->source);
-	if (!table)
-		return ERR_NO_MEMORY;
-	while (index < IOMMU_IRQ_ENTRIES && table[index])
-		index++;
-	if (index == IOMMU_IRQ_ENTRIES)
-		return ERR_FULL;
-	__atomic_store_n(&table[index], entry | (u32)IRTE_REMAP, __ATOMIC_RELEASE);
-	err = forget_irqs(amdvi, irq->source);
-	if (err)
-		__atomic_store_n(&table[index], entry, __ATOMIC_RELEASE);
-	*address = MSI_BASE;
-	*data = index;
-	return err;
-}
-
-static enum err clear_irq(struct iommu_unit *unit, u16 rid, u64 address, u32 data)
-{
-	struct amdvi *amdvi = amdvi_of(unit);
-	u32 *table;
-	enum err err;
-
-	spin_guard(&amdvi->lock);
-	table = irq_table(amdvi, rid);
-	if (!table || address != MSI_BASE || data >= IOMMU_IRQ_ENTRIES ||
-	    !(table[data] & IRTE_REMAP))
-		return ERR_NOT_FOUND;
-	__atomic_store_n(&table[data], table[data] & ~(u32)IRTE_REMAP, __ATOMIC_RELEASE);
-	err = forget_irqs(amdvi, rid);
-	if (err)
-		return err;
-	table[data] = 0;
-	return drop_irq_table(amdvi, rid);
 }
 
 /* ---- switching on ----------------------------------------------------------------- */
@@ -346,7 +240,7 @@ static enum err stop_queues(struct amdvi *amdvi)
 	u64 control = read64(amdvi, REG_CONTROL);
 
 	write64(amdvi, REG_CONTROL, control & ~CONTROL_HARMLESS ? 0 : control & ~CONTROL_QUEUES);
-	return iommu_wait(amdvi->regs + REG_STATUS, STATUS_EVENT_RUN | STATUS_COMMAND_RUN, 0);
+	return iommu_wait(amdvi->unit.regs + REG_STATUS, STATUS_EVENT_RUN | STATUS_COMMAND_RUN, 0);
 }
 
 static enum err enable(struct iommu_unit *unit)
@@ -354,14 +248,13 @@ static enum err enable(struct iommu_unit *unit)
 	struct amdvi *amdvi = amdvi_of(unit);
 	enum err err;
 
-	spin_guard(&amdvi->lock);
 	err = stop_queues(amdvi);
 	if (err)
 		return err;
 	write64(amdvi, REG_DEVICE_TABLE, amdvi->device_table.raw | (DEVICE_TABLE_PAGES - 1));
 	write64(amdvi, REG_EXCLUSION_BASE, 0); /* it would let through what our tables deny */
 	write64(amdvi, REG_EXCLUSION_LIMIT, 0);
-	write64(amdvi, REG_COMMAND_BASE, amdvi->commands.raw | QUEUE_SIZE);
+	write64(amdvi, REG_COMMAND_BASE, amdvi->unit.queue.raw | QUEUE_SIZE);
 	write64(amdvi, REG_COMMAND_HEAD, 0);
 	write64(amdvi, REG_COMMAND_TAIL, 0);
 	write64(amdvi, REG_EVENT_BASE, amdvi->events.raw | QUEUE_SIZE);
@@ -405,9 +298,7 @@ static const char *reason_text(u64 low)
 		return "interrupt is not allowed";
 	if (code == EVENT_PAGE_FAULT && (low & EVENT_PRESENT))
 		return "no right to read or write";
-	if (code < ARRAY_SIZE(reasons) && reasons[code])
-		return reasons[code];
-	return "reason unknown to this driver";
+	return iommu_reason(reasons, ARRAY_SIZE(reasons), code);
 }
 
 static void decode_event(u64 low, u64 high, struct iommu_fault *fault)
@@ -430,7 +321,8 @@ static void decode_event(u64 low, u64 high, struct iommu_fault *fault)
  */
 static void take_event(struct amdvi *amdvi, struct iommu_fault *fault)
 {
-	volatile u64 *event = (u64 *)frame(amdvi, amdvi->events) + 2 * amdvi->event_head;
+	volatile u64 *event =
+		(u64 *)iommu_frame(&amdvi->unit, amdvi->events) + 2 * amdvi->event_head;
 	u64 low;
 
 	for (u32 i = 0; i < IOMMU_MAX_POLLS && !EVENT_CODE(event[0]); i++)
@@ -439,7 +331,7 @@ static void take_event(struct amdvi *amdvi, struct iommu_fault *fault)
 	decode_event(low, event[1], fault);
 	event[0] = 0;
 	event[1] = 0;
-	amdvi->event_head = (amdvi->event_head + 1) % QUEUE_ENTRIES;
+	amdvi->event_head = (amdvi->event_head + 1) % IOMMU_QUEUE_ENTRIES;
 	write64(amdvi, REG_EVENT_HEAD, (u64)amdvi->event_head * 2 * sizeof(u64));
 }
 
@@ -447,7 +339,7 @@ static void take_event(struct amdvi *amdvi, struct iommu_fault *fault)
 static void restart_log(struct amdvi *amdvi)
 {
 	write64(amdvi, REG_CONTROL, amdvi->control & ~CONTROL_EVENT_LOG);
-	if (!iommu_wait(amdvi->regs + REG_STATUS, STATUS_EVENT_RUN, 0)) {
+	if (!iommu_wait(amdvi->unit.regs + REG_STATUS, STATUS_EVENT_RUN, 0)) {
 		write64(amdvi, REG_STATUS, STATUS_OVERFLOW);
 		write64(amdvi, REG_CONTROL, amdvi->control);
 	}
@@ -458,8 +350,7 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 	struct amdvi *amdvi = amdvi_of(unit);
 	u32 tail;
 
-	spin_guard(&amdvi->lock);
-	tail = (u32)(read64(amdvi, REG_EVENT_TAIL) / (2 * sizeof(u64)) % QUEUE_ENTRIES);
+	tail = (u32)(read64(amdvi, REG_EVENT_TAIL) / (2 * sizeof(u64)) % IOMMU_QUEUE_ENTRIES);
 	if (tail == amdvi->event_head)
 		return false;
 	take_event(amdvi, fault);
@@ -474,12 +365,21 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 
 static const struct iommu_ops amdvi_ops = {
 	.enable = enable,
-	.attach = attach,
-	.detach = detach,
 	.flush = flush_pages,
-	.set_irq = set_irq,
-	.clear_irq = clear_irq,
 	.poll_fault = poll_fault,
+	.device_entry = device_entry,
+	.deny = DTE0_DENY,
+	.fill_device = fill_device,
+	.forget_device = forget_device,
+	.queue_tail = REG_COMMAND_TAIL,
+	.ticket = ticket,
+	.has_stopped = has_stopped,
+	.irq_table = irq_table,
+	.irq_words = 1,
+	.fill_irq = fill_irq,
+	.forget_irq = forget_irq,
+	.trim_irqs = trim_irqs,
+	.msi_data_step = 1,
 };
 
 static u64 control_of(u8 flags)
@@ -494,7 +394,7 @@ static u64 control_of(u8 flags)
 static void deny_all(struct amdvi *amdvi)
 {
 	for (u32 rid = 0; rid < DEVICES; rid++) {
-		u64 *entry = device_entry(amdvi, (u16)rid);
+		u64 *entry = device_entry(&amdvi->unit, (u16)rid);
 
 		entry[0] = DTE0_DENY;
 		entry[2] = DTE2_DENY;
@@ -504,14 +404,14 @@ static void deny_all(struct amdvi *amdvi)
 /* All or none of the unit's own memory. */
 static enum err take_memory(struct amdvi *amdvi, const struct amdvi *first)
 {
-	hpa_t *const frames[] = { &amdvi->commands, &amdvi->events, &amdvi->status };
+	hpa_t *const frames[] = { &amdvi->unit.queue, &amdvi->events, &amdvi->unit.status };
 	enum err err;
 
 	amdvi->device_table =
 		first ? first->device_table : frame_alloc_contiguous(DEVICE_TABLE_PAGES);
 	if (!amdvi->device_table.raw)
 		return ERR_NO_MEMORY;
-	err = iommu_take_frames(amdvi->memory, frames, ARRAY_SIZE(frames));
+	err = iommu_take_frames(&amdvi->unit, frames, ARRAY_SIZE(frames));
 	if (!first && err)
 		frame_free_contiguous(amdvi->device_table, DEVICE_TABLE_PAGES);
 	else if (!first)
@@ -527,15 +427,15 @@ enum err amdvi_init(struct amdvi *amdvi, const struct acpi_iommu_unit *acpi,
 		    const struct ptab_memory *memory, pci_map_fn map, const struct amdvi *first)
 {
 	*amdvi = (struct amdvi){
-		.regs = map(acpi->base, REGISTER_BYTES),
-		.memory = memory,
 		.control = control_of(acpi->flags),
 		.unit.ops = &amdvi_ops,
+		.unit.regs = map(acpi->base, REGISTER_BYTES),
+		.unit.memory = memory,
 		.unit.domains = 65536,
 		.unit.features = IOMMU_LEVELS_4 | IOMMU_PAGES_2M | IOMMU_PAGES_1G | IOMMU_SNOOP |
 				 IOMMU_COHERENT | IOMMU_REMAPS_IRQ,
 	};
-	if (!amdvi->regs)
+	if (!amdvi->unit.regs)
 		return ERR_NO_MEMORY;
 	amdvi->features = read64(amdvi, REG_FEATURES);
 	/* All ones: nothing answers there. */

@@ -7,18 +7,11 @@
 
 struct amdvi {
 	struct iommu_unit unit;
-	volatile u8 *regs;
-	const struct ptab_memory *memory;
-	u64 features;	      /* the extended feature register */
-	u64 control;	      /* what the control register is to hold */
-	struct spinlock lock; /* registers, queues and device entries of this unit; innermost */
-	hpa_t device_table;   /* of all units together */
-	hpa_t commands;
+	u64 features;	    /* the extended feature register */
+	u64 control;	    /* what the control register is to hold */
+	hpa_t device_table; /* of all units together */
 	hpa_t events;
-	hpa_t status; /* where COMPLETION_WAIT writes */
-	u32 command_tail;
 	u32 event_head;
-	u64 ticket; /* what the last COMPLETION_WAIT writes */
 };
 
 /*

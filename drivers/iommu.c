@@ -28,17 +28,73 @@ enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected)
 	return ERR_TIMEOUT;
 }
 
-enum err iommu_take_frames(const struct ptab_memory *memory, hpa_t *const frames[], u32 count)
+void *iommu_frame(const struct iommu_unit *unit, hpa_t hpa)
+{
+	return unit->memory->window(hpa);
+}
+
+/* Makes a change to a table visible to a unit that does not snoop. */
+static void publish(const struct iommu_unit *unit, void *ptr, size_t size)
+{
+	if (!(unit->features & IOMMU_COHERENT))
+		cache_flush(ptr, size);
+}
+
+void iommu_store(const struct iommu_unit *unit, u64 *slot, u64 value)
+{
+	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
+	publish(unit, slot, sizeof(*slot));
+}
+
+hpa_t iommu_new_frame(const struct iommu_unit *unit)
+{
+	hpa_t hpa = unit->memory->alloc_table();
+
+	if (hpa.raw)
+		publish(unit, iommu_frame(unit, hpa), PAGE_SIZE);
+	return hpa;
+}
+
+enum err iommu_take_frames(const struct iommu_unit *unit, hpa_t *const frames[], u32 count)
 {
 	for (u32 i = 0; i < count; i++) {
-		*frames[i] = memory->alloc_table();
+		*frames[i] = iommu_new_frame(unit);
 		if (frames[i]->raw)
 			continue;
 		while (i--)
-			memory->free_table(*frames[i]);
+			unit->memory->free_table(*frames[i]);
 		return ERR_NO_MEMORY;
 	}
 	return OK;
+}
+
+enum err iommu_run(struct iommu_unit *unit, const struct iommu_command *commands, u32 count)
+{
+	volatile u32 *status = iommu_frame(unit, unit->status);
+	struct iommu_command *queue = iommu_frame(unit, unit->queue);
+
+	unit->ticket++;
+	for (u32 i = 0; i <= count; i++) {
+		struct iommu_command *slot = &queue[unit->queue_tail];
+
+		*slot = i < count ? commands[i] : unit->ops->ticket(unit);
+		publish(unit, slot, sizeof(*slot));
+		unit->queue_tail = (unit->queue_tail + 1) % IOMMU_QUEUE_ENTRIES;
+	}
+	mmio_write64(unit->regs + unit->ops->queue_tail, unit->queue_tail * sizeof(*queue));
+	for (u32 i = 0; i < IOMMU_MAX_POLLS; i++) {
+		if (*status == unit->ticket)
+			return OK;
+		if (unit->ops->has_stopped(unit))
+			return ERR_DEVICE;
+		cpu_relax();
+	}
+	return ERR_TIMEOUT;
+}
+
+const char *iommu_reason(const char *const reasons[], u32 count, u32 code)
+{
+	return code < count && reasons[code] ? reasons[code] : "reason unknown to this driver";
 }
 
 /* ---- which unit serves a function ------------------------------------------------- */
@@ -91,18 +147,18 @@ static bool scopes_cover(struct iommu *iommu, u32 first, u32 count, u16 bdf)
 	return false;
 }
 
-/* The number of the unit, or unit_count. One that names the function goes first. */
-static u32 find_unit(struct iommu *iommu, u16 bdf)
+/* One that names the function goes first. NULL: none serves it. */
+static struct iommu_unit *find_unit(struct iommu *iommu, u16 bdf)
 {
-	u32 rest = iommu->unit_count;
+	struct iommu_unit *rest = NULL;
 
 	for (u32 i = 0; i < iommu->unit_count; i++) {
 		struct iommu_unit *unit = iommu->units[i];
 
 		if (scopes_cover(iommu, unit->first_scope, unit->scope_count, bdf))
-			return i;
+			return unit;
 		if (unit->include_all)
-			rest = i;
+			rest = unit;
 	}
 	return rest;
 }
@@ -132,8 +188,7 @@ static bool has_reserved_memory(struct iommu *iommu, u16 bdf)
 
 /* ---- start ------------------------------------------------------------------------ */
 
-static enum err init_unit(struct iommu *iommu, const struct acpi_iommu_unit *acpi, pci_map_fn map,
-			  bool x2apic)
+static enum err init_unit(struct iommu *iommu, const struct acpi_iommu_unit *acpi, pci_map_fn map)
 {
 	u32 number = iommu->unit_count;
 	struct iommu_unit *unit = &vtd_units[number].unit;
@@ -144,7 +199,7 @@ static enum err init_unit(struct iommu *iommu, const struct acpi_iommu_unit *acp
 		err = amdvi_init(&amdvi_units[number], acpi, &iommu->memory, map,
 				 number ? &amdvi_units[0] : NULL);
 	} else {
-		err = vtd_init(&vtd_units[number], acpi, &iommu->memory, map, x2apic);
+		err = vtd_init(&vtd_units[number], acpi, &iommu->memory, map);
 	}
 	if (err)
 		return err;
@@ -172,7 +227,7 @@ static enum err choose_tables(struct iommu *iommu)
 }
 
 enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct pci *pci,
-		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic)
+		     const struct ptab_memory *memory, pci_map_fn map)
 {
 	enum err err;
 
@@ -190,13 +245,15 @@ enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct
 		/* Other segments' functions are not enumerated, but must be denied too. */
 		if (acpi->units[i].segment != 0)
 			return ERR_UNSUPPORTED;
-		err = init_unit(iommu, &acpi->units[i], map, x2apic);
+		err = init_unit(iommu, &acpi->units[i], map);
 		if (err)
 			return err;
 	}
 	err = choose_tables(iommu);
-	for (u32 i = 0; i < iommu->unit_count && !err; i++)
+	for (u32 i = 0; i < iommu->unit_count && !err; i++) {
+		spin_guard(&iommu->units[i]->lock);
 		err = iommu->units[i]->ops->enable(iommu->units[i]);
+	}
 	return err;
 }
 
@@ -209,8 +266,10 @@ static enum err flush_pages(struct iommu_domain *domain, u64 iova, u32 order)
 
 	for (u32 i = 0; i < iommu->unit_count; i++) {
 		struct iommu_unit *unit = iommu->units[i];
-		enum err err = unit->ops->flush(unit, domain->id, iova, order);
+		enum err err;
 
+		spin_guard(&unit->lock);
+		err = unit->ops->flush(unit, domain->id, iova, order);
 		if (!first)
 			first = err;
 	}
@@ -292,15 +351,40 @@ static struct iommu_attached *find_sharer(struct iommu *iommu, u16 rid,
 	return NULL;
 }
 
+/* Units read an entry by the line of the cache: its second word comes along with the first. */
+static enum err allow(struct iommu_unit *unit, u16 rid, const struct iommu_domain *domain)
+{
+	enum err err;
+	u64 *entry;
+
+	spin_guard(&unit->lock);
+	entry = unit->ops->device_entry(unit, rid);
+	if (!entry)
+		return ERR_NO_MEMORY;
+	iommu_store(unit, entry, unit->ops->fill_device(domain, entry));
+	err = unit->ops->forget_device(unit, rid, 0);
+	if (err)
+		iommu_store(unit, entry, unit->ops->deny);
+	return err;
+}
+
+/* allow() has made the entry. */
+static enum err deny(struct iommu_unit *unit, u16 rid, const struct iommu_domain *domain)
+{
+	spin_guard(&unit->lock);
+	iommu_store(unit, unit->ops->device_entry(unit, rid), unit->ops->deny);
+	return unit->ops->forget_device(unit, rid, domain->id);
+}
+
 enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
 {
 	struct iommu *iommu = domain->iommu;
-	u32 unit = find_unit(iommu, bdf);
+	struct iommu_unit *unit = find_unit(iommu, bdf);
 	u16 rid = requester_id(iommu, bdf);
 	const struct iommu_attached *sharer;
 	enum err err = OK;
 
-	if (unit == iommu->unit_count)
+	if (!unit)
 		return ERR_NOT_FOUND;
 	spin_guard(&iommu->lock);
 	sharer = find_sharer(iommu, rid, NULL);
@@ -311,8 +395,7 @@ enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
 	if (has_reserved_memory(iommu, bdf) || has_reserved_memory(iommu, rid))
 		return ERR_DENIED;
 	if (!sharer)
-		err = iommu->units[unit]->ops->attach(iommu->units[unit], rid, domain->id,
-						      &domain->pt);
+		err = allow(unit, rid, domain);
 	if (!err)
 		iommu->attached[iommu->attached_count++] =
 			(struct iommu_attached){ bdf, rid, domain->id };
@@ -322,17 +405,16 @@ enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
 enum err iommu_detach(struct iommu_domain *domain, u16 bdf)
 {
 	struct iommu *iommu = domain->iommu;
-	u32 unit = find_unit(iommu, bdf);
+	struct iommu_unit *unit = find_unit(iommu, bdf);
 	struct iommu_attached *attached;
 	enum err err = OK;
 
 	spin_guard(&iommu->lock);
 	attached = find_attached(iommu, bdf);
-	if (!attached || attached->domain_id != domain->id)
+	if (!unit || !attached || attached->domain_id != domain->id)
 		return ERR_NOT_FOUND;
 	if (!find_sharer(iommu, attached->rid, attached))
-		err = iommu->units[unit]->ops->detach(iommu->units[unit], attached->rid,
-						      domain->id);
+		err = deny(unit, attached->rid, domain);
 	if (!err)
 		*attached = iommu->attached[--iommu->attached_count];
 	return err;
@@ -380,39 +462,107 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size)
 
 /* ---- interrupts ------------------------------------------------------------------- */
 
+/*
+ * The first word of an entry that is zero is free. One that a unit may remember is neither
+ * zero nor in force.
+ */
+#define IRQ_IN_FORCE 1U
+
+static void store_irq(const struct iommu_unit *unit, u32 *entry, u32 value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+	publish(unit, entry, sizeof(*entry));
+}
+
+static void make_message(const struct iommu_ops *ops, u32 index, u64 *address, u32 *data)
+{
+	*address = INTERRUPT_FIRST + ops->msi_address + index * ops->msi_address_step;
+	*data = index * ops->msi_data_step;
+}
+
 enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address, u32 *data)
 {
-	u32 unit = find_unit(iommu, irq->source);
+	struct iommu_unit *unit = find_unit(iommu, irq->source);
 	struct iommu_irq by_rid = *irq;
+	u32 *table, *entry, first;
+	u32 index = 0;
+	enum err err;
 
+	if (irq->apic_id > 0xff)
+		return ERR_RANGE;
 	if (!iommu->irq_remapping) {
-		if (irq->apic_id > 0xff)
-			return ERR_RANGE;
 		*address = INTERRUPT_FIRST | (u64)irq->apic_id << 12;
 		*data = irq->vector;
 		return OK;
 	}
-	if (unit == iommu->unit_count)
+	if (!unit)
 		return ERR_NOT_FOUND;
 	by_rid.source = requester_id(iommu, irq->source);
-	return iommu->units[unit]->ops->set_irq(iommu->units[unit], &by_rid, address, data);
+	spin_guard(&unit->lock);
+	table = unit->ops->irq_table(unit, by_rid.source, true);
+	if (!table)
+		return ERR_NO_MEMORY;
+	while (index < IOMMU_IRQ_ENTRIES && table[index * unit->ops->irq_words])
+		index++;
+	if (index == IOMMU_IRQ_ENTRIES)
+		return ERR_FULL;
+	entry = &table[index * unit->ops->irq_words];
+	first = unit->ops->fill_irq(&by_rid, entry);
+	store_irq(unit, entry, first | IRQ_IN_FORCE);
+	err = unit->ops->forget_irq(unit, by_rid.source, index);
+	if (err)
+		store_irq(unit, entry, first);
+	make_message(unit->ops, index, address, data);
+	return err;
+}
+
+/* The entry that a message of this source raises; NULL: there is none. */
+static u32 *find_irq(struct iommu_unit *unit, u16 rid, u64 address, u32 data, u32 *index)
+{
+	const struct iommu_ops *ops = unit->ops;
+	u32 *table = ops->irq_table(unit, rid, false);
+
+	for (u32 i = 0; table && i < IOMMU_IRQ_ENTRIES; i++) {
+		u32 *entry = &table[i * ops->irq_words];
+		u64 its_address;
+		u32 its_data;
+
+		make_message(ops, i, &its_address, &its_data);
+		*index = i;
+		if (address == its_address && data == its_data && (*entry & IRQ_IN_FORCE) &&
+		    (!ops->irq_source || (u16)entry[ops->irq_source] == rid))
+			return entry;
+	}
+	return NULL;
 }
 
 enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data)
 {
-	u32 unit = find_unit(iommu, source);
+	struct iommu_unit *unit = find_unit(iommu, source);
+	u16 rid = requester_id(iommu, source);
+	u32 *entry, index;
+	enum err err;
 
 	if (!iommu->irq_remapping)
 		return OK;
-	if (unit == iommu->unit_count)
+	if (!unit)
 		return ERR_NOT_FOUND;
-	return iommu->units[unit]->ops->clear_irq(iommu->units[unit], requester_id(iommu, source),
-						  address, data);
+	spin_guard(&unit->lock);
+	entry = find_irq(unit, rid, address, data, &index);
+	if (!entry)
+		return ERR_NOT_FOUND;
+	store_irq(unit, entry, *entry & ~IRQ_IN_FORCE);
+	err = unit->ops->forget_irq(unit, rid, index);
+	if (err)
+		return err;
+	store_irq(unit, entry, 0);
+	return unit->ops->trim_irqs ? unit->ops->trim_irqs(unit, rid) : OK;
 }
 
 bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault)
 {
 	for (u32 i = 0; i < iommu->unit_count; i++) {
+		spin_guard(&iommu->units[i]->lock);
 		if (iommu->units[i]->ops->poll_fault(iommu->units[i], fault))
 			return true;
 	}

@@ -58,29 +58,70 @@ struct iommu_irq {
 	bool level;
 };
 
+struct iommu_domain;
 struct iommu_unit;
 
-/* What a vendor's driver offers to iommu.c. Each takes the unit's lock by itself; `rid` is a
- * requester id. */
+/* A command for a unit, as it stands in its queue. */
+struct iommu_command {
+	u64 low;
+	u64 high;
+};
+
+/*
+ * What a vendor's driver offers to iommu.c, which holds the unit's lock; `rid` is a
+ * requester id.
+ */
 struct iommu_ops {
 	enum err (*enable)(struct iommu_unit *unit);
-	enum err (*attach)(struct iommu_unit *unit, u16 rid, u16 domain_id, const struct ptab *pt);
-	enum err (*detach)(struct iommu_unit *unit, u16 rid, u16 domain_id);
 	/* Forgets 2^order pages from `iova`, which is a multiple of that. */
 	enum err (*flush)(struct iommu_unit *unit, u16 domain_id, u64 iova, u32 order);
-	enum err (*set_irq)(struct iommu_unit *unit, const struct iommu_irq *irq, u64 *address,
-			    u32 *data);
-	enum err (*clear_irq)(struct iommu_unit *unit, u16 rid, u64 address, u32 data);
 	bool (*poll_fault)(struct iommu_unit *unit, struct iommu_fault *fault);
+
+	/* The two words that say what rid reaches; NULL: there is no memory for them. */
+	u64 *(*device_entry)(struct iommu_unit *unit, u16 rid);
+	u64 deny; /* the first word of one that reaches nothing */
+	/* Fills in the second word and returns the first one. */
+	u64 (*fill_device)(const struct iommu_domain *domain, u64 *entry);
+	/* Forgets the entry, as it was in that domain (0: in none), and the domain's pages. */
+	enum err (*forget_device)(struct iommu_unit *unit, u16 rid, u16 domain_id);
+
+	/* The queue: its register, and the command that stores `ticket` at `status`. */
+	u32 queue_tail;
+	struct iommu_command (*ticket)(const struct iommu_unit *unit);
+	bool (*has_stopped)(struct iommu_unit *unit); /* on a command that it refused */
+
+	/*
+	 * Interrupts. IOMMU_IRQ_ENTRIES entries of `irq_words` words, which rid's messages
+	 * index; NULL: there are none, and no memory to `make` them. Bit 0 of the first word
+	 * says that an entry is in force.
+	 */
+	u32 *(*irq_table)(struct iommu_unit *unit, u16 rid, bool make);
+	u32 irq_words;
+	u32 irq_source; /* the word with the requester id; 0: the table is the function's own */
+	/* Fills in the other words and returns the first one, not in force. */
+	u32 (*fill_irq)(const struct iommu_irq *irq, u32 *entry);
+	enum err (*forget_irq)(struct iommu_unit *unit, u16 rid, u32 index);
+	/* Gives a table of the function's own back if it is empty; NULL: there are none. */
+	enum err (*trim_irqs)(struct iommu_unit *unit, u16 rid);
+	u32 msi_address; /* of a message, from FEE00000h; and what each index adds */
+	u32 msi_address_step;
+	u32 msi_data_step;
 };
 
 struct iommu_unit {
 	const struct iommu_ops *ops;
+	const struct ptab_memory *memory;
+	volatile u8 *regs;
 	u32 features; /* enum iommu_feature */
 	u32 domains;  /* ids from 1 to below this */
 	bool include_all;
 	u8 first_scope; /* in the ACPI table that the unit is from */
 	u8 scope_count;
+	struct spinlock lock; /* registers, tables and queues of this unit; innermost */
+	hpa_t queue;	      /* a frame of commands */
+	u32 queue_tail;
+	u32 ticket;   /* what the last command of the queue stores */
+	hpa_t status; /* ... and where */
 };
 
 struct iommu {
@@ -116,7 +157,7 @@ struct iommu_domain {
  * remapping on. From then on no function reaches any memory and (where
  * iommu->irq_remapping is true) none raises an interrupt, I/O APICs included,
  * until it is told to. `memory` is for tables and queues: frames that the units may
- * read and write; its `flush` is not used. `map` is vmap_mmio(); `x2apic`: processors use it.
+ * read and write; its `flush` is not used. `map` is vmap_mmio().
  * At start only, with bus mastering switched off everywhere.
  *
  * OK; ERR_NOT_FOUND: no DMAR and no IVRS table; ERR_UNSUPPORTED: a unit lacks what is
@@ -124,7 +165,7 @@ struct iommu_domain {
  * After an error what has been switched on stays on, with everything denied.
  */
 enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct pci *pci,
-		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic) must_check;
+		     const struct ptab_memory *memory, pci_map_fn map) must_check;
 
 /* An empty domain. OK; ERR_FULL: no id is left; ERR_NO_MEMORY. */
 enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain) must_check;
@@ -180,7 +221,7 @@ enum err iommu_unmap(struct iommu_domain *domain, iova_t iova, u64 size) must_ch
  * iommu_irq_clear().
  * Without remapping the message is the processor's own (SDM vol. 3, 11.11).
  * OK; ERR_FULL; ERR_NO_MEMORY; ERR_NOT_FOUND: no unit serves the source; ERR_RANGE: an
- * APIC id that the unit cannot address; ERR_TIMEOUT, ERR_DEVICE.
+ * APIC id of more than 8 bits; ERR_TIMEOUT, ERR_DEVICE.
  */
 enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *address,
 		       u32 *data) must_check;
@@ -201,17 +242,39 @@ enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data)
 bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault) must_check;
 
 /*
- * For the vendors' drivers. How often a register or memory is read before the unit counts
- * as dead. A read of a register takes 100 ns or more: this is at least 0.1 s, and a unit
- * answers within microseconds.
+ * For the vendors' drivers, with the unit's lock. How often a register or memory is read before
+ * the unit counts as dead. A read of a register takes 100 ns or more: this is at least 0.1 s, and
+ * a unit answers within microseconds.
  */
 #define IOMMU_MAX_POLLS 1000000U
 
 /* Waits until the register, masked, is as `expected`. OK, ERR_TIMEOUT. */
 enum err iommu_wait(const volatile void *reg, u32 mask, u32 expected) must_check;
 
-/* Zeroed frames for all of `frames`, or none. OK, ERR_NO_MEMORY. */
-enum err iommu_take_frames(const struct ptab_memory *memory, hpa_t *const frames[],
+/* One of the unit's tables, to read and write. */
+void *iommu_frame(const struct iommu_unit *unit, hpa_t hpa);
+
+/* The unit sees either the old or the new word, and whatever was stored before it. */
+void iommu_store(const struct iommu_unit *unit, u64 *slot, u64 value);
+
+/* A zeroed table that the unit sees as such; HPA(0): there is no memory. */
+hpa_t iommu_new_frame(const struct iommu_unit *unit);
+
+/* The same for all of `frames`, or none. OK, ERR_NO_MEMORY. */
+enum err iommu_take_frames(const struct iommu_unit *unit, hpa_t *const frames[],
 			   u32 count) must_check;
+
+/*
+ * Hands the commands over, fewer than IOMMU_QUEUE_ENTRIES, and waits until the unit has done
+ * them. The queue is empty at begin and end.
+ * OK; ERR_DEVICE: it has stopped; ERR_TIMEOUT. What it remembers is not known then.
+ */
+enum err iommu_run(struct iommu_unit *unit, const struct iommu_command *commands,
+		   u32 count) must_check;
+
+#define IOMMU_QUEUE_ENTRIES 256U
+
+/* Element `code` of the vendor's `reasons`, or that it is unknown. */
+const char *iommu_reason(const char *const reasons[], u32 count, u32 code);
 
 #endif

@@ -35,7 +35,6 @@
 #define ECAP_C		      BIT(0)
 #define ECAP_QI		      BIT(1)
 #define ECAP_IR		      BIT(3)
-#define ECAP_EIM	      BIT(4)
 #define ECAP_SC		      BIT(7)
 #define ECAP_IOTLB_OFFSET(ec) ((u32)((ec) >> 8 & 0x3ff) * 16)
 
@@ -84,28 +83,18 @@
 #define INV_INDEX(index)   ((u64)(index) << 32)
 #define INV_WAIT_STATUS	   (5ULL | 1ULL << 5)
 
-#define QUEUE_BYTES   4096U
-#define QUEUE_ENTRIES (QUEUE_BYTES / 16)
-
 /* Interrupt remapping table entries, 9.9; a table of 2^(S+1) entries. */
 #define IRTA_SIZE_256  7ULL
-#define IRTA_EIME      BIT(11)
-#define IRTE_P	       BIT(0)
-#define IRTE_LEVEL     BIT(4)
-#define IRTE_VECTOR(v) ((u64)(v) << 16)
-#define IRTE_SVT_SID   (1ULL << 18) /* the whole requester id must match */
+#define IRTE_WORDS     4U
+#define IRTE_LEVEL     (1U << 4)
+#define IRTE_VECTOR(v) ((u32)(v) << 16)
+#define IRTE_SOURCE    2	  /* the word with the requester id */
+#define IRTE_SVT_SID   (1U << 18) /* ... which must match as a whole */
 
 /* Remappable messages, 5.1.2.2; an index here has 8 bits. The sub-handle, in the data, is 0. */
-#define MSI_BASE	    0xfee00000ULL
-#define MSI_REMAPPABLE	    BIT(4)
-#define MSI_SUBHANDLE_VALID BIT(3)
-#define MSI_INDEX(index)    ((u64)(index) << 5)
-#define MSI_INDEX_OF(addr)  ((addr) >> 5 & 0x7fff)
-
-struct descriptor {
-	u64 low;
-	u64 high;
-};
+#define MSI_REMAPPABLE	    16U
+#define MSI_SUBHANDLE_VALID 8U
+#define MSI_INDEX_STEP	    32U
 
 static struct vtd *vtd_of(struct iommu_unit *unit)
 {
@@ -114,40 +103,22 @@ static struct vtd *vtd_of(struct iommu_unit *unit)
 
 static u32 read32(struct vtd *vtd, u32 reg)
 {
-	return mmio_read32(vtd->regs + reg);
+	return mmio_read32(vtd->unit.regs + reg);
+}
+
+static void write32(struct vtd *vtd, u32 reg, u32 value)
+{
+	mmio_write32(vtd->unit.regs + reg, value);
 }
 
 static u64 read64(struct vtd *vtd, u32 reg)
 {
-	return mmio_read64(vtd->regs + reg);
+	return mmio_read64(vtd->unit.regs + reg);
 }
 
-static void *frame(struct vtd *vtd, hpa_t hpa)
+static void write64(struct vtd *vtd, u32 reg, u64 value)
 {
-	return vtd->memory->window(hpa);
-}
-
-/* Makes a change to a table visible to a unit that does not snoop. */
-static void publish(struct vtd *vtd, void *ptr, size_t size)
-{
-	if (!(vtd->ecap & ECAP_C))
-		cache_flush(ptr, size);
-}
-
-static void store(struct vtd *vtd, u64 *slot, u64 value)
-{
-	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
-	publish(vtd, slot, sizeof(*slot));
-}
-
-/* A zeroed table that the unit sees as such; HPA(0): there is no memory. */
-static hpa_t new_frame(struct vtd *vtd)
-{
-	hpa_t hpa = vtd->memory->alloc_table();
-
-	if (hpa.raw)
-		publish(vtd, frame(vtd, hpa), PAGE_SIZE);
-	return hpa;
+	mmio_write64(vtd->unit.regs + reg, value);
 }
 
 /* ---- commands and the invalidation queue ------------------------------------------ */
@@ -157,66 +128,41 @@ static enum err command(struct vtd *vtd, u32 bit, bool on)
 {
 	u32 state = read32(vtd, REG_GSTS) & ~(u32)GCMD_ONE_SHOT;
 
-	mmio_write32(vtd->regs + REG_GCMD, on ? state | bit : state & ~bit);
+	write32(vtd, REG_GCMD, on ? state | bit : state & ~bit);
 	if (bit == GCMD_WBF)
 		on = false; /* the state is set while the flush is under way */
-	return iommu_wait(vtd->regs + REG_GSTS, (u32)bit, on ? (u32)bit : 0);
+	return iommu_wait(vtd->unit.regs + REG_GSTS, (u32)bit, on ? (u32)bit : 0);
 }
 
-static void put_descriptor(struct vtd *vtd, struct descriptor descriptor)
+static struct iommu_command ticket(const struct iommu_unit *unit)
 {
-	struct descriptor *queue = frame(vtd, vtd->queue);
-	struct descriptor *slot = &queue[vtd->queue_tail];
-
-	*slot = descriptor;
-	publish(vtd, slot, sizeof(*slot));
-	vtd->queue_tail = (vtd->queue_tail + 1) % QUEUE_ENTRIES;
+	return (struct iommu_command){ INV_WAIT_STATUS | (u64)unit->ticket << 32,
+				       unit->status.raw };
 }
 
-/*
- * Hands the queued descriptors over and waits until the unit has done them.
- * Each call waits, so the queue is empty at its begin.
- */
-static enum err run_queue(struct vtd *vtd)
+static bool has_stopped(struct iommu_unit *unit)
 {
-	volatile u32 *status = frame(vtd, vtd->status);
-	u32 fault_state;
+	u32 faults = read32(vtd_of(unit), REG_FSTS) & (FSTS_IQE | FSTS_ITE);
 
-	vtd->ticket++;
-	put_descriptor(vtd, (struct descriptor){ INV_WAIT_STATUS | (u64)vtd->ticket << 32,
-						 vtd->status.raw });
-	mmio_write64(vtd->regs + REG_IQT, (u64)vtd->queue_tail * sizeof(struct descriptor));
-	for (u32 i = 0; i < IOMMU_MAX_POLLS; i++) {
-		if (*status == vtd->ticket)
-			return OK;
-		fault_state = read32(vtd, REG_FSTS);
-		if (fault_state & (FSTS_IQE | FSTS_ITE)) {
-			mmio_write32(vtd->regs + REG_FSTS, fault_state & (FSTS_IQE | FSTS_ITE));
-			return ERR_DEVICE;
-		}
-		cpu_relax();
-	}
-	return ERR_TIMEOUT;
+	if (faults)
+		write32(vtd_of(unit), REG_FSTS, faults);
+	return faults;
 }
 
 /*
  * Has the unit forget what the descriptors say, once every change to a table has reached
  * memory: old chipsets hold writes back in a buffer, 6.8.
  */
-static enum err flush(struct vtd *vtd, const struct descriptor *descriptors, u32 count)
+static enum err flush(struct vtd *vtd, const struct iommu_command *descriptors, u32 count)
 {
 	enum err err = vtd->cap & CAP_RWBF ? command(vtd, GCMD_WBF, true) : OK;
 
-	if (err || !count)
-		return err;
-	for (u32 i = 0; i < count; i++)
-		put_descriptor(vtd, descriptors[i]);
-	return run_queue(vtd);
+	return err ? err : iommu_run(&vtd->unit, descriptors, count);
 }
 
 static enum err flush_everything(struct vtd *vtd)
 {
-	static const struct descriptor all[] = {
+	static const struct iommu_command all[] = {
 		{ INV_CONTEXT_GLOBAL, 0 },
 		{ INV_IOTLB_GLOBAL | INV_IOTLB_DRAIN, 0 },
 		{ INV_IRQ_GLOBAL, 0 },
@@ -229,11 +175,10 @@ static enum err flush_pages(struct iommu_unit *unit, u16 domain_id, u64 iova, u3
 {
 	struct vtd *vtd = vtd_of(unit);
 	u64 domain = INV_DOMAIN(domain_id) | INV_IOTLB_DRAIN;
-	struct descriptor pages = { INV_IOTLB_DOMAIN | domain, 0 };
+	struct iommu_command pages = { INV_IOTLB_DOMAIN | domain, 0 };
 
 	if ((vtd->cap & CAP_PSI) && order <= CAP_MAMV(vtd->cap))
-		pages = (struct descriptor){ INV_IOTLB_PAGE | domain, iova | order };
-	spin_guard(&vtd->lock);
+		pages = (struct iommu_command){ INV_IOTLB_PAGE | domain, iova | order };
 	return flush(vtd, &pages, 1);
 }
 
@@ -244,23 +189,19 @@ static enum err drop_protected_regions(struct vtd *vtd)
 {
 	if (!(vtd->cap & (CAP_PLMR | CAP_PHMR)))
 		return OK;
-	mmio_write32(vtd->regs + REG_PMEN, read32(vtd, REG_PMEN) & ~(u32)PMEN_EPM);
-	return iommu_wait(vtd->regs + REG_PMEN, PMEN_PRS, 0);
+	write32(vtd, REG_PMEN, read32(vtd, REG_PMEN) & ~(u32)PMEN_EPM);
+	return iommu_wait(vtd->unit.regs + REG_PMEN, PMEN_PRS, 0);
 }
 
 /* A queue that firmware left running must be empty before it is switched off, 6.5.2. */
 static enum err take_queue_over(struct vtd *vtd)
 {
-	u32 i = 0;
+	enum err err;
 
 	if (!(read32(vtd, REG_GSTS) & GCMD_QIE))
 		return OK;
-	while (read64(vtd, REG_IQH) != read64(vtd, REG_IQT)) {
-		if (i++ == IOMMU_MAX_POLLS)
-			return ERR_TIMEOUT;
-		cpu_relax();
-	}
-	return command(vtd, GCMD_QIE, false);
+	err = iommu_wait(vtd->unit.regs + REG_IQH, ~0U, read32(vtd, REG_IQT));
+	return err ? err : command(vtd, GCMD_QIE, false);
 }
 
 static enum err start_queue(struct vtd *vtd)
@@ -269,23 +210,22 @@ static enum err start_queue(struct vtd *vtd)
 
 	if (err)
 		return err;
-	vtd->queue_tail = 0;
-	mmio_write32(vtd->regs + REG_FSTS, FSTS_IQE | FSTS_ITE);
-	mmio_write64(vtd->regs + REG_IQT, 0);
-	mmio_write64(vtd->regs + REG_IQA, vtd->queue.raw);
+	vtd->unit.queue_tail = 0;
+	write32(vtd, REG_FSTS, FSTS_IQE | FSTS_ITE);
+	write64(vtd, REG_IQT, 0);
+	write64(vtd, REG_IQA, vtd->unit.queue.raw);
 	return command(vtd, GCMD_QIE, true);
 }
 
 static enum err set_tables(struct vtd *vtd)
 {
-	u64 irta = vtd->irq_table.raw | IRTA_SIZE_256 | (vtd->x2apic ? IRTA_EIME : 0);
 	enum err err;
 
-	mmio_write64(vtd->regs + REG_RTADDR, vtd->root.raw);
+	write64(vtd, REG_RTADDR, vtd->root.raw);
 	err = command(vtd, GCMD_SRTP, true);
 	if (err || !(vtd->ecap & ECAP_IR))
 		return err;
-	mmio_write64(vtd->regs + REG_IRTA, irta);
+	write64(vtd, REG_IRTA, vtd->irq_table.raw | IRTA_SIZE_256);
 	return command(vtd, GCMD_SIRTP, true);
 }
 
@@ -298,8 +238,7 @@ static enum err enable(struct iommu_unit *unit)
 	struct vtd *vtd = vtd_of(unit);
 	enum err err;
 
-	spin_guard(&vtd->lock);
-	mmio_write32(vtd->regs + REG_FECTL, FECTL_IM); /* faults are polled */
+	write32(vtd, REG_FECTL, FECTL_IM); /* faults are polled */
 	err = drop_protected_regions(vtd);
 	if (!err)
 		err = start_queue(vtd);
@@ -325,128 +264,63 @@ static enum err enable(struct iommu_unit *unit)
  * attached has no entry: its accesses end in a fault that is recorded (reasons
  * 1 and 2), and it needs no memory. NULL: none is left for the bus's table.
  */
-static u64 *context_entry(struct vtd *vtd, u16 bdf)
+static u64 *context_entry(struct iommu_unit *unit, u16 bdf)
 {
-	u64 *root = (u64 *)frame(vtd, vtd->root) + 2 * PCI_BUS(bdf);
+	u64 *root = (u64 *)iommu_frame(unit, vtd_of(unit)->root) + 2 * PCI_BUS(bdf);
 	hpa_t table;
 
 	if (!(*root & ROOT_P)) {
-		table = new_frame(vtd);
+		table = iommu_new_frame(unit);
 		if (!table.raw)
 			return NULL;
-		store(vtd, root, table.raw | ROOT_P);
+		iommu_store(unit, root, table.raw | ROOT_P);
 	}
-	return (u64 *)frame(vtd, HPA(ALIGN_DOWN(*root, PAGE_SIZE))) + 2 * (bdf & 0xff);
+	table = HPA(ALIGN_DOWN(*root, PAGE_SIZE));
+	return (u64 *)iommu_frame(unit, table) + 2 * (bdf & 0xff);
+}
+
+static u64 fill_context(const struct iommu_domain *domain, u64 *entry)
+{
+	u64 width = domain->pt.format->levels == 3 ? CONTEXT_AW_39 : CONTEXT_AW_48;
+
+	entry[1] = width | CONTEXT_DID(domain->id);
+	return domain->pt.root.raw | CONTEXT_P;
 }
 
 /* With CM set, entries that are not present may be cached too, under domain 0. */
-static enum err flush_absent_context(struct vtd *vtd, u16 bdf)
+static enum err forget_context(struct iommu_unit *unit, u16 bdf, u16 domain_id)
 {
-	const struct descriptor absent[] = {
-		{ INV_CONTEXT_DEVICE | INV_DOMAIN(0) | INV_SOURCE(bdf), 0 },
-		{ INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(0), 0 },
-	};
-
-	return flush(vtd, absent, vtd->cap & CAP_CM ? ARRAY_SIZE(absent) : 0);
-}
-
-static enum err attach(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt)
-{
-	struct vtd *vtd = vtd_of(unit);
-	u64 width = pt->format->levels == 3 ? CONTEXT_AW_39 : CONTEXT_AW_48;
-	enum err err;
-	u64 *entry;
-
-	spin_guard(&vtd->lock);
-	entry = context_entry(vtd, bdf);
-	if (!entry)
-		return ERR_NO_MEMORY;
-	store(vtd, &entry[1], width | CONTEXT_DID(domain_id));
-	store(vtd, &entry[0], pt->root.raw | CONTEXT_P);
-	err = flush_absent_context(vtd, bdf);
-	if (err)
-		store(vtd, &entry[0], 0);
-	return err;
-}
-
-static enum err detach(struct iommu_unit *unit, u16 bdf, u16 domain_id)
-{
-	struct vtd *vtd = vtd_of(unit);
-	const struct descriptor forget[] = {
+	const struct iommu_command forget[] = {
 		{ INV_CONTEXT_DEVICE | INV_DOMAIN(domain_id) | INV_SOURCE(bdf), 0 },
 		{ INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(domain_id), 0 },
 	};
 
-	spin_guard(&vtd->lock);
-	store(vtd, context_entry(vtd, bdf), 0); /* attach() has made its table */
-	return flush(vtd, forget, ARRAY_SIZE(forget));
+	return flush(vtd_of(unit), forget, ARRAY_SIZE(forget));
 }
 
 /* ---- interrupt remapping ---------------------------------------------------------- */
 
-static u64 *irq_entry(struct vtd *vtd, u64 index)
+static u32 *irq_table(struct iommu_unit *unit, u16 bdf, bool make)
 {
-	return (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
+	(void)bdf;
+	(void)make;
+	return iommu_frame(unit, vtd_of(unit)->irq_table);
 }
 
-static enum err forget_irq(struct vtd *vtd, u64 index)
+/* An 8-bit APIC id stands in bits 15:8 of the destination. */
+static u32 fill_irq(const struct iommu_irq *irq, u32 *entry)
 {
-	const struct descriptor forget = { INV_IRQ_ENTRY | INV_INDEX(index), 0 };
-
-	return flush(vtd, &forget, 1);
+	entry[1] = irq->apic_id << 8;
+	entry[IRTE_SOURCE] = IRTE_SVT_SID | irq->source;
+	return IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
 }
 
-/*
- * An entry that is zero is free. One that the unit may remember is neither zero nor
- * present. A free one is not present, so its upper half may change first.
- */
-static enum err set_irq(struct iommu_unit *unit, const struct iommu_irq *irq, u64 *address,
-			u32 *data)
+static enum err forget_irq(struct iommu_unit *unit, u16 bdf, u32 index)
 {
-	struct vtd *vtd = vtd_of(unit);
-	u64 low = IRTE_P | IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
-	u64 index = 0;
-	u64 *entry;
-	enum err err;
+	const struct iommu_command forget = { INV_IRQ_ENTRY | INV_INDEX(index), 0 };
 
-	if (irq->apic_id > 0xff && !vtd->x2apic)
-		return ERR_RANGE;
-	/* An 8-bit APIC id stands in bits 15:8 of the destination. */
-	low |= (u64)irq->apic_id << (vtd->x2apic ? 32 : 40);
-	spin_guard(&vtd->lock);
-	while (index < IOMMU_IRQ_ENTRIES && *irq_entry(vtd, index))
-		index++;
-	if (index == IOMMU_IRQ_ENTRIES)
-		return ERR_FULL;
-	entry = irq_entry(vtd, index);
-	store(vtd, &entry[1], IRTE_SVT_SID | irq->source);
-	store(vtd, &entry[0], low);
-	err = forget_irq(vtd, index);
-	if (err)
-		store(vtd, &entry[0], low & ~IRTE_P);
-	*address = MSI_BASE | MSI_REMAPPABLE | MSI_SUBHANDLE_VALID | MSI_INDEX(index);
-	*data = 0;
-	return err;
-}
-
-static enum err clear_irq(struct iommu_unit *unit, u16 source, u64 address, u32 data)
-{
-	struct vtd *vtd = vtd_of(unit);
-	u64 index = MSI_INDEX_OF(address);
-	u64 *entry;
-	enum err err;
-
-	spin_guard(&vtd->lock);
-	if (index >= IOMMU_IRQ_ENTRIES || data)
-		return ERR_NOT_FOUND;
-	entry = irq_entry(vtd, index);
-	if (!(entry[0] & IRTE_P) || (u16)entry[1] != source)
-		return ERR_NOT_FOUND;
-	store(vtd, &entry[0], entry[0] & ~IRTE_P);
-	err = forget_irq(vtd, index);
-	if (!err)
-		store(vtd, &entry[0], 0);
-	return err;
+	(void)bdf;
+	return flush(vtd_of(unit), &forget, 1);
 }
 
 /* ---- faults ----------------------------------------------------------------------- */
@@ -478,9 +352,7 @@ static const char *reason_text(u8 code)
 		[0x26] = "interrupt entry belongs to another source",
 	};
 
-	if (code < ARRAY_SIZE(reasons) && reasons[code])
-		return reasons[code];
-	return "reason unknown to this driver";
+	return iommu_reason(reasons, ARRAY_SIZE(reasons), code);
 }
 
 static void decode_fault(u64 low, u64 high, struct iommu_fault *fault)
@@ -511,7 +383,7 @@ static bool take_fault(struct vtd *vtd, struct iommu_fault *fault)
 			continue;
 		decode_fault(read64(vtd, reg), high, fault);
 		/* F is cleared by writing 1; it is the top bit of the last dword. */
-		mmio_write32(vtd->regs + reg + 12, (u32)(FAULT_F >> 32));
+		write32(vtd, reg + 12, (u32)(FAULT_F >> 32));
 		return true;
 	}
 	return false;
@@ -523,12 +395,11 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 	struct vtd *vtd = vtd_of(unit);
 	bool found;
 
-	spin_guard(&vtd->lock);
 	if (!(read32(vtd, REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
 		return false;
 	found = take_fault(vtd, fault);
 	if (read32(vtd, REG_FSTS) & FSTS_PFO) {
-		mmio_write32(vtd->regs + REG_FSTS, FSTS_PFO);
+		write32(vtd, REG_FSTS, FSTS_PFO);
 		fault->overflow = true;
 	}
 	return found;
@@ -538,12 +409,21 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 
 static const struct iommu_ops vtd_ops = {
 	.enable = enable,
-	.attach = attach,
-	.detach = detach,
 	.flush = flush_pages,
-	.set_irq = set_irq,
-	.clear_irq = clear_irq,
 	.poll_fault = poll_fault,
+	.device_entry = context_entry,
+	.fill_device = fill_context,
+	.forget_device = forget_context,
+	.queue_tail = REG_IQT,
+	.ticket = ticket,
+	.has_stopped = has_stopped,
+	.irq_table = irq_table,
+	.irq_words = IRTE_WORDS,
+	.irq_source = IRTE_SOURCE,
+	.fill_irq = fill_irq,
+	.forget_irq = forget_irq,
+	.msi_address = MSI_REMAPPABLE | MSI_SUBHANDLE_VALID,
+	.msi_address_step = MSI_INDEX_STEP,
 };
 
 static u32 features_of(u64 cap, u64 ecap)
@@ -578,30 +458,20 @@ static u64 register_bytes(volatile void *regs)
 	return ALIGN_UP(MAX(faults_end, iotlb_end), PAGE_SIZE);
 }
 
-static enum err take_frames(struct vtd *vtd)
-{
-	hpa_t *const frames[] = { &vtd->root, &vtd->queue, &vtd->status, &vtd->irq_table };
-	enum err err = iommu_take_frames(vtd->memory, frames, ARRAY_SIZE(frames));
-
-	for (u32 i = 0; i < ARRAY_SIZE(frames) && !err; i++)
-		publish(vtd, frame(vtd, *frames[i]), PAGE_SIZE);
-	return err;
-}
-
 enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
-		  const struct ptab_memory *memory, pci_map_fn map, bool x2apic)
+		  const struct ptab_memory *memory, pci_map_fn map)
 {
+	hpa_t *const frames[] = { &vtd->root, &vtd->unit.queue, &vtd->unit.status,
+				  &vtd->irq_table };
 	volatile void *regs = map(acpi->base, PAGE_SIZE);
 
 	if (regs && register_bytes(regs) > PAGE_SIZE)
 		regs = map(acpi->base, register_bytes(regs));
 	if (!regs)
 		return ERR_NO_MEMORY;
-	*vtd = (struct vtd){ .regs = regs, .memory = memory };
+	*vtd = (struct vtd){ .unit = { .ops = &vtd_ops, .regs = regs, .memory = memory } };
 	vtd->cap = read64(vtd, REG_CAP);
 	vtd->ecap = read64(vtd, REG_ECAP);
-	vtd->x2apic = x2apic && (vtd->ecap & ECAP_EIM);
-	vtd->unit.ops = &vtd_ops;
 	vtd->unit.features = features_of(vtd->cap, vtd->ecap);
 	vtd->unit.domains = CAP_DOMAINS(vtd->cap);
 	/* Version 0, or all ones: nothing answers there. */
@@ -609,8 +479,5 @@ enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
 		return ERR_UNSUPPORTED;
 	if (!(vtd->ecap & ECAP_QI) || !vtd_format(vtd->unit.features))
 		return ERR_UNSUPPORTED;
-	/* Remapped x2APIC ids take EIM: without it interrupts could not be delivered. */
-	if (x2apic && (vtd->ecap & ECAP_IR) && !vtd->x2apic)
-		return ERR_UNSUPPORTED;
-	return take_frames(vtd);
+	return iommu_take_frames(&vtd->unit, frames, ARRAY_SIZE(frames));
 }

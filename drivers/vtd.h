@@ -7,18 +7,10 @@
 
 struct vtd {
 	struct iommu_unit unit;
-	volatile u8 *regs;
-	const struct ptab_memory *memory;
 	u64 cap;
 	u64 ecap;
-	bool x2apic;	      /* entries hold 32-bit APIC ids */
-	struct spinlock lock; /* registers, tables and queue of this unit; innermost */
 	hpa_t root;
-	hpa_t queue;
-	hpa_t status; /* where wait descriptors write */
 	hpa_t irq_table;
-	u32 queue_tail;
-	u32 ticket; /* what the last wait descriptor writes */
 	u32 next_fault;
 };
 
@@ -28,7 +20,7 @@ struct vtd {
  * OK; ERR_UNSUPPORTED; ERR_NO_MEMORY.
  */
 enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
-		  const struct ptab_memory *memory, pci_map_fn map, bool x2apic) must_check;
+		  const struct ptab_memory *memory, pci_map_fn map) must_check;
 
 /* The table format for units that all have `features`; NULL: they have none in common. */
 const struct ptab_format *vtd_format(u32 features);

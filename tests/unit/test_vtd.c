@@ -480,7 +480,7 @@ static int prepare(void **state)
 
 static enum err start_iommu(void)
 {
-	return iommu_start(&iommu, &dmar, &pci, &frames, map_regs, false);
+	return iommu_start(&iommu, &dmar, &pci, &frames, map_regs);
 }
 
 static int start(void **state)
