@@ -10,7 +10,6 @@
 #include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
-#include "guest/bare.h"
 #include "guest/linux.h"
 #include "guest/pci.h"
 #include "guest/platform.h"
@@ -158,8 +157,6 @@ static enum err plan(struct vm *vm)
 		if (!machine->initrd)
 			return ERR_NOT_FOUND;
 	}
-	if (vm->config->kind == CONFIG_KIND_BARE)
-		return bare_plan(vm, kernel, &machine->plan);
 	return linux_plan(vm, kernel, machine->initrd, &machine->plan);
 }
 
@@ -191,7 +188,7 @@ static bool copy_part(struct vm *vm, u64 gpa, const u8 *data, u64 size)
 	struct machine *machine = machine_of(vm);
 	u64 part = MIN(size - machine->offset, COPY_STEP);
 
-	/* linux_plan() and bare_plan() placed it inside RAM. */
+	/* linux_plan() placed it inside RAM. */
 	invariant(
 		!gmem_write(&vm->memory, GPA(gpa + machine->offset), data + machine->offset, part));
 	machine->offset += part;
@@ -220,10 +217,7 @@ static enum err finish(struct vm *vm)
 	power_reset(&machine->power);
 	guest_pci_reset(&machine->pci);
 	e = guest_acpi_write(vm);
-	if (!e)
-		e = vm->config->kind == CONFIG_KIND_BARE ? bare_finish(vm, &machine->plan)
-							 : linux_finish(vm, &machine->plan);
-	return e;
+	return e ? e : linux_finish(vm, &machine->plan);
 }
 
 static void start_step(struct vm *vm)

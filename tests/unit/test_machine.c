@@ -20,7 +20,7 @@
 #include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
-#include "guest/bare.h"
+#include "guest/linux.h"
 #include "guest/machine.h"
 #include "guest/pci.h"
 #include "guest/platform.h"
@@ -128,16 +128,6 @@ enum err linux_finish(struct vm *vm, const struct linux_plan *plan)
 	(void)plan;
 	finished += vm == &vms[0];
 	return OK;
-}
-
-enum err bare_plan(const struct vm *vm, const struct boot_file *image, struct linux_plan *plan)
-{
-	return linux_plan(vm, image, NULL, plan);
-}
-
-enum err bare_finish(struct vm *vm, const struct linux_plan *plan)
-{
-	return linux_finish(vm, plan);
 }
 
 enum err guest_acpi_write(struct vm *vm)
