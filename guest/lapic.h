@@ -187,8 +187,6 @@ static inline int lapic_highest(const u64 *bits)
 
 /* ---- lapic_bus.c: messages; any CPU, lock-free ---- */
 
-/* Deliver to every vCPU that the destination names; to one of them if lowest priority. */
-void lapic_send(struct vm *vm, const struct lapic_message *message);
 /* The guest wrote ICR. */
 void lapic_send_icr(struct lapic *apic, u64 icr);
 /* A message-signalled interrupt (SDM 3A 11.11); malformed ones are dropped. */
