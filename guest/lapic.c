@@ -265,8 +265,9 @@ bool lapic_write_base(struct lapic *apic, u64 value)
 	return true;
 }
 
-int lapic_pending(struct lapic *apic)
+int lapic_pending(struct vcpu *vcpu)
 {
+	struct lapic *apic = vcpu->lapic;
 	int vector;
 
 	if (apic->eoi_lent)
@@ -284,15 +285,19 @@ int lapic_pending(struct lapic *apic)
 	return vector;
 }
 
-void lapic_accept(struct lapic *apic, u8 vector)
+void lapic_accept(struct vcpu *vcpu, u8 vector)
 {
+	struct lapic *apic = vcpu->lapic;
+
 	/* ISR first: the vector is never in neither. */
 	apic->s.isr[vector / 64] |= BIT(vector % 64);
 	__atomic_fetch_and(&apic->s.irr[vector / 64], ~BIT(vector % 64), __ATOMIC_ACQ_REL);
 }
 
-void lapic_return(struct lapic *apic, u8 vector)
+void lapic_return(struct vcpu *vcpu, u8 vector)
 {
+	struct lapic *apic = vcpu->lapic;
+
 	__atomic_fetch_or(&apic->s.irr[vector / 64], BIT(vector % 64), __ATOMIC_ACQ_REL);
 	apic->s.isr[vector / 64] &= ~BIT(vector % 64);
 }

@@ -10,6 +10,7 @@
 #include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
+#include "guest/hypercall.h"
 #include "guest/linux.h"
 #include "guest/pci.h"
 #include "guest/platform.h"
@@ -43,16 +44,16 @@ static bool any_started;
 static u64 first_guest_ticks;
 
 static const struct vm_ops machine_ops = {
-	.pending_interrupt = platform_pending_interrupt,
-	.accept_interrupt = platform_accept_interrupt,
-	.return_interrupt = platform_return_interrupt,
+	.pending_interrupt = lapic_pending,
+	.accept_interrupt = lapic_accept,
+	.return_interrupt = lapic_return,
 	.eoi = platform_eoi,
 	.cpuid = platform_cpuid,
 	.msr = platform_msr,
-	.hypercall = platform_hypercall,
+	.hypercall = hypercall,
 	.vcpu_init = platform_vcpu_init,
-	.scheduled_in = platform_scheduled_in,
-	.msi = platform_msi,
+	.scheduled_in = pvclock_scheduled_in,
+	.msi = lapic_send_msi,
 	.irq_line = platform_irq_line,
 };
 

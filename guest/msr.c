@@ -131,12 +131,9 @@ static u64 guest_tsc(const struct vcpu *vcpu)
 
 static bool write_tsc(struct vcpu *vcpu, u64 value)
 {
-	struct platform *platform = vcpu->vm->platform;
-	struct platform_vcpu *own = platform_vcpu(vcpu);
-
 	vcpu->arch.tsc_offset = value - rdtsc();
-	lapic_timer_tsc_changed(&own->lapic);
-	pvclock_publish_time(vcpu, &own->clock, &platform->clock);
+	lapic_timer_tsc_changed(vcpu->lapic);
+	pvclock_publish_time(vcpu);
 	return true;
 }
 
@@ -155,6 +152,7 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 {
 	struct platform_vcpu *own = platform_vcpu(vcpu);
 	const struct msr_entry *entry;
+	const u64 *clock;
 
 	if (index >= MSR_X2APIC && index <= MSR_X2APIC_LAST)
 		return lapic_read_msr(&own->lapic, index - MSR_X2APIC, value);
@@ -175,8 +173,11 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 		*value = own->msrs.mtrr_default;
 		return true;
 	}
-	if (pvclock_read_msr(&own->clock, index, value))
+	clock = pvclock_msr(&own->clock, index);
+	if (clock) {
+		*value = *clock;
 		return true;
+	}
 	entry = find(vcpu, index);
 	if (entry == NULL)
 		return refused(vcpu, index, false);
@@ -189,8 +190,8 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 bool msr_write(struct vcpu *vcpu, u32 index, u64 value)
 {
 	struct platform_vcpu *own = platform_vcpu(vcpu);
-	struct platform *platform = vcpu->vm->platform;
 	const struct msr_entry *entry;
+	u64 *clock;
 
 	if (index >= MSR_X2APIC && index <= MSR_X2APIC_LAST)
 		return lapic_write_msr(&own->lapic, index - MSR_X2APIC, value);
@@ -206,13 +207,10 @@ bool msr_write(struct vcpu *vcpu, u32 index, u64 value)
 		return lapic_write_pv_eoi(&own->lapic, value);
 	case MSR_MTRR_DEFAULT:
 		return write_mtrr_default(&own->msrs, value);
-	case MSR_KVM_WALL_CLOCK:
-	case MSR_KVM_WALL_CLOCK_OLD:
-	case MSR_KVM_SYSTEM_TIME:
-	case MSR_KVM_SYSTEM_TIME_OLD:
-	case MSR_KVM_STEAL_TIME:
-		return pvclock_write_msr(vcpu, &own->clock, &platform->clock, index, value);
 	}
+	clock = pvclock_msr(&own->clock, index);
+	if (clock)
+		return pvclock_write_msr(vcpu, clock, value);
 	entry = find(vcpu, index);
 	if (entry == NULL)
 		return refused(vcpu, index, true);

@@ -22,6 +22,7 @@
 #include "core/timer.h"
 #include "core/virt.h"
 #include "core/vm.h"
+#include "guest/hypercall.h"
 #include "guest/platform.h"
 
 #define FAKE_RAM	 (64 * 1024)
@@ -189,15 +190,15 @@ const struct virt_ops *virt = &fake_virt;
 /* ---- using it ---- */
 
 static const struct vm_ops fake_ops = {
-	.pending_interrupt = platform_pending_interrupt,
-	.accept_interrupt = platform_accept_interrupt,
-	.return_interrupt = platform_return_interrupt,
+	.pending_interrupt = lapic_pending,
+	.accept_interrupt = lapic_accept,
+	.return_interrupt = lapic_return,
 	.cpuid = platform_cpuid,
 	.msr = platform_msr,
-	.hypercall = platform_hypercall,
+	.hypercall = hypercall,
 	.vcpu_init = platform_vcpu_init,
-	.scheduled_in = platform_scheduled_in,
-	.msi = platform_msi,
+	.scheduled_in = pvclock_scheduled_in,
+	.msi = lapic_send_msi,
 	.irq_line = platform_irq_line,
 };
 
@@ -266,10 +267,10 @@ static inline bool fake_rdmsr(u32 vcpu, u32 index, u64 *value)
 /* Take the pending interrupt as the processor would; -1: there is none. */
 static inline int fake_take_interrupt(u32 vcpu)
 {
-	int vector = platform_pending_interrupt(&fake_vcpus[vcpu]);
+	int vector = lapic_pending(&fake_vcpus[vcpu]);
 
 	if (vector >= 0)
-		platform_accept_interrupt(&fake_vcpus[vcpu], (u8)vector);
+		lapic_accept(&fake_vcpus[vcpu], (u8)vector);
 	return vector;
 }
 

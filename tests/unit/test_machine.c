@@ -278,7 +278,7 @@ u64 time_ticks_since_entry(void)
 }
 
 /* struct vm_ops: never called here. */
-int platform_pending_interrupt(struct vcpu *vcpu)
+int lapic_pending(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	return -1;
@@ -290,13 +290,13 @@ void platform_eoi(struct vcpu *vcpu, u8 vector)
 	(void)vector;
 }
 
-void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
+void lapic_accept(struct vcpu *vcpu, u8 vector)
 {
 	(void)vcpu;
 	(void)vector;
 }
 
-void platform_return_interrupt(struct vcpu *vcpu, u8 vector)
+void lapic_return(struct vcpu *vcpu, u8 vector)
 {
 	(void)vcpu;
 	(void)vector;
@@ -315,7 +315,7 @@ bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit)
 	return false;
 }
 
-void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+void hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)vcpu;
 	(void)exit;
@@ -326,12 +326,12 @@ void platform_vcpu_init(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-void platform_scheduled_in(struct vcpu *vcpu)
+void pvclock_scheduled_in(struct vcpu *vcpu)
 {
 	(void)vcpu;
 }
 
-void platform_msi(struct vm *vm, u64 address, u32 data)
+void lapic_send_msi(struct vm *vm, u64 address, u32 data)
 {
 	(void)vm;
 	(void)address;
