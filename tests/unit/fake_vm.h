@@ -18,6 +18,7 @@
 #include <cmocka.h>
 #endif
 
+#include "arch/x86/cpu.h"
 #include "core/guestcon.h"
 #include "core/timer.h"
 #include "core/virt.h"
@@ -161,10 +162,16 @@ static void fake_get_state(const struct arch_vcpu *vcpu, struct x86_state *state
 	state->cr4 = fake_cr4;
 }
 
+static bool fake_holds(u32 index)
+{
+	return index == MSR_EFER || index == MSR_LSTAR || index == MSR_PAT;
+}
+
 static enum err fake_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 {
 	(void)vcpu;
-	(void)index;
+	if (!fake_holds(index))
+		return ERR_NOT_FOUND;
 	*value = fake_vendor_msr;
 	return OK;
 }
@@ -172,9 +179,10 @@ static enum err fake_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 static enum err fake_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
 {
 	(void)vcpu;
-	(void)index;
+	if (!fake_holds(index))
+		return ERR_NOT_FOUND;
 	if (value == ~0ULL)
-		return ERR_INVALID;
+		return ERR_DENIED;
 	fake_vendor_msr = value;
 	return OK;
 }
