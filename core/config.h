@@ -23,11 +23,6 @@ enum config_iommu {
 	CONFIG_IOMMU_NONE, /* the user accepts to go without */
 };
 
-enum config_kind {
-	CONFIG_KIND_LINUX, /* bzImage */
-	CONFIG_KIND_BARE,  /* flat 64-bit image, loaded at 1 MiB */
-};
-
 enum config_dma_fault {
 	CONFIG_DMA_FAULT_REPORT,
 	CONFIG_DMA_FAULT_STOP,
@@ -62,7 +57,6 @@ struct config_gpu {
 
 struct config_guest {
 	char name[CONFIG_NAME_MAX + 1];
-	enum config_kind kind;
 	char kernel[CONFIG_PATH_MAX + 1];
 	char initrd[CONFIG_PATH_MAX + 1]; /* empty: none */
 	char cmdline[CONFIG_CMDLINE_MAX + 1];

@@ -13,7 +13,7 @@
 #define PORT_STEP    8U /* a 16550A has eight registers */
 
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3 &&
-		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 && CONFIG_KIND_LINUX == 0 &&
+		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 &&
 		       CONFIG_DMA_FAULT_REPORT == 0,
 	       "words have the order of their enum");
 
@@ -40,7 +40,6 @@ static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
 };
 
 static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
-	CONFIG_WORD("kind", CONFIG_GUEST(kind), CONFIG_KIND_LINUX, "linux, bare"),
 	{ "kernel", FILE_ALLOWED,
 	  CONFIG_VALUE_FILE, true, CONFIG_GUEST(kernel), 1, CONFIG_PATH_MAX, 1, 0 },
 	{ "initrd", FILE_ALLOWED,

@@ -2,7 +2,6 @@
 /* Base address registers: sizing, mapping, moving, rolling back. */
 #include "guest/bar.h"
 
-#include "core/lib/string.h"
 #include "guest/layout.h"
 
 #define BAR_OFFSET(i)	 (0x10 + 4 * (i))
@@ -12,17 +11,12 @@
 
 static u32 get32(const u8 *p)
 {
-	u32 value;
-
-	memcpy(&value, p, sizeof(value));
-	return value;
+	return *(const any_u32 *)p;
 }
 
 static void put32(u8 *p, u64 value)
 {
-	u32 low = (u32)value;
-
-	memcpy(p, &low, sizeof(low));
+	*(any_u32 *)p = (u32)value;
 }
 
 static enum err check_spans(const struct vpci_bar *bar)

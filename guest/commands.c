@@ -269,17 +269,9 @@ static const struct console_command commands[] = {
 	{ "exits", "", "exits by guest and reason", run_exits, NULL },
 };
 
-static size_t guest_input(struct vm *vm, const u8 *data, size_t size)
-{
-	size_t taken = 0;
-
-	platform_console_input(vm, data, size, &taken);
-	return taken;
-}
-
 void commands_register(void)
 {
-	console_set_guest_hooks(guest_input, uart_console_drained);
+	console_set_guest_hooks(platform_console_input, uart_console_drained);
 	for (u32 i = 0; i < ARRAY_SIZE(commands); i++)
 		console_register(&commands[i]);
 }

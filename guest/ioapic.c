@@ -19,6 +19,9 @@
 #define ENTRY_LEVEL	 BIT(15)
 #define ENTRY_MASKED	 BIT(16)
 #define ENTRY_WRITABLE	 0xff0000000001afffULL
+#define ENTRY_MESSAGE	 0x87ffu
+#define MSI_LOGICAL	 BIT(2)
+#define MSI_ASSERT	 0x4000u
 
 void ioapic_reset(struct ioapic *ioapic, struct vm *vm)
 {
@@ -30,19 +33,15 @@ void ioapic_reset(struct ioapic *ioapic, struct vm *vm)
 		ioapic->s.redirection[pin] = ENTRY_MASKED;
 }
 
-/* Lock held: local APICs take none but the scheduler's. */
+/*
+ * An entry has vector, mode and trigger where the data of a message has them (SDM 3A 11.11).
+ * Lock held: local APICs take none but the scheduler's.
+ */
 static void send(struct ioapic *ioapic, u64 entry)
 {
-	struct lapic_message message = {
-		.destination = (u32)(entry >> 56),
-		.vector = (u8)entry,
-		.mode = entry >> 8 & 7,
-		.logical = (entry & ENTRY_LOGICAL) != 0,
-		.level = (entry & ENTRY_LEVEL) != 0,
-	};
+	u64 address = LAPIC_BASE | entry >> 56 << 12 | (entry & ENTRY_LOGICAL ? MSI_LOGICAL : 0);
 
-	if (message.mode != LAPIC_SIPI)
-		lapic_send(ioapic->vm, &message);
+	lapic_send_msi(ioapic->vm, address, (u32)(entry & ENTRY_MESSAGE) | MSI_ASSERT);
 }
 
 /* A level-triggered pin that is asserted, unmasked and not in service sends. Lock held. */

@@ -16,17 +16,20 @@
 #define PV_EOI_LENT	1u /* in the word */
 #define APIC_BASE_KNOWN (APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE)
 
-/* Writable bits of ICR and of the local vector table (SDM 3A 11.5.1, 11.6.1). */
+/* Writable bits (SDM 3A 11.5.1, 11.6.1): of ICR, and of the registers that both modes have. */
 #define ICR_XAPIC_BITS	0xff000000000ccfffULL
 #define ICR_X2APIC_BITS 0xffffffff000ccfffULL
-#define LVT_TIMER_BITS	0x000700ffu
-#define LVT_COMMON_BITS 0x000107ffu
-#define LVT_LINT_BITS	0x0001a7ffu
-#define LVT_ERROR_BITS	0x000100ffu
+#define LVT_READ_ONLY	(BIT(12) | BIT(14)) /* delivery status, remote IRR */
 
-static const u32 lvt_bits[LAPIC_LVT_COUNT] = {
-	LVT_TIMER_BITS, LVT_COMMON_BITS, LVT_COMMON_BITS,
-	LVT_LINT_BITS,	LVT_LINT_BITS,	 LVT_ERROR_BITS,
+static const u32 writable[REG_COUNT] = {
+	[LAPIC_TPR] = 0xff,
+	[LAPIC_SVR] = 0x1ff,
+	[LAPIC_LVT_TIMER] = 0x700ff,
+	[LAPIC_LVT_TIMER + 1 ... LAPIC_LVT_TIMER + 2] = 0x107ff,
+	[LAPIC_LVT_TIMER + 3 ... LAPIC_LVT_TIMER + 4] = 0x1a7ff,
+	[LAPIC_LVT_ERROR] = 0x100ff,
+	[LAPIC_TIMER_INITIAL] = 0xffffffff,
+	[LAPIC_TIMER_DIVIDE] = 0xb,
 };
 
 /* ---- ISR and IRR: here, or in the page that the processor works on ---- */
@@ -265,8 +268,9 @@ bool lapic_write_base(struct lapic *apic, u64 value)
 	return true;
 }
 
-int lapic_pending(struct lapic *apic)
+int lapic_pending(struct vcpu *vcpu)
 {
+	struct lapic *apic = vcpu->lapic;
 	int vector;
 
 	if (apic->eoi_lent)
@@ -284,15 +288,19 @@ int lapic_pending(struct lapic *apic)
 	return vector;
 }
 
-void lapic_accept(struct lapic *apic, u8 vector)
+void lapic_accept(struct vcpu *vcpu, u8 vector)
 {
+	struct lapic *apic = vcpu->lapic;
+
 	/* ISR first: the vector is never in neither. */
 	apic->s.isr[vector / 64] |= BIT(vector % 64);
 	__atomic_fetch_and(&apic->s.irr[vector / 64], ~BIT(vector % 64), __ATOMIC_ACQ_REL);
 }
 
-void lapic_return(struct lapic *apic, u8 vector)
+void lapic_return(struct vcpu *vcpu, u8 vector)
 {
+	struct lapic *apic = vcpu->lapic;
+
 	__atomic_fetch_or(&apic->s.irr[vector / 64], BIT(vector % 64), __ATOMIC_ACQ_REL);
 	apic->s.isr[vector / 64] &= ~BIT(vector % 64);
 }
@@ -406,7 +414,6 @@ static void write_lvt(struct lapic *apic, u32 index, u32 value)
 {
 	u32 old = apic->s.lvt[index];
 
-	value &= lvt_bits[index];
 	/* SDM 3A 11.4.7.2: every LVT entry is masked while disabled by software. */
 	if ((apic->s.svr & SVR_ENABLE) == 0)
 		value |= (u32)LVT_MASKED;
@@ -417,7 +424,7 @@ static void write_lvt(struct lapic *apic, u32 index, u32 value)
 
 static void write_svr(struct lapic *apic, u32 value)
 {
-	apic->s.svr = value & 0x1ff;
+	apic->s.svr = value;
 	if (apic->s.svr & SVR_ENABLE)
 		return;
 	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
@@ -427,10 +434,11 @@ static void write_svr(struct lapic *apic, u32 value)
 /* A register that both modes have, except ICR. False: there is none, or it is read-only. */
 static bool write_register(struct lapic *apic, u32 reg, u32 value)
 {
+	value &= writable[reg];
 	if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR)
 		write_lvt(apic, reg - LAPIC_LVT_TIMER, value);
 	else if (reg == LAPIC_TPR)
-		*apic->vcpu->arch.tpr = value & 0xff;
+		*apic->vcpu->arch.tpr = value;
 	else if (reg == LAPIC_EOI)
 		lapic_eoi(apic);
 	else if (reg == LAPIC_SVR)
@@ -440,35 +448,16 @@ static bool write_register(struct lapic *apic, u32 reg, u32 value)
 	else if (reg == LAPIC_TIMER_INITIAL)
 		lapic_timer_set_initial(apic, value);
 	else if (reg == LAPIC_TIMER_DIVIDE)
-		lapic_timer_set_divide(apic, value & 0xb);
+		lapic_timer_set_divide(apic, value);
 	else
 		return false;
 	return true;
 }
 
-/* Bits that an x2APIC register may have set; 0 for those that take only 0. */
-static u32 x2apic_bits(u32 reg)
-{
-	if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR) {
-		/* Delivery status and remote IRR are read-only, not reserved. */
-		return lvt_bits[reg - LAPIC_LVT_TIMER] | (u32)BIT(12) | (u32)BIT(14);
-	}
-	switch (reg) {
-	case LAPIC_TPR:
-		return 0xff;
-	case LAPIC_SVR:
-		return 0x1ff;
-	case LAPIC_TIMER_INITIAL:
-		return 0xffffffff;
-	case LAPIC_TIMER_DIVIDE:
-		return 0xb;
-	default:
-		return 0;
-	}
-}
-
 bool lapic_write_msr(struct lapic *apic, u32 reg, u64 value)
 {
+	bool lvt = reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR;
+
 	if (!lapic_is_x2apic(apic))
 		return false;
 	if (reg == LAPIC_ICR) {
@@ -484,7 +473,8 @@ bool lapic_write_msr(struct lapic *apic, u32 reg, u64 value)
 		lapic_send_icr(apic, BIT(18) | BIT(14) | value);
 		return true;
 	}
-	if (value & ~(u64)x2apic_bits(reg))
+	/* Those that are 0 in the table take only 0; what is read-only is not reserved. */
+	if (value & ~(writable[reg] | (lvt ? LVT_READ_ONLY : 0)))
 		return false;
 	return write_register(apic, reg, (u32)value);
 }

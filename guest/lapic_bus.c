@@ -133,7 +133,8 @@ static struct lapic *lowest_priority(struct vm *vm, const struct lapic_message *
 	return best;
 }
 
-void lapic_send(struct vm *vm, const struct lapic_message *message)
+/* Deliver to every vCPU that the destination names; to one of them if lowest priority. */
+static void send(struct vm *vm, const struct lapic_message *message)
 {
 	if (message->mode == LAPIC_LOWEST) {
 		struct lapic *apic = lowest_priority(vm, message);
@@ -183,7 +184,7 @@ void lapic_send_icr(struct lapic *apic, u64 icr)
 		return;
 	}
 	if (shorthand == SHORTHAND_NONE) {
-		lapic_send(apic->vcpu->vm, &message);
+		send(apic->vcpu->vm, &message);
 		return;
 	}
 	/* SDM 3A table 11-3: a processor cannot send these to itself. */
@@ -210,5 +211,5 @@ void lapic_send_msi(struct vm *vm, u64 address, u32 data)
 	/* The redirection hint asks for one out of a logical set. */
 	if ((address & BIT(3)) != 0 && message.logical && message.mode == LAPIC_FIXED)
 		message.mode = LAPIC_LOWEST;
-	lapic_send(vm, &message);
+	send(vm, &message);
 }

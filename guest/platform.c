@@ -5,7 +5,6 @@
 #include "core/frame.h"
 #include "core/timer.h"
 #include "core/virt.h"
-#include "guest/hypercall.h"
 
 _Static_assert(sizeof(struct platform) <= PAGE_SIZE, "one frame");
 _Static_assert(sizeof(struct platform_vcpu) <= PAGE_SIZE, "one frame");
@@ -90,32 +89,12 @@ void platform_reset(struct vm *vm)
 
 /* ---- interrupts ---- */
 
-int platform_pending_interrupt(struct vcpu *vcpu)
-{
-	return lapic_pending(vcpu->lapic);
-}
-
-void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
-{
-	lapic_accept(vcpu->lapic, vector);
-}
-
-void platform_return_interrupt(struct vcpu *vcpu, u8 vector)
-{
-	lapic_return(vcpu->lapic, vector);
-}
-
 void platform_vcpu_init(struct vcpu *vcpu)
 {
 	struct platform_vcpu *own = platform_vcpu(vcpu);
 
 	lapic_init(&own->lapic);
 	pvclock_reset(&own->clock);
-}
-
-void platform_msi(struct vm *vm, u64 address, u32 data)
-{
-	lapic_send_msi(vm, address, data);
 }
 
 void platform_irq_line(struct vm *vm, u32 gsi, bool level)
@@ -177,19 +156,9 @@ bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit)
 	return msr_read(vcpu, exit->msr.index, &exit->msr.value);
 }
 
-void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	exit->hypercall.result = hypercall(vcpu, exit->hypercall.number, exit->hypercall.arg);
-}
-
-void platform_scheduled_in(struct vcpu *vcpu)
-{
-	pvclock_scheduled_in(vcpu, &platform_vcpu(vcpu)->clock);
-}
-
-void platform_console_input(struct vm *vm, const u8 *data, size_t size, size_t *taken)
+size_t platform_console_input(struct vm *vm, const u8 *data, size_t size)
 {
 	struct platform *platform = vm->platform;
 
-	*taken = platform == NULL ? 0 : uart_receive(&platform->uart, data, size);
+	return platform == NULL ? 0 : uart_receive(&platform->uart, data, size);
 }

@@ -52,22 +52,16 @@ must_check enum err platform_create(struct vm *vm);
 void platform_reset(struct vm *vm);
 
 /* struct vm_ops */
-int platform_pending_interrupt(struct vcpu *vcpu);
-void platform_accept_interrupt(struct vcpu *vcpu, u8 vector);
-void platform_return_interrupt(struct vcpu *vcpu, u8 vector);
 void platform_cpuid(struct vcpu *vcpu, struct vm_exit *exit);
 bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit);
-void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit);
 void platform_vcpu_init(struct vcpu *vcpu);
-void platform_scheduled_in(struct vcpu *vcpu);
-void platform_msi(struct vm *vm, u64 address, u32 data);
 void platform_irq_line(struct vm *vm, u32 gsi, bool level);
 
 /*
- * Bytes typed into the attached console; any CPU. `taken` says how many the
+ * Bytes typed into the attached console; any CPU. Returns how many the
  * serial port took; offer the rest later.
  */
-void platform_console_input(struct vm *vm, const u8 *data, size_t size, size_t *taken);
+size_t platform_console_input(struct vm *vm, const u8 *data, size_t size);
 
 /* A level-triggered vector has ended, in the processor or in guest/lapic.c: tell the I/O APIC. */
 void platform_eoi(struct vcpu *vcpu, u8 vector);

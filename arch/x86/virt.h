@@ -256,7 +256,10 @@ struct virt_ops {
 
 	/* A start-up IPI: real mode at vector << 12. */
 	void (*startup)(struct arch_vcpu *vcpu, u8 vector);
-	/* Base of FS or GS and the like, as MSRs that the vendor keeps in its block. */
+	/*
+	 * MSRs that the vendor keeps in its block, such as EFER. ERR_NOT_FOUND: not this one;
+	 * ERR_DENIED: #GP, a value that the processor refuses.
+	 */
 	must_check enum err (*read_msr)(struct arch_vcpu *vcpu, u32 index, u64 *value);
 	must_check enum err (*write_msr)(struct arch_vcpu *vcpu, u32 index, u64 value);
 };

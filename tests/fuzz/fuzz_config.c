@@ -54,7 +54,6 @@ static void check_guest(const struct config_guest *guest)
 	check_text(guest->initrd, sizeof(guest->initrd), '!');
 	check_text(guest->cmdline, sizeof(guest->cmdline), ' ');
 	require(guest->name[0] && guest->kernel[0], "mandatory texts");
-	require(guest->kind <= CONFIG_KIND_BARE, "kind");
 	require(guest->memory >= MIB(16) && guest->memory <= GIB(64), "memory");
 	require(IS_ALIGNED(guest->memory, MIB(2)), "memory in steps");
 	require(guest->cpus >= 1 && guest->cpus <= 8, "cpus");

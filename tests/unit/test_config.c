@@ -116,7 +116,6 @@ static const char complete[] = "# everything\n"
 			       "slice = 0.5ms\n"
 			       "policy = fixed\n"
 			       "[guest alpha]\n"
-			       "kind = bare\n"
 			       "kernel = vmlinuz\n"
 			       "initrd = alpha.cpio.gz\n"
 			       "cmdline = console=ttyS0 a#b quiet # not this\n"
@@ -164,7 +163,6 @@ static void assert_complete(void)
 	assert_int_equal(config.guest_count, 1);
 	assert_string_equal(guest->name, "alpha");
 	assert_int_equal(guest->line, 16);
-	assert_int_equal(guest->kind, CONFIG_KIND_BARE);
 	assert_string_equal(guest->kernel, "vmlinuz");
 	assert_string_equal(guest->initrd, "alpha.cpio.gz");
 	assert_string_equal(guest->cmdline, "console=ttyS0 a#b quiet");
@@ -241,7 +239,6 @@ static void test_guest_defaults(void **state)
 
 	(void)state;
 	assert_good("[guest a]\nkernel = k\nmemory = 16M\n");
-	assert_int_equal(guest->kind, CONFIG_KIND_LINUX);
 	assert_string_equal(guest->initrd, "");
 	assert_string_equal(guest->cmdline, "");
 	assert_int_equal(guest->cpus, 1);
@@ -298,7 +295,6 @@ static const struct example good[] = {
 	{ "gpu 0", "slice", "0.1s" },
 	{ "gpu 0", "slice", "100ms" },
 	{ "gpu 0", "slice", "100000000ns" },
-	{ "guest a", "kind", "linux" },
 	{ "guest a", "kernel", "dir\\vmlinuz-6.1" },
 	{ "guest a", "memory", "16M" },
 	{ "guest a", "memory", "64G" },
@@ -367,7 +363,6 @@ static const struct example bad[] = {
 	{ "gpu 0", "slice", "-2ms" },
 	{ "gpu 0", "slice", "1.2.3ms" },
 	{ "gpu 0", "slice", "18446744073709551617ms" },
-	{ "guest a", "kind", "windows" },
 	{ "guest a", "pci", "" },
 	{ "guest a", "pci", "00:04.0," },
 	{ "guest a", "pci", ",00:04.0" },
@@ -526,7 +521,7 @@ static void test_unknown_keys_are_errors(void **state)
 			 "facet.conf:2: [gpu 0] slice.ns: found an unknown key, "
 			 "allowed: pci, policy, slice");
 	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\nKernel = k\n",
-			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: kind, "
+			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: "
 			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, pci, "
 			 "on-dma-fault, autostart, "
 			 "gpu.weight, gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "

@@ -21,7 +21,7 @@
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
 #include "guest/assigned.h"
-#include "guest/bare.h"
+#include "guest/linux.h"
 #include "guest/machine.h"
 #include "guest/pci.h"
 #include "guest/platform.h"
@@ -130,16 +130,6 @@ enum err linux_finish(struct vm *vm, const struct linux_plan *plan)
 	(void)plan;
 	finished += vm == &vms[0];
 	return OK;
-}
-
-enum err bare_plan(const struct vm *vm, const struct boot_file *image, struct linux_plan *plan)
-{
-	return linux_plan(vm, image, NULL, plan);
-}
-
-enum err bare_finish(struct vm *vm, const struct linux_plan *plan)
-{
-	return linux_finish(vm, plan);
 }
 
 enum err guest_acpi_write(struct vm *vm)
@@ -316,7 +306,7 @@ u64 time_ticks_since_entry(void)
 }
 
 /* struct vm_ops: never called here. */
-int platform_pending_interrupt(struct vcpu *vcpu)
+int lapic_pending(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	return -1;
@@ -328,13 +318,13 @@ void platform_eoi(struct vcpu *vcpu, u8 vector)
 	(void)vector;
 }
 
-void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
+void lapic_accept(struct vcpu *vcpu, u8 vector)
 {
 	(void)vcpu;
 	(void)vector;
 }
 
-void platform_return_interrupt(struct vcpu *vcpu, u8 vector)
+void lapic_return(struct vcpu *vcpu, u8 vector)
 {
 	(void)vcpu;
 	(void)vector;
@@ -353,7 +343,7 @@ bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit)
 	return false;
 }
 
-void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+void hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)vcpu;
 	(void)exit;
@@ -364,12 +354,12 @@ void platform_vcpu_init(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-void platform_scheduled_in(struct vcpu *vcpu)
+void pvclock_scheduled_in(struct vcpu *vcpu)
 {
 	(void)vcpu;
 }
 
-void platform_msi(struct vm *vm, u64 address, u32 data)
+void lapic_send_msi(struct vm *vm, u64 address, u32 data)
 {
 	(void)vm;
 	(void)address;

@@ -222,16 +222,16 @@ static void steal_time_is_what_it_waited(void **state)
 	assert_int_equal(ram64(0x4000), 55);
 	assert_int_equal(ram32(0x4008), 2);
 	fake_vcpus[0].ready_ns = 99;
-	platform_scheduled_in(&fake_vcpus[0]);
+	pvclock_scheduled_in(&fake_vcpus[0]);
 	assert_int_equal(ram64(0x4000), 99);
 	assert_int_equal(ram32(0x4008), 4);
 	assert_int_equal(ram32(0x400c), 0);
 	assert_int_equal(fake_ram[0x4010], 0);
-	platform_scheduled_in(&fake_vcpus[0]); /* nothing new: nothing written */
+	pvclock_scheduled_in(&fake_vcpus[0]); /* nothing new: nothing written */
 	assert_int_equal(ram32(0x4008), 4);
 	platform_vcpu_init(&fake_vcpus[0]); /* INIT ends it */
 	fake_vcpus[0].ready_ns = 200;
-	platform_scheduled_in(&fake_vcpus[0]);
+	pvclock_scheduled_in(&fake_vcpus[0]);
 	assert_int_equal(ram64(0x4000), 99);
 }
 
@@ -250,6 +250,15 @@ static void addresses_outside_ram_are_never_written(void **state)
 
 /* ---- hypercalls ---- */
 
+static u64 call(u32 vcpu, u64 number, const u64 arg[4])
+{
+	struct vm_exit exit = { .kind = VM_EXIT_HYPERCALL, .hypercall.number = number };
+
+	memcpy(exit.hypercall.arg, arg, sizeof(exit.hypercall.arg));
+	hypercall(&fake_vcpus[vcpu], &exit);
+	return exit.hypercall.result;
+}
+
 static void a_kick_wakes_and_is_remembered(void **state)
 {
 	const u64 arg[4] = { 0, 1 };
@@ -258,13 +267,13 @@ static void a_kick_wakes_and_is_remembered(void **state)
 
 	(void)state;
 	start(true);
-	assert_int_equal(hypercall(&fake_vcpus[0], HYPERCALL_KICK_CPU, arg), 0);
+	assert_int_equal(call(0, HYPERCALL_KICK_CPU, arg), 0);
 	assert_true(fake_vcpus[1].kicked);
 	assert_int_equal(fake_vcpus[1].requests, VCPU_REQ_EVENT);
-	assert_int_equal(hypercall(&fake_vcpus[0], HYPERCALL_KICK_CPU, nobody), 0);
-	assert_int_equal(hypercall(&fake_vcpus[1], HYPERCALL_KICK_CPU, wrapped), 0);
+	assert_int_equal(call(0, HYPERCALL_KICK_CPU, nobody), 0);
+	assert_int_equal(call(1, HYPERCALL_KICK_CPU, wrapped), 0);
 	assert_false(fake_vcpus[0].kicked);
-	assert_int_equal(hypercall(&fake_vcpus[0], 999, arg), (u64)-1000);
+	assert_int_equal(call(0, 999, arg), (u64)-1000);
 }
 
 /* ---- life cycle ---- */
@@ -291,7 +300,7 @@ static void creating_adds_regions(void **state)
 	assert_int_equal(platform_create(&fake_vm), OK);
 	assert_int_equal(fake_vm.mmio.count, 2);
 	assert_int_equal(fake_vm.ports.count, 2);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[1]), -1);
 	free_platform();
 }
 

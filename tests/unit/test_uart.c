@@ -35,10 +35,7 @@ static bool irq(void)
 
 static size_t type(const char *text)
 {
-	size_t taken;
-
-	platform_console_input(&fake_vm, (const u8 *)text, strlen(text), &taken);
-	return taken;
+	return platform_console_input(&fake_vm, (const u8 *)text, strlen(text));
 }
 
 /* As Linux has it when the port is open. */
@@ -210,11 +207,11 @@ static void input_stops_when_the_queue_is_full_and_nothing_is_lost(void **state)
 	open_port();
 	for (u32 i = 0; i < sizeof(text); i++)
 		text[i] = (u8)i;
-	platform_console_input(&fake_vm, text, sizeof(text), &taken);
+	taken = platform_console_input(&fake_vm, text, sizeof(text));
 	assert_int_equal(taken, UART_RX_QUEUE);
 	for (u32 i = 0; i < 50; i++)
 		assert_int_equal(in(RBR), (u8)i);
-	platform_console_input(&fake_vm, text + UART_RX_QUEUE, 100, &taken);
+	taken = platform_console_input(&fake_vm, text + UART_RX_QUEUE, 100);
 	assert_int_equal(taken, 50);
 	for (u32 i = 50; i < UART_RX_QUEUE + 50; i++)
 		assert_int_equal(in(RBR), (u8)i);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SOURCES: guest/bare.c guest/longmode.c arch/x86/walk.c core/lib/string.c
-/* Rules of starting a flat image: where it goes, what its page tables map, its first state. */
+// SOURCES: guest/longmode.c arch/x86/walk.c
+/* Rules of the first state: what its page tables map, and that it is 64-bit mode. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +12,11 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/walk.h"
-#include "core/log.h"
-#include "guest/bare.h"
 #include "guest/layout.h"
+#include "guest/longmode.h"
 
 static u8 ram[MIB(2)];
 static struct x86_state first;
-static u32 lines_logged;
 
 enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 {
@@ -32,7 +30,7 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
 {
 	(void)mem;
-	/* The image lies from 1 MiB on, the tables for the guest's ACPI below it. */
+	/* The kernel lies from 1 MiB on, the tables for the guest's ACPI below it. */
 	if (gpa.raw > LAYOUT_LOW_END - size)
 		return ERR_FAULT;
 	memcpy(ram + gpa.raw, src, size);
@@ -60,13 +58,6 @@ enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa)
 	return OK;
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	(void)level;
-	(void)fmt;
-	lines_logged++;
-}
-
 static void set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 {
 	(void)vcpu;
@@ -76,7 +67,6 @@ static void set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 static const struct virt_ops fake_virt = { .set_state = set_state };
 const struct virt_ops *virt = &fake_virt;
 
-static struct config_guest config = { .cmdline = "one two" };
 static struct vcpu vcpu;
 static struct vm vm;
 
@@ -85,35 +75,10 @@ static int start(void **state)
 	(void)state;
 	memset(ram, 0, sizeof(ram));
 	memset(&first, 0, sizeof(first));
-	lines_logged = 0;
-	vm = (struct vm){ .name = "bare", .config = &config, .vcpu_count = 3 };
+	vm = (struct vm){ .name = "a", .vcpu_count = 3 };
 	vm.vcpus[0] = &vcpu;
 	vm.memory.size = MIB(64);
 	return 0;
-}
-
-static enum err plan_of(u64 size, struct linux_plan *plan)
-{
-	const struct boot_file file = { .name = "image", .data = ram, .size = size };
-
-	return bare_plan(&vm, &file, plan);
-}
-
-static void an_image_goes_to_1_mib_if_it_fits(void **state)
-{
-	struct linux_plan plan;
-
-	(void)state;
-	assert_int_equal(plan_of(MIB(63), &plan), OK);
-	assert_int_equal(plan.kernel_gpa, MIB(1));
-	assert_int_equal(plan.kernel_size, MIB(63));
-	assert_int_equal(plan.initrd_gpa, 0);
-	assert_int_equal(lines_logged, 0);
-	assert_int_equal(plan_of(MIB(63) + 1, &plan), ERR_NO_MEMORY);
-	assert_int_equal(lines_logged, 1);
-	vm.memory.size = GIB(8); /* the hole comes first */
-	assert_int_equal(plan_of(GMEM_HOLE_START - MIB(1), &plan), OK);
-	assert_int_equal(plan_of(GMEM_HOLE_START, &plan), ERR_NO_MEMORY);
 }
 
 static enum err lookup(u64 gva, u64 access, u64 *to)
@@ -130,12 +95,10 @@ static enum err lookup(u64 gva, u64 access, u64 *to)
 
 static void the_first_4_gib_are_mapped_one_to_one(void **state)
 {
-	struct linux_plan plan;
 	u64 to;
 
 	(void)state;
-	assert_int_equal(plan_of(1000, &plan), OK);
-	assert_int_equal(bare_finish(&vm, &plan), OK);
+	assert_int_equal(longmode_enter(&vm, MIB(1)), OK);
 	for (u64 at = 0; at < GIB(4); at += MIB(2)) {
 		assert_int_equal(lookup(at + 0x12345, WALK_WRITE | WALK_FETCH, &to), OK);
 		assert_int_equal(to, at + 0x12345);
@@ -147,12 +110,10 @@ static void the_first_4_gib_are_mapped_one_to_one(void **state)
 
 static void the_first_instruction_runs_in_64_bit_mode(void **state)
 {
-	struct linux_plan plan;
 	u64 gdt[6];
 
 	(void)state;
-	assert_int_equal(plan_of(1000, &plan), OK);
-	assert_int_equal(bare_finish(&vm, &plan), OK);
+	assert_int_equal(longmode_enter(&vm, MIB(1)), OK);
 	assert_int_equal(first.rip, MIB(1));
 	assert_int_equal(first.gpr[GPR_RSI], LAYOUT_ZERO_PAGE);
 	assert_int_equal(first.gpr[GPR_RSP], 0x8000);
@@ -169,29 +130,12 @@ static void the_first_instruction_runs_in_64_bit_mode(void **state)
 	assert_int_equal(gdt[first.tr.selector / 8] >> 40 & 0xff, first.tr.attributes & 0xff);
 }
 
-static void the_image_is_told_of_the_machine(void **state)
-{
-	struct linux_plan plan;
-	struct bare_info info;
-
-	(void)state;
-	assert_int_equal(plan_of(1000, &plan), OK);
-	assert_int_equal(bare_finish(&vm, &plan), OK);
-	assert_int_equal(gmem_read(NULL, GPA(first.gpr[GPR_RSI]), &info, sizeof(info)), OK);
-	assert_int_equal(info.memory, MIB(64));
-	assert_int_equal(info.vcpus, 3);
-	assert_int_equal(info.rsdp, LAYOUT_RSDP);
-	assert_string_equal(info.cmdline, "one two");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(an_image_goes_to_1_mib_if_it_fits, start),
 		cmocka_unit_test_setup(the_first_4_gib_are_mapped_one_to_one, start),
 		cmocka_unit_test_setup(the_first_instruction_runs_in_64_bit_mode, start),
-		cmocka_unit_test_setup(the_image_is_told_of_the_machine, start),
 	};
 
-	return cmocka_run_group_tests_name("bare", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("longmode", tests, NULL, NULL);
 }
