@@ -125,7 +125,13 @@ class Machine:
         return "\n".join(self.console.splitlines()[-lines:])
 
     def _give_up(self, why):
-        raise ConsoleError(f"{why}\n---- end of the console ----\n{self.tail()}")
+        if self.ended:
+            how, log = self.emulator.ending()
+            why += f": the emulator {how}"
+            log = f"\n---- end of the emulator's log ----\n{log.rstrip()}"
+        else:
+            log = ""
+        raise ConsoleError(f"{why}\n---- end of the console ----\n{self.tail()}{log}")
 
     def expect(self, regex, timeout=ANSWER_S, since=None):
         """Waits for a match after the last one (or after `since`); returns the match.
