@@ -248,6 +248,15 @@ def test_fences_are_lost_by_count_type_and_place(pair):
     assert fates == ["answered", "answered", "lost", "answered"]
 
 
+def test_a_rule_can_come_before_older_ones(pair):
+    pair.gpu.order(do="delay", ms=50)
+    pair.gpu.order(do="lose", count=1)
+    pair.gpu.order(do="hang", count=1, first=True)
+    sent = pair.send(fenced(1), fenced(2))
+    assert pair.answered(sent) == [1]
+    assert pair.gpu.stats()["fences"] == {"seen": 2, "answered": 1, "lost": 0, "hung": 1}
+
+
 def test_an_answer_names_its_fence(pair):
     request = fenced(5)
     answer = pair.front.wait(pair.front.send(request))
