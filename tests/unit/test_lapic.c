@@ -75,7 +75,7 @@ static void x2apic_reserved_bits_and_directions_fault(void **state)
 	assert_false(fake_wrmsr(0, X2(LAPIC_EOI), 1));
 	assert_false(fake_wrmsr(0, X2(LAPIC_ESR), 1));
 	assert_false(fake_wrmsr(0, X2(LAPIC_TPR), 0x100));
-	assert_false(fake_wrmsr(0, X2(LAPIC_SVR), BIT(32)));
+	assert_false(fake_wrmsr(0, X2(LAPIC_SVR), BIT(9)));
 	assert_false(fake_wrmsr(0, X2(LAPIC_LVT_TIMER), BIT(20)));
 	assert_false(fake_wrmsr(0, X2(LAPIC_TIMER_DIVIDE), 4));
 	assert_false(fake_wrmsr(0, X2(LAPIC_SELF_IPI), 0x100));
