@@ -100,8 +100,11 @@ static bool scopes_cover(struct iommu *iommu, u32 first, u32 count, u16 bdf)
 /* The number of the unit, or unit_count. One that names the function goes first. */
 static u32 find_unit(struct iommu *iommu, u16 bdf)
 {
+	const struct pci_function *function = pci_find(iommu->pci, bdf);
 	u32 rest = iommu->unit_count;
 
+	if (function && function->physical) /* tables name no virtual functions */
+		bdf = function->physical;
 	for (u32 i = 0; i < iommu->unit_count; i++) {
 		struct iommu_unit *unit = iommu->units[i];
 
