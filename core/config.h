@@ -43,7 +43,6 @@ enum config_policy { /* the order of enum gpu_sched_policy */
 struct config_devices {
 	u16 count;
 	u16 bdf[CONFIG_MAX_DEVICES];
-	u16 vfs[CONFIG_MAX_DEVICES]; /* in [host]: how many virtual functions of each */
 };
 
 struct config_host {
@@ -53,9 +52,10 @@ struct config_host {
 	enum config_idle when_idle;
 	enum config_iommu iommu;
 	bool guests_on_cpu0;
-	bool assign_without_ir;	   /* devices that can write their own interrupt messages */
-	bool assign_without_reset; /* devices that nothing resets between two guests */
-	struct config_devices vfs;
+	bool assign_without_ir;	     /* devices that can write their own interrupt messages */
+	bool assign_without_reset;   /* devices that nothing resets between two guests */
+	struct config_devices sriov; /* physical functions whose virtual ones are switched on */
+	u32 vfs;		     /* so many of each; 0: all that it offers */
 };
 
 struct config_gpu {

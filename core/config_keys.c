@@ -18,6 +18,7 @@ _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 
 	       "words have the order of their enum");
 
 /* clang-format off */
+#define PCI_ALLOWED    "1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:04.0, 00:05.0"
 #define FILE_ALLOWED   "a file name relative to \\facet, 1 to 127 characters without blanks"
 
 static struct config_key host_keys[CONFIG_KEYS_MAX] = {
@@ -31,8 +32,8 @@ static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), "no, yes"),
 	CONFIG_WORD("assign-without-ir", CONFIG_HOST(assign_without_ir), "no, yes"),
 	CONFIG_WORD("assign-without-reset", CONFIG_HOST(assign_without_reset), "no, yes"),
-	{ "vfs", "1 to 8 functions as BB:DD.F in hexadecimal, each with a number from 1 to 64, such as 00:04.0 2, 00:05.0 4",
-	  CONFIG_VALUE_VFS, false, CONFIG_HOST(vfs), 1, 64, 1 },
+	{ "sriov", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_HOST(sriov), 0, 0, 0 },
+	{ "vfs", "a number from 1 to 64", CONFIG_VALUE_NUMBER, false, CONFIG_HOST(vfs), 1, 64, 1 },
 };
 
 static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
@@ -56,8 +57,7 @@ static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
 	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1 },
 	{ "gpu", "the number of a GPU from 0 to 3",
 	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1 },
-	{ "pci", "1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:04.0, 00:05.0",
-	  CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0 },
+	{ "pci", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0 },
 	CONFIG_WORD("on-dma-fault", CONFIG_GUEST(on_dma_fault), "report, stop"),
 	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), "no, yes"),
 };
@@ -148,45 +148,23 @@ bool config_read_pci(struct text value, u64 *requester)
 	return true;
 }
 
-static bool in_range(const struct config_key *key, u64 value)
-{
-	return value >= key->min && value <= key->max && value % key->step == 0;
-}
-
-/* Takes the number behind the last blank of `item` off it. */
-static bool take_number(const struct config_key *key, struct text *item, u64 *number)
-{
-	size_t end = item->size;
-
-	while (item->size && item->at[item->size - 1] != ' ')
-		item->size--;
-	if (parse_number((struct text){ item->at + item->size, end - item->size }, number))
-		return false;
-	*item = text_trim(*item);
-	return in_range(key, *number);
-}
-
 /* Nothing changes unless all of it is right: 1 to 8 functions, each once. */
-static bool read_devices(const struct config_key *key, struct text value,
-			 struct config_devices *devices)
+static bool read_devices(struct text value, struct config_devices *devices)
 {
 	struct config_devices read = { 0 };
 
 	for (size_t start = 0, end; start <= value.size; start = end + 1) {
-		struct text item;
-		u64 bdf, vfs = 0;
+		u64 bdf;
 
 		for (end = start; end < value.size && value.at[end] != ','; end++)
 			;
-		item = text_trim((struct text){ value.at + start, end - start });
-		if (key->type == CONFIG_VALUE_VFS && !take_number(key, &item, &vfs))
-			return false;
-		if (read.count == CONFIG_MAX_DEVICES || !config_read_pci(item, &bdf))
+		if (read.count == CONFIG_MAX_DEVICES ||
+		    !config_read_pci(text_trim((struct text){ value.at + start, end - start }),
+				     &bdf))
 			return false;
 		for (u32 i = 0; i < read.count; i++)
 			if (read.bdf[i] == bdf)
 				return false;
-		read.vfs[read.count] = (u16)vfs;
 		read.bdf[read.count++] = (u16)bdf;
 	}
 	*devices = read;
@@ -210,6 +188,11 @@ static bool read_weight(struct text value, u64 *weight)
 		return false;
 	*weight = percent * SHARE_WEIGHT;
 	return true;
+}
+
+static bool in_range(const struct config_key *key, u64 value)
+{
+	return value >= key->min && value <= key->max && value % key->step == 0;
 }
 
 static bool read_value(const struct config_key *key, struct text text, u64 *value)
@@ -259,8 +242,8 @@ bool config_key_set(const struct config_key *key, struct text value, void *targe
 		return set_text(key, value, '!', target);
 	if (key->type == CONFIG_VALUE_TEXT)
 		return set_text(key, value, ' ', target);
-	if (key->type == CONFIG_VALUE_DEVICES || key->type == CONFIG_VALUE_VFS)
-		return read_devices(key, value, (void *)((u8 *)target + key->offset));
+	if (key->type == CONFIG_VALUE_DEVICES)
+		return read_devices(value, (void *)((u8 *)target + key->offset));
 	if (!read_value(key, value, &number))
 		return false;
 	/* Little-endian: the low bytes come first. */

@@ -27,7 +27,6 @@ enum config_value {
 	CONFIG_VALUE_PORT, /* com1 to com4 or a port number */
 	CONFIG_VALUE_PCI,
 	CONFIG_VALUE_DEVICES, /* functions with commas between them: struct config_devices */
-	CONFIG_VALUE_VFS,     /* the same, each with a number behind it */
 	CONFIG_VALUE_FILE,
 	CONFIG_VALUE_TEXT,
 };

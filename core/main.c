@@ -339,7 +339,7 @@ static void main_on_own_tables(void *unused)
 	guests = guests && virt;
 	if (guests) {
 		start_iommu();
-		pci_sriov_start(&pci, have_iommu ? &iommu : NULL, &config.host.vfs);
+		pci_sriov_start(&pci, have_iommu ? &iommu : NULL, &config.host);
 	}
 	pci_make_groups(&pci);
 	log_info("%u PCI functions", pci.function_count);

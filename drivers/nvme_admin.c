@@ -9,67 +9,27 @@
 #include "core/timer.h"
 #include "drivers/pci_reset.h"
 
-/* Registers, 3.1. */
-#define REG_CAP		  0x00
-#define REG_CONFIGURATION 0x14
-#define REG_STATUS	  0x1c
-#define REG_QUEUE_SIZES	  0x24
-#define REG_SUBMISSION	  0x28
-#define REG_COMPLETION	  0x30
-#define REG_DOORBELLS	  0x1000
-#define REGISTER_BYTES	  0x2000
-#define CAP_TIMEOUT(cap)  ((cap) >> 24 & 0xff)	       /* in units of 500 ms */
-#define CAP_STRIDE(cap)	  ((cap) >> 32 & 15)	       /* 4 << this many bytes between doorbells */
-#define CONFIGURATION_ON  (BIT(0) | 6 << 16 | 4 << 20) /* entries of 64 and 16 bytes */
-#define STATUS_READY	  BIT(0)
-#define STATUS_FATAL	  BIT(1)
+/* Our memory: a page each for commands, answers, and what Identify brings. */
+#define ANSWERS PAGE_SIZE
+#define DATA	(2 * PAGE_SIZE)
+#define BYTES	(3 * PAGE_SIZE)
+#define ENTRIES 64U /* of either queue */
 
-#define IDENTIFY	     0x06
-#define IDENTIFY_PRIMARY     0x14 /* primary controller capabilities */
-#define IDENTIFY_SECONDARIES 0x15
-#define VIRTUALIZATION	     0x1c
-#define PRIMARY_TAKES	     1 /* actions of the latter, 5.22 */
-#define SECONDARY_ONLINE     9
-#define SECONDARY_TAKES	     8
-
-/* Our memory: a page each for commands, completions and what Identify brings. */
-#define COMMANDS   0
-#define ANSWERS	   PAGE_SIZE
-#define DATA	   (2 * PAGE_SIZE)
-#define PAGES	   3
-#define ENTRIES	   64U
-#define COMMAND_NS 5000000000ULL
-
-/* Of a secondary controller's entry in its list, 5.15.2.17. */
-#define ENTRY_BYTES 32
-#define ENTRY_VF    8 /* the virtual function's number, from 1 */
-
-static u8 *memory(const struct nvme_admin *a, u64 offset)
+static u16 data(const struct nvme_admin *a, u32 offset)
 {
-	return (u8 *)frame_ptr(a->memory) + offset;
+	return *(const u16 *)(const void *)(a->pages + DATA + offset);
 }
 
-static u16 data16(const struct nvme_admin *a, u32 offset)
+static enum err wait_for(const struct nvme_admin *a, const void *at, u32 mask, u32 value)
 {
-	return *(const u16 *)(const void *)memory(a, DATA + offset);
-}
+	u64 end_ns = now_ns() + a->limit_ns;
 
-static enum err wait_ready(const struct nvme_admin *a, u32 ready)
-{
-	u64 units = CAP_TIMEOUT(mmio_read64(a->registers + REG_CAP)) + 1;
-	u64 end_ns = now_ns() + units * 500000000;
-
-	for (;;) {
-		u32 status = mmio_read32(a->registers + REG_STATUS);
-
-		if (status & STATUS_FATAL)
-			return ERR_DEVICE;
-		if ((status & STATUS_READY) == ready)
-			return OK;
+	while ((mmio_read32(at) & mask) != value) {
 		if (now_ns() >= end_ns)
 			return ERR_TIMEOUT;
 		pci_relax(a->pci);
 	}
+	return OK;
 }
 
 /* Off and on again, with empty queues. */
@@ -78,98 +38,74 @@ static enum err restart(struct nvme_admin *a)
 	enum err e;
 
 	pci_enable(a->pci, a->function, PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
-	mmio_write32(a->registers + REG_CONFIGURATION, 0);
-	e = wait_ready(a, 0);
+	a->cap = mmio_read64(a->registers + NVME_CAP);
+	a->limit_ns = (NVME_CAP_TIMEOUT(a->cap) + 1) * 500000000;
+	mmio_write32(a->registers + NVME_CONFIGURATION, 0);
+	e = wait_for(a, a->registers + NVME_STATUS, NVME_STATUS_READY, 0);
 	if (e)
 		return e;
-	memset(memory(a, 0), 0, PAGES * PAGE_SIZE);
+	memset(a->pages, 0, BYTES);
 	a->issued = 0;
-	mmio_write32(a->registers + REG_QUEUE_SIZES, (ENTRIES - 1) << 16 | (ENTRIES - 1));
-	mmio_write64(a->registers + REG_SUBMISSION, a->memory.raw + COMMANDS);
-	mmio_write64(a->registers + REG_COMPLETION, a->memory.raw + ANSWERS);
-	mmio_write32(a->registers + REG_CONFIGURATION, CONFIGURATION_ON);
-	return wait_ready(a, STATUS_READY);
+	mmio_write32(a->registers + NVME_QUEUE_SIZES, (ENTRIES - 1) << 16 | (ENTRIES - 1));
+	mmio_write64(a->registers + NVME_SUBMISSION, a->memory.raw);
+	mmio_write64(a->registers + NVME_COMPLETION, a->memory.raw + ANSWERS);
+	mmio_write32(a->registers + NVME_CONFIGURATION, NVME_CONFIGURATION_ON);
+	return wait_for(a, a->registers + NVME_STATUS, NVME_STATUS_READY, NVME_STATUS_READY);
 }
 
-/* One command, and its answer. The phase bit of answers changes with each round (4.6). */
 static enum err command(struct nvme_admin *a, u32 opcode, u32 dword10, u32 dword11)
 {
-	u32 slot = a->issued % ENTRIES, phase = !(a->issued / ENTRIES % 2);
-	u32 *entry = (u32 *)(void *)memory(a, COMMANDS) + slot * 16;
-	const u32 *answer = (const u32 *)(const void *)memory(a, ANSWERS) + slot * 4 + 3;
-	u32 stride = 4U << CAP_STRIDE(mmio_read64(a->registers + REG_CAP));
-	u64 data = opcode == IDENTIFY ? a->memory.raw + DATA : 0;
-	u64 end_ns = now_ns() + COMMAND_NS;
-	u32 status;
+	u32 slot = a->issued % ENTRIES, phase = a->issued / ENTRIES % 2 ? 0 : NVME_ANSWER_PHASE;
+	u64 to = opcode == NVME_IDENTIFY ? a->memory.raw + DATA : 0;
+	const u32 words[NVME_COMMAND_DWORDS] = {
+		[0] = opcode | slot << 16,
+		[6] = (u32)to,
+		[7] = (u32)(to >> 32),
+		[10] = dword10,
+		[11] = dword11,
+	};
+	const u32 *answer = (const u32 *)(const void *)(a->pages + ANSWERS) +
+			    slot * NVME_ANSWER_DWORDS + NVME_ANSWER_STATUS;
+	u8 *doorbells = a->registers + NVME_DOORBELLS;
+	enum err e;
 
-	memset(entry, 0, 64);
-	entry[0] = opcode | a->issued << 16;
-	entry[6] = (u32)data;
-	entry[7] = (u32)(data >> 32);
-	entry[10] = dword10;
-	entry[11] = dword11;
+	memcpy(a->pages + slot * sizeof(words), words, sizeof(words));
 	a->issued++;
-	mmio_write32(a->registers + REG_DOORBELLS, a->issued % ENTRIES);
-	do {
-		if (now_ns() >= end_ns)
-			return ERR_TIMEOUT;
-		pci_relax(a->pci);
-		status = __atomic_load_n(answer, __ATOMIC_ACQUIRE);
-	} while ((status >> 16 & 1) != phase);
-	mmio_write32(a->registers + REG_DOORBELLS + stride, a->issued % ENTRIES);
-	if (!(status >> 17))
-		return OK;
+	mmio_write32(doorbells, a->issued % ENTRIES);
+	e = wait_for(a, answer, NVME_ANSWER_PHASE, phase);
+	mmio_write32(doorbells + (4U << NVME_CAP_STRIDE(a->cap)), a->issued % ENTRIES);
+	if (e || !NVME_ANSWER_CODE(*answer))
+		return e;
 	log_error("%02x:%02x.%x: NVMe command 0x%x (0x%x, 0x%x) ended with status 0x%x",
-		  PCI_BDF_ARGS(a->function->bdf), opcode, dword10, dword11, status >> 17 & 0x7ff);
+		  PCI_BDF_ARGS(a->function->bdf), opcode, dword10, dword11,
+		  NVME_ANSWER_CODE(*answer));
 	return ERR_DEVICE;
 }
 
-/* `kind`: 0 queues, 1 interrupts. */
-static enum err manage(struct nvme_admin *a, u16 controller, u32 action, u32 kind, u32 count)
+/* Virtualization Management, of a controller by its number. */
+static enum err manage(struct nvme_admin *a, u16 id, u32 action, u32 kind, u32 count)
 {
-	return command(a, VIRTUALIZATION, action | kind << 8 | (u32)controller << 16, count);
+	return command(a, NVME_VIRTUALIZATION, action | kind << 8 | (u32)id << 16, count);
 }
 
+/* Everything that a session needs. */
 static enum err open(struct nvme_admin *a, struct iommu *iommu)
 {
 	const struct pci_bar *bar = &a->function->bars[0];
-	u64 size = PAGES * PAGE_SIZE;
 	enum err e;
 
-	if (!bar->base || bar->size < REGISTER_BYTES)
+	if (!bar->base || bar->size < NVME_REGISTER_BYTES)
 		return ERR_INVALID;
-	a->registers = a->pci->map(HPA(bar->base), REGISTER_BYTES);
-	if (!a->registers)
+	a->registers = a->pci->map(HPA(bar->base), NVME_REGISTER_BYTES);
+	a->memory = frame_alloc_contiguous(BYTES / PAGE_SIZE);
+	if (!a->registers || !a->memory.raw)
 		return ERR_NO_MEMORY;
+	a->pages = frame_ptr(a->memory);
 	e = iommu_domain_init(iommu, &a->domain);
-	if (e)
-		return e;
-	a->memory = frame_alloc_contiguous(PAGES);
-	e = a->memory.raw ? iommu_map(&a->domain, IOVA(a->memory.raw), a->memory, size,
-				      IOMMU_READ | IOMMU_WRITE)
-			  : ERR_NO_MEMORY;
 	if (!e)
-		e = iommu_attach(&a->domain, a->function->bdf);
-	a->attached = !e;
-	return e;
-}
-
-static enum err free_all(struct nvme_admin *a)
-{
-	enum err e = restart(a);
-
-	if (!e)
-		e = command(a, IDENTIFY, IDENTIFY_PRIMARY, 0);
-	if (e)
-		return e;
-	a->id = data16(a, 0);
-	for (u32 kind = 0; kind < 2; kind++) {
-		a->parts[kind] = data16(a, 32 + 32 * kind);
-		a->most[kind] = data16(a, 44 + 32 * kind);
-		if (!e)
-			e = manage(a, a->id, PRIMARY_TAKES, kind, 0);
-	}
-	return e ? e : pci_reset(a->pci, a->function);
+		e = iommu_map(&a->domain, IOVA(a->memory.raw), a->memory, BYTES,
+			      IOMMU_READ | IOMMU_WRITE);
+	return e ? e : iommu_attach(&a->domain, a->function->bdf);
 }
 
 enum err nvme_admin_free(struct nvme_admin *a, struct pci *pci, struct iommu *iommu,
@@ -181,21 +117,15 @@ enum err nvme_admin_free(struct nvme_admin *a, struct pci *pci, struct iommu *io
 	a->function = function;
 	e = open(a, iommu);
 	if (!e)
-		e = free_all(a);
-	if (e)
-		log_error("%02x:%02x.%x: its NVMe controller: %s", PCI_BDF_ARGS(function->bdf),
-			  err_name(e));
-	return e;
-}
-
-static enum err give_one(struct nvme_admin *a, u16 controller, u32 count)
-{
-	enum err e = OK;
-
-	for (u32 kind = 0; kind < 2 && !e; kind++)
-		e = manage(a, controller, SECONDARY_TAKES, kind,
-			   MIN(a->parts[kind] / count, a->most[kind]));
-	return e ? e : manage(a, controller, SECONDARY_ONLINE, 0, 0);
+		e = restart(a);
+	if (!e)
+		e = command(a, NVME_IDENTIFY, NVME_IDENTIFY_PRIMARY, 0);
+	for (u32 kind = 0; kind < NVME_RESOURCE_KINDS && !e; kind++) {
+		a->flexible[kind] = data(a, NVME_PRIMARY_FLEXIBLE(kind));
+		a->most[kind] = data(a, NVME_PRIMARY_MOST(kind));
+		e = manage(a, data(a, NVME_PRIMARY_ID), NVME_VIRTUALIZATION_PRIMARY, kind, 0);
+	}
+	return e ? e : pci_reset(pci, function);
 }
 
 enum err nvme_admin_give(struct nvme_admin *a, u32 count)
@@ -204,38 +134,31 @@ enum err nvme_admin_give(struct nvme_admin *a, u32 count)
 	enum err e = restart(a);
 
 	if (!e)
-		e = command(a, IDENTIFY, IDENTIFY_SECONDARIES, 0);
-	for (u32 at = ENTRY_BYTES; at < PAGE_SIZE && !e && given < count; at += ENTRY_BYTES) {
-		u32 vf = data16(a, at + ENTRY_VF);
+		e = command(a, NVME_IDENTIFY, NVME_IDENTIFY_SECONDARIES, 0);
+	for (u32 at = NVME_SECONDARY_BYTES; at < PAGE_SIZE && !e; at += NVME_SECONDARY_BYTES) {
+		u16 id = data(a, at + NVME_SECONDARY_ID), vf = data(a, at + NVME_SECONDARY_VF);
 
 		if (!vf || vf > count)
 			continue;
-		e = give_one(a, data16(a, at), count);
+		for (u32 kind = 0; kind < NVME_RESOURCE_KINDS && !e; kind++)
+			e = manage(a, id, NVME_VIRTUALIZATION_ASSIGN, kind,
+				   MIN(a->flexible[kind] / count, a->most[kind]));
+		if (!e)
+			e = manage(a, id, NVME_VIRTUALIZATION_ONLINE, 0, 0);
 		given++;
 	}
-	if (!e && given < count)
-		e = ERR_NOT_FOUND;
-	if (e)
-		log_error("%02x:%02x.%x: its NVMe controller: %s", PCI_BDF_ARGS(a->function->bdf),
-			  err_name(e));
-	return e;
+	return !e && given < count ? ERR_NOT_FOUND : e;
 }
 
 void nvme_admin_close(struct nvme_admin *a)
 {
-	enum err e = OK;
-
-	if (!a->domain.id)
+	if (!a->domain.iommu)
 		return;
-	if (a->attached) {
-		pci_disable(a->pci, a->function, PCI_COMMAND_BUS_MASTER);
-		e = iommu_detach(&a->domain, a->function->bdf);
-	}
-	if (!e)
-		e = iommu_domain_fini(&a->domain);
-	if (!e && a->memory.raw)
-		frame_free_contiguous(a->memory, PAGES);
-	if (e)
-		log_error("%02x:%02x.%x: the IOMMU does not obey: %s",
-			  PCI_BDF_ARGS(a->function->bdf), err_name(e));
+	pci_disable(a->pci, a->function, PCI_COMMAND_BUS_MASTER);
+	(void)!iommu_detach(&a->domain, a->function->bdf);
+	if (!iommu_domain_fini(&a->domain)) /* of one that is still attached: ERR_BUSY */
+		frame_free_contiguous(a->memory, BYTES / PAGE_SIZE);
+	else
+		log_error("%02x:%02x.%x: the IOMMU does not obey: some memory stays taken",
+			  PCI_BDF_ARGS(a->function->bdf));
 }

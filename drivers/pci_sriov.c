@@ -50,13 +50,14 @@ static u32 bdf_of(const struct start *s, u32 index)
 	return s->physical->bdf + read(s, SRIOV_FIRST, 2) + index * read(s, SRIOV_STRIDE, 2);
 }
 
-static const char *begin(struct start *s)
+static const char *begin(struct start *s, u32 vfs)
 {
 	s->at = pci_find_extended(s->pci, s->physical->bdf, PCI_EXT_SRIOV);
-	if (!s->at)
+	s->count = s->at ? read(s, SRIOV_TOTAL, 2) : 0;
+	if (!s->count)
 		return "it offers none (no SR-IOV capability)";
-	if (s->count > read(s, SRIOV_TOTAL, 2))
-		return "it does not offer that many (`pci` tells how many)";
+	if (vfs)
+		s->count = MIN(s->count, vfs);
 	s->control = read(s, SRIOV_CONTROL, 2) & ~(u32)(CONTROL_ENABLE | CONTROL_MEMORY);
 	write(s, SRIOV_CONTROL, 2, s->control);
 	for (u32 i = 0; i < PCI_MAX_BARS; i++)
@@ -67,31 +68,23 @@ static const char *begin(struct start *s)
 /* Where they are to be: numbers that the bus reaches, and addresses. */
 static const char *place(struct start *s)
 {
-	u32 first, last;
+	u16 bdf = s->physical->bdf;
+	u32 last;
 
 	for (u32 i = 0; i < PCI_MAX_BARS; i++)
 		write(s, SRIOV_BARS + 4 * i, 4, s->bars_kept[i]);
 	write(s, SRIOV_CONTROL, 2, s->control);
 	write(s, SRIOV_COUNT, 2, s->count);
 	write(s, SRIOV_PAGE_SIZE, 4, PAGES_4K);
-	first = bdf_of(s, 0);
 	last = bdf_of(s, s->count - 1);
-	if (first <= s->physical->bdf || last >> 8 != PCI_BUS(s->physical->bdf) ||
-	    (s->physical->bridge != PCI_NO_BRIDGE && !(s->control & CONTROL_ARI) &&
-	     (last ^ s->physical->bdf) & ~7U))
+	if (last >> 8 != PCI_BUS(bdf) || (s->physical->bridge != PCI_NO_BRIDGE &&
+					  !(s->control & CONTROL_ARI) && (last ^ bdf) & ~7U))
 		return "its bus does not reach their numbers: let firmware switch ARI on";
-	pci_size_bars(s->pci, s->physical->bdf, s->at + SRIOV_BARS, PCI_MAX_BARS, s->bars);
+	pci_size_bars(s->pci, bdf, s->at + SRIOV_BARS, PCI_MAX_BARS, s->bars);
 	for (u32 i = 0; i < PCI_MAX_BARS; i++)
 		if (s->bars[i].kind != PCI_BAR_NONE && !s->bars[i].base)
 			return "they have no addresses: let firmware switch SR-IOV on";
 	return NULL;
-}
-
-static void switch_on(const struct start *s)
-{
-	pci_enable(s->pci, s->physical, PCI_COMMAND_MEMORY);
-	write(s, SRIOV_CONTROL, 2, s->control | CONTROL_ENABLE | CONTROL_MEMORY);
-	pci_wait_ns(s->pci, READY_NS);
 }
 
 /* All or none: what is not added yet is off when this fails. */
@@ -119,35 +112,34 @@ static const char *add_all(struct start *s)
 	return NULL;
 }
 
-static const char *start_all(struct start *s, struct iommu *iommu)
+static const char *start_all(struct start *s, struct iommu *iommu, u32 vfs)
 {
+	static const char refused[] = "its NVMe controller gives them no queues and interrupts";
 	bool is_nvme = s->physical->class_code == CLASS_NVME;
-	const char *why = begin(s);
-	enum err e = OK;
+	const char *why = begin(s, vfs);
 
-	if (!why && is_nvme)
-		e = nvme_admin_free(&s->nvme, s->pci, iommu, s->physical);
-	if (!why && !e)
+	if (!why && is_nvme && nvme_admin_free(&s->nvme, s->pci, iommu, s->physical))
+		why = refused;
+	if (!why)
 		why = place(s);
-	if (!why && !e) {
-		switch_on(s);
-		if (is_nvme)
-			e = nvme_admin_give(&s->nvme, s->count);
+	if (!why) {
+		pci_enable(s->pci, s->physical, PCI_COMMAND_MEMORY);
+		write(s, SRIOV_CONTROL, 2, s->control | CONTROL_ENABLE | CONTROL_MEMORY);
+		pci_wait_ns(s->pci, READY_NS);
+		why = is_nvme && nvme_admin_give(&s->nvme, s->count) ? refused : add_all(s);
 	}
-	if (!why && !e)
-		why = add_all(s);
 	nvme_admin_close(&s->nvme);
-	return e ? "its controller gives them no queues and interrupts" : why;
+	return why;
 }
 
-void pci_sriov_start(struct pci *pci, struct iommu *iommu, const struct config_devices *wanted)
+void pci_sriov_start(struct pci *pci, struct iommu *iommu, const struct config_host *host)
 {
-	for (u32 i = 0; i < wanted->count; i++) {
-		u16 bdf = wanted->bdf[i];
-		struct start s = { pci, pci_find(pci, bdf), .count = wanted->vfs[i] };
+	for (u32 i = 0; i < host->sriov.count; i++) {
+		u16 bdf = host->sriov.bdf[i];
+		struct start s = { .pci = pci, .physical = pci_find(pci, bdf) };
 		const char *why = !iommu	? "no IOMMU would confine them"
 				  : !s.physical ? "there is no such function"
-						: start_all(&s, iommu);
+						: start_all(&s, iommu, host->vfs);
 
 		if (!why) {
 			log_info("%02x:%02x.%x: %u virtual functions", PCI_BDF_ARGS(bdf), s.count);
@@ -155,7 +147,7 @@ void pci_sriov_start(struct pci *pci, struct iommu *iommu, const struct config_d
 		}
 		log_error("%02x:%02x.%x: its virtual functions are off: %s", PCI_BDF_ARGS(bdf),
 			  why);
-		if (s.at) {
+		if (s.count) {
 			write(&s, SRIOV_CONTROL, 2, s.control);
 			pci_release(pci, s.physical, owner);
 		}

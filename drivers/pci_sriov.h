@@ -20,15 +20,16 @@ enum sriov_register {
 };
 
 /*
- * Switches on as many virtual functions as `wanted` says of each physical one, and adds them to
- * the table: with the ids and BARs that the physical one's capability tells, bus mastering
- * off. They are nobody's; the physical one is claimed for "facet" and has `vfs` set. Those of
- * an NVMe controller get queues and interrupts (drivers/nvme_admin.h). Where firmware left no
- * addresses or numbers for them there are none. Of each a line says what became of it, and why.
+ * Switches on virtual functions of each physical one in host->sriov, as many as host->vfs says
+ * and it offers, and adds them to the table: with the ids and BARs that the physical one's
+ * capability tells, bus mastering off. They are nobody's; the physical one is claimed for "facet"
+ * and has `vfs` set. Those of an NVMe controller get queues and interrupts (drivers/nvme_admin.h).
+ * Where firmware left no addresses or numbers for them there are none. Of each a line says what
+ * became of it, and why.
  *
  * At start, once, between iommu_start() and pci_make_groups(). `iommu` is NULL where none is
  * usable: nothing is switched on. Waits 0.1 s for each, for NVMe as long as its controller says.
  */
-void pci_sriov_start(struct pci *pci, struct iommu *iommu, const struct config_devices *wanted);
+void pci_sriov_start(struct pci *pci, struct iommu *iommu, const struct config_host *host);
 
 #endif

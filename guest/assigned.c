@@ -222,7 +222,7 @@ static const char *claim(struct assignment *to, u16 bdf)
 	enum err e = device ? pci_claim(pci, device, to->owner) : ERR_NOT_FOUND;
 
 	if (e == ERR_EXISTS && device->vfs)
-		return "its virtual functions are on (`vfs` in [host]): give one of those";
+		return "its virtual functions are on (`sriov` in [host]): give one of those";
 	if (e == ERR_EXISTS) {
 		fmt_snprintf(why_text, sizeof(why_text), "%s has it", device->owner);
 		return why_text;

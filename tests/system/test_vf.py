@@ -45,7 +45,7 @@ def house(start_shared, tmp_path_factory):
             facet.guest_conf(
                 "beta", "facet.test=plug facet.disk=nvme*n2", initrd="guestdev.cpio.gz", gpu=""
             ),
-            host=f"vfs = {PHYSICAL} 2\n",
+            host=f"sriov = {PHYSICAL}\nvfs = 2\n",
         ),
         files=(*facet.GUEST_FILES[:1], "guestdev.cpio.gz"),
         extra=extra,

@@ -454,7 +454,7 @@ static void what_another_has_is_refused(void **state)
 	(void)prepare(NULL);
 	buses.functions[0].owner = "facet";
 	buses.functions[0].vfs = 2;
-	refuses(DISK, "its virtual functions are on (`vfs` in [host])");
+	refuses(DISK, "its virtual functions are on (`sriov` in [host])");
 }
 
 static void a_group_is_given_whole(void **state)

@@ -55,7 +55,9 @@ enum err nvme_admin_free(struct nvme_admin *admin, struct pci *all, struct iommu
 	assert_ptr_equal(iommu, &units);
 	assert_string_equal(function->owner, "facet");
 	put(card, card->sriov + 8U, 0, 2);
-	memset(&card->config[card->sriov + 0x24], 0, 24);
+	put(card, card->sriov + 0x24U, 0, 4);
+	put(card, card->sriov + 0x2cU, 12, 4);
+	put(card, card->sriov + 0x30U, 0, 4);
 	strcat(steps, "free ");
 	return nvme_result;
 }
@@ -114,9 +116,9 @@ static int start(void **state)
 
 static void switch_on(u16 bdf, u16 count)
 {
-	const struct config_devices wanted = { 1, { bdf }, { count } };
+	const struct config_host host = { .sriov = { 1, { bdf } }, .vfs = count };
 
-	pci_sriov_start(&pci, &units, &wanted);
+	pci_sriov_start(&pci, &units, &host);
 	pci_make_groups(&pci);
 }
 
@@ -218,7 +220,7 @@ static void nvme_that_refuses_has_none(void **state)
 	put(card, 8, 0x01080200, 4);
 	fake_enumerate(true);
 	nvme_result = ERR_DEVICE;
-	refuses(CARD, 2, "its controller gives them no queues and interrupts");
+	refuses(CARD, 2, "its NVMe controller gives them no queues and interrupts");
 	assert_string_equal(steps, "free close");
 }
 
@@ -227,7 +229,19 @@ static void what_is_not_there_or_offers_none_is_refused(void **state)
 	(void)state;
 	refuses(PCI_BDF(0, 9, 0), 1, "there is no such function");
 	refuses(PCI_BDF(0, 0, 0), 1, "it offers none (no SR-IOV capability)");
-	refuses(CARD, 5, "it does not offer that many");
+}
+
+static void all_that_are_offered_if_no_number_is_said_and_no_more(void **state)
+{
+	(void)state;
+	switch_on(CARD, 0);
+	assert_string_equal(said, "00:04.0: 4 virtual functions");
+	(void)start(NULL);
+	switch_on(CARD, 5);
+	assert_string_equal(said, "00:04.0: 4 virtual functions");
+	(void)start(NULL);
+	put(card, card->sriov + 0x0eU, 0, 2);
+	refuses(CARD, 5, "it offers none");
 }
 
 static void without_addresses_there_are_none(void **state)
@@ -243,7 +257,7 @@ static void numbers_that_the_bus_does_not_reach_are_refused(void **state)
 	put(card, card->sriov + 0x14U, 0xdd, 2);
 	refuses(CARD, 4, "let firmware switch ARI on");
 	put(card, card->sriov + 0x14U, 0, 2);
-	refuses(CARD, 4, "its bus does not reach their numbers");
+	refuses(CARD, 4, "not all of them answer"); /* the first one would be the card itself */
 }
 
 static void behind_a_port_numbers_above_seven_take_ari(void **state)
@@ -274,10 +288,10 @@ static void those_that_do_not_answer_are_switched_off_again(void **state)
 
 static void none_without_an_iommu(void **state)
 {
-	const struct config_devices wanted = { 1, { CARD }, { 2 } };
+	const struct config_host host = { .sriov = { 1, { CARD } } };
 
 	(void)state;
-	pci_sriov_start(&pci, NULL, &wanted);
+	pci_sriov_start(&pci, NULL, &host);
 	assert_non_null(strstr(said, "no IOMMU would confine them"));
 	assert_int_equal(card->config[card->sriov + 8], 0);
 	assert_int_equal(pci.function_count, 2);
@@ -296,6 +310,7 @@ int main(void)
 		TEST(nvme_has_its_resources_divided_around_it),
 		TEST(nvme_that_refuses_has_none),
 		TEST(what_is_not_there_or_offers_none_is_refused),
+		TEST(all_that_are_offered_if_no_number_is_said_and_no_more),
 		TEST(without_addresses_there_are_none),
 		TEST(numbers_that_the_bus_does_not_reach_are_refused),
 		TEST(behind_a_port_numbers_above_seven_take_ari),
