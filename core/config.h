@@ -34,6 +34,12 @@ enum config_policy { /* the order of enum gpu_sched_policy */
 	CONFIG_POLICY_FIXED,
 };
 
+/* Functions; their requester IDs. */
+struct config_devices {
+	u16 count;
+	u16 bdf[CONFIG_MAX_DEVICES];
+};
+
 struct config_host {
 	u16 console_port; /* I/O port of the 16550A */
 	u32 baud;	  /* divides 115200 */
@@ -41,8 +47,10 @@ struct config_host {
 	enum config_idle when_idle;
 	enum config_iommu iommu;
 	bool guests_on_cpu0;
-	bool assign_without_ir;	   /* devices that can write their own interrupt messages */
-	bool assign_without_reset; /* devices that nothing resets between two guests */
+	bool assign_without_ir;	     /* devices that can write their own interrupt messages */
+	bool assign_without_reset;   /* devices that nothing resets between two guests */
+	struct config_devices sriov; /* physical functions whose virtual ones are switched on */
+	u32 vfs;		     /* so many of each; 0: all that it offers */
 };
 
 struct config_gpu {
@@ -72,12 +80,8 @@ struct config_guest {
 	u32 gpu_queue;	    /* jobs that it may have out, 1 to 64 */
 	/* In a second, 0: no limit. */
 	u32 gpu_doorbells, gpu_resets, gpu_refused, gpu_interrupts;
-	u64 gpu_timeout_ns; /* how long one job may hold the engine */
-	/* Functions of its own; their requester IDs. */
-	struct config_devices {
-		u16 count;
-		u16 bdf[CONFIG_MAX_DEVICES];
-	} devices;
+	u64 gpu_timeout_ns;		    /* how long one job may hold the engine */
+	struct config_devices devices;	    /* functions of its own */
 	enum config_dma_fault on_dma_fault; /* what a blocked access of theirs does */
 	bool autostart;
 	u32 line; /* of the section */

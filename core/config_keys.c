@@ -18,6 +18,7 @@ _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 
 	       "words have the order of their enum");
 
 /* clang-format off */
+#define PCI_ALLOWED    "1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:04.0, 00:05.0"
 #define FILE_ALLOWED   "a file name relative to \\facet, 1 to 127 characters without blanks"
 
 static struct config_key host_keys[CONFIG_KEYS_MAX] = {
@@ -32,6 +33,9 @@ static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), true, "no, yes"),
 	CONFIG_WORD("assign-without-ir", CONFIG_HOST(assign_without_ir), false, "no, yes"),
 	CONFIG_WORD("assign-without-reset", CONFIG_HOST(assign_without_reset), false, "no, yes"),
+	{ "sriov", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_HOST(sriov), 0, 0, 0, 0 },
+	{ "vfs", "a number from 1 to 64",
+	  CONFIG_VALUE_NUMBER, false, CONFIG_HOST(vfs), 1, 64, 1, 0 },
 };
 
 static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
@@ -54,8 +58,7 @@ static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
 	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1, 100 },
 	{ "gpu", "the number of a GPU from 0 to 3",
 	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, CONFIG_NO_GPU },
-	{ "pci", "1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:04.0, 00:05.0",
-	  CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0, 0 },
+	{ "pci", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0, 0 },
 	CONFIG_WORD("on-dma-fault", CONFIG_GUEST(on_dma_fault), CONFIG_DMA_FAULT_REPORT,
 		    "report, stop"),
 	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), true, "no, yes"),
@@ -239,7 +242,7 @@ bool config_key_set(const struct config_key *key, struct text value, void *targe
 	if (key->type == CONFIG_VALUE_TEXT)
 		return set_text(key, value, ' ', target);
 	if (key->type == CONFIG_VALUE_DEVICES)
-		return read_devices(value, &((struct config_guest *)target)->devices);
+		return read_devices(value, (void *)((u8 *)target + key->offset));
 	if (!read_value(key, value, &number))
 		return false;
 	store(key, number, target);

@@ -25,6 +25,7 @@
 #include "drivers/pci.h"
 #include "drivers/pci_commands.h"
 #include "drivers/pci_groups.h"
+#include "drivers/pci_sriov.h"
 #include "drivers/uart.h"
 #include "gpu/commands.h"
 #include "gpu/config.h"
@@ -133,8 +134,6 @@ static void start_pci(void)
 	pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
 	pci.relax = serve;
 	pci_enumerate(&pci);
-	pci_make_groups(&pci);
-	log_info("%u PCI functions", pci.function_count);
 }
 
 /* One line about a machine of which no table tells, and what stands in for them. */
@@ -280,13 +279,13 @@ static bool housekeeping(void)
 
 static void main_on_own_tables(void *unused)
 {
-	bool config_good;
+	bool guests;
 
 	(void)unused;
 	frame_pool_moved((void *)VMAP_POOL);
 	if (files_init(&handover))
 		panic("not enough memory to map the boot files");
-	config_good = read_config();
+	guests = read_config();
 	uart_init(config.host.console_port, config.host.baud);
 	log_set_level((enum log_level)config.host.log_level);
 	log_info("Facet " FACET_VERSION);
@@ -307,8 +306,14 @@ static void main_on_own_tables(void *unused)
 		log_warn("this is the only processor: guests run on it, `guests-on-cpu0 = no` "
 			 "or not");
 	report_config();
-	if (virt && config_good) {
+	guests = guests && virt;
+	if (guests) {
 		start_iommu();
+		pci_sriov_start(&pci, have_iommu ? &iommu : NULL, &config.host);
+	}
+	pci_make_groups(&pci);
+	log_info("%u PCI functions", pci.function_count);
+	if (guests) {
 		if (gpu_start(&config, &pci, have_iommu ? &iommu : NULL))
 			log_error("guests that are to have a GPU cannot start");
 		assigned_init(&config.host, &pci, have_iommu ? &iommu : NULL);

@@ -151,7 +151,10 @@ static bool scopes_cover(struct iommu *iommu, u32 first, u32 count, u16 bdf)
 static struct iommu_unit *find_unit(struct iommu *iommu, u16 bdf)
 {
 	struct iommu_unit *rest = NULL;
+	const struct pci_function *function = pci_find(iommu->pci, bdf);
 
+	if (function && function->physical) /* tables name no virtual functions */
+		bdf = function->physical;
 	for (u32 i = 0; i < iommu->unit_count; i++) {
 		struct iommu_unit *unit = iommu->units[i];
 

@@ -178,14 +178,11 @@ static u32 probe_bar(struct pci *pci, u16 bdf, u32 offset, u32 old)
 	return mask;
 }
 
-/* Describes the BAR in register `index`; returns how many registers it takes. */
-static unsigned size_bar(struct pci *pci, struct pci_function *function, unsigned index,
-			 unsigned count)
+/* Describes the BAR at `offset`, `count` registers from the end; returns how many it takes. */
+static unsigned size_bar(struct pci *pci, u16 bdf, u32 offset, unsigned count, struct pci_bar *bar)
 {
-	struct pci_bar *bar = &function->bars[index];
-	u32 offset = PCI_BAR0 + 4 * index;
-	u32 low = pci_read(pci, function->bdf, offset, 4);
-	u64 mask = probe_bar(pci, function->bdf, offset, low);
+	u32 low = pci_read(pci, bdf, offset, 4);
+	u64 mask = probe_bar(pci, bdf, offset, low);
 	u64 base = low;
 	u32 high;
 
@@ -200,11 +197,11 @@ static unsigned size_bar(struct pci *pci, struct pci_function *function, unsigne
 	}
 	bar->kind = PCI_BAR_MEM32;
 	bar->prefetchable = low & BAR_PREFETCHABLE;
-	if ((low & BAR_TYPE_64) && index + 1 < count) {
+	if ((low & BAR_TYPE_64) && count > 1) {
 		bar->kind = PCI_BAR_MEM64;
-		high = pci_read(pci, function->bdf, offset + 4, 4);
+		high = pci_read(pci, bdf, offset + 4, 4);
 		base |= (u64)high << 32;
-		mask |= (u64)probe_bar(pci, function->bdf, offset + 4, high) << 32;
+		mask |= (u64)probe_bar(pci, bdf, offset + 4, high) << 32;
 	} else {
 		mask |= ~0ULL << 32;
 	}
@@ -218,6 +215,12 @@ static unsigned size_bar(struct pci *pci, struct pci_function *function, unsigne
 	return bar->kind == PCI_BAR_MEM64 ? 2 : 1;
 }
 
+void pci_size_bars(struct pci *pci, u16 bdf, u32 offset, unsigned count, struct pci_bar bars[])
+{
+	for (unsigned i = 0; i < count;)
+		i += size_bar(pci, bdf, offset + 4 * i, count - i, &bars[i]);
+}
+
 static void size_bars(struct pci *pci, struct pci_function *function)
 {
 	unsigned count = function->header_type == 1 ? 2 : PCI_MAX_BARS;
@@ -228,8 +231,7 @@ static void size_bars(struct pci *pci, struct pci_function *function)
 		return;
 	pci_write(pci, function->bdf, PCI_COMMAND, 2,
 		  command & ~(u32)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
-	for (unsigned i = 0; i < count;)
-		i += size_bar(pci, function, i, count);
+	pci_size_bars(pci, function->bdf, PCI_BAR0, count, function->bars);
 	pci_write(pci, function->bdf, PCI_COMMAND, 2, command);
 }
 
@@ -269,21 +271,16 @@ static void read_bridge(struct pci *pci, struct pci_function *function)
 	}
 }
 
-/* False where no function answers. */
-static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
+struct pci_function *pci_add(struct pci *pci, u16 bdf, u16 bridge, u32 ids)
 {
-	u32 ids = pci_read(pci, bdf, PCI_VENDOR_ID, 4);
-	u32 class_revision;
+	u32 class_revision = pci_read(pci, bdf, PCI_CLASS, 4);
 	struct pci_function *function;
 
-	if ((ids & 0xffff) == 0xffff || ids == 0)
-		return false;
 	if (pci->function_count == PCI_MAX_FUNCTIONS) {
 		pci->left_out++;
-		return true;
+		return NULL;
 	}
 	function = &pci->functions[pci->function_count++];
-	class_revision = pci_read(pci, bdf, PCI_CLASS, 4);
 	*function = (struct pci_function){
 		.bdf = bdf,
 		.bridge = bridge,
@@ -293,10 +290,23 @@ static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
 		.revision = (u8)class_revision,
 		.header_type = pci_read(pci, bdf, PCI_HEADER_TYPE, 1) & 0x7f,
 	};
-	if (function->header_type == 1)
-		read_bridge(pci, function);
-	size_bars(pci, function);
 	read_capabilities(pci, function);
+	return function;
+}
+
+/* False where no function answers. */
+static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
+{
+	u32 ids = pci_read(pci, bdf, PCI_VENDOR_ID, 4);
+	struct pci_function *function;
+
+	if ((ids & 0xffff) == 0xffff || ids == 0)
+		return false;
+	function = pci_add(pci, bdf, bridge, ids);
+	if (function && function->header_type == 1)
+		read_bridge(pci, function);
+	if (function)
+		size_bars(pci, function);
 	return true;
 }
 

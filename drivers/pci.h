@@ -84,7 +84,9 @@ struct pci_bar {
 
 struct pci_function {
 	u16 bdf;
-	u16 bridge; /* BDF of the bridge that it is behind, PCI_NO_BRIDGE on a root bus */
+	u16 bridge;   /* BDF of the bridge that it is behind, PCI_NO_BRIDGE on a root bus */
+	u16 physical; /* of a virtual function: BDF of the one that has it; 0: it is none itself */
+	u16 vfs;      /* virtual functions of its own that are on: pci_sriov.h */
 	u16 vendor_id;
 	u16 device_id;
 	u32 class_code; /* class << 16 | subclass << 8 | programming interface */
@@ -111,8 +113,8 @@ struct pci_function {
 typedef void *(*pci_map_fn)(hpa_t base, u64 size);
 
 /*
- * All of segment 0. Filled by pci_init(), pci_enumerate() and pci_make_groups(); from then
- * on only `owner` changes.
+ * All of segment 0. Filled by pci_init(), pci_enumerate(), pci_sriov_start() and
+ * pci_make_groups(); from then on only `owner` changes.
  */
 struct pci {
 	pci_map_fn map;
@@ -142,6 +144,14 @@ void pci_init(struct pci *pci, pci_map_fn map, hpa_t ecam_base, u8 first_bus, u8
  * no other CPU runs. Bounded: each of 256 buses is looked at once.
  */
 void pci_enumerate(struct pci *pci);
+
+/*
+ * Steps of it. One more function behind `bridge`, with its capabilities and without BARs;
+ * `ids` as in the header's first dword. NULL: there is no room, which has been counted.
+ * The `count` BARs in the registers from `offset` on; nothing may decode them.
+ */
+struct pci_function *pci_add(struct pci *pci, u16 bdf, u16 bridge, u32 ids);
+void pci_size_bars(struct pci *pci, u16 bdf, u32 offset, unsigned count, struct pci_bar bars[]);
 
 /*
  * Configuration space. `width` is 1, 2 or 4 and divides `offset`. What cannot

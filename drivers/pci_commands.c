@@ -7,14 +7,11 @@
 #include "core/lib/string.h"
 #include "drivers/pci_groups.h"
 #include "drivers/pci_reset.h"
+#include "drivers/pci_sriov.h"
 
 #define LINE_MAX 80U /* columns, less one for the end */
 #define BDF_TEXT 8U
 #define INDENT	 "         "
-
-/* SR-IOV capability, PCI Express Base 5.0, 9.3.3. */
-#define SRIOV_TOTAL 14U
-#define SRIOV_COUNT 16U
 
 /* By class and subclass; OTHER: what none of these is. PCI Code and ID Assignment 1.11, 1. */
 #define OTHER 9
@@ -125,6 +122,8 @@ static void print_function(const struct pci_function *function)
 		note_bar(&notes, &function->bars[i], i);
 	if (iommu && iommu_domain_of(iommu, function->bdf))
 		note(&notes, "domain %u", iommu_domain_of(iommu, function->bdf));
+	if (function->physical)
+		note(&notes, "VF of %02x:%02x.%x", PCI_BDF_ARGS(function->physical));
 	if (sriov)
 		note(&notes, "%u VFs of %u", pci_read(pci, function->bdf, sriov + SRIOV_COUNT, 2),
 		     pci_read(pci, function->bdf, sriov + SRIOV_TOTAL, 2));

@@ -34,7 +34,7 @@ bool pci_isolate(struct pci *pci, const struct pci_function *function)
 	u32 offered;
 
 	if (!at)
-		return false;
+		return function->physical || function->vfs;
 	if (port == PORT_ROOT || port == PORT_DOWNSTREAM)
 		needed |= ACS_SOURCE | ACS_UPSTREAM;
 	offered = pci_read(pci, function->bdf, at + ACS_OFFERED, 2);

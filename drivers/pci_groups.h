@@ -20,6 +20,8 @@
  *     lacks ACS;
  *   - the functions of one device, and all below them, are one group if one of them lacks
  *     ACS (request and completion redirect);
+ *   - virtual functions, and the one that has them, are separate where they have no ACS at
+ *     all: they must have it if they can reach each other (6.12.1.2);
  *   - devices on the root bus are separate: the IOMMU sits in front of it (VT-d,
  *     "Root-Complex Peer to Peer Considerations").
  *

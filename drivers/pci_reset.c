@@ -59,20 +59,19 @@ struct saved {
 	bool separate;	       /* its Access Control Services hold */
 };
 
-/* A part of waiting, for others' sake. */
-static void relax(const struct pci *pci)
+void pci_relax(const struct pci *pci)
 {
 	if (pci->relax)
 		pci->relax();
 	cpu_relax();
 }
 
-static void wait_ns(const struct pci *pci, u64 ns)
+void pci_wait_ns(const struct pci *pci, u64 ns)
 {
 	u64 end_ns = now_ns() + ns;
 
 	while (now_ns() < end_ns)
-		relax(pci);
+		pci_relax(pci);
 }
 
 /* Every function on the bus, which has a bridge, is of one owner and none a bridge itself. */
@@ -133,7 +132,7 @@ static void set_power(struct pci *pci, u16 bdf, u32 state)
 		return;
 	control &= ~(u32)(POWER_STATE | POWER_PME);
 	pci_write(pci, bdf, at + POWER_CONTROL, 2, control | state);
-	wait_ns(pci, POWER_NS);
+	pci_wait_ns(pci, POWER_NS);
 }
 
 static bool is_pending(struct pci *pci, const struct pci_function *function)
@@ -153,7 +152,7 @@ static void quiesce(struct pci *pci, const struct pci_function *function, u64 en
 	set_power(pci, function->bdf, 0);
 	pci_write(pci, function->bdf, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
 	while (is_pending(pci, function) && now_ns() < end_ns)
-		relax(pci);
+		pci_relax(pci);
 }
 
 static void save(struct pci *pci, const struct pci_function *function, struct saved *saved)
@@ -175,14 +174,16 @@ static void save(struct pci *pci, const struct pci_function *function, struct sa
 static enum err restore(struct pci *pci, const struct saved *saved, u64 end_ns)
 {
 	const struct pci_function *function = saved->function;
-	u32 ids = (u32)function->device_id << 16 | function->vendor_id;
+	/* The ids of a virtual function read as all ones, as what does not answer. */
+	u32 answer = function->physical ? function->class_code << 8 | function->revision
+					: (u32)function->device_id << 16 | function->vendor_id;
 	u16 bdf = function->bdf;
 	u32 pcie = function->pcie;
 
-	while (pci_read(pci, bdf, PCI_VENDOR_ID, 4) != ids) {
+	while (pci_read(pci, bdf, function->physical ? PCI_CLASS : PCI_VENDOR_ID, 4) != answer) {
 		if (now_ns() >= end_ns)
 			return ERR_TIMEOUT;
-		relax(pci);
+		pci_relax(pci);
 	}
 	pci_write(pci, bdf, PCI_COMMAND, 2, PCI_COMMAND_INTX_DISABLE);
 	pci_msi_off(pci, function);
@@ -202,9 +203,9 @@ static void reset_bus(struct pci *pci, u16 bridge)
 	u32 control = pci_read(pci, bridge, PCI_BRIDGE_CONTROL, 2);
 
 	pci_write(pci, bridge, PCI_BRIDGE_CONTROL, 2, control | BRIDGE_BUS_RESET);
-	wait_ns(pci, BUS_RESET_NS);
+	pci_wait_ns(pci, BUS_RESET_NS);
 	pci_write(pci, bridge, PCI_BRIDGE_CONTROL, 2, control & ~(u32)BRIDGE_BUS_RESET);
-	wait_ns(pci, BUS_SETTLE_NS);
+	pci_wait_ns(pci, BUS_SETTLE_NS);
 }
 
 static void trigger(struct pci *pci, const struct pci_function *function, enum pci_reset_kind kind)
@@ -216,12 +217,12 @@ static void trigger(struct pci *pci, const struct pci_function *function, enum p
 	case PCI_RESET_FLR:
 		at = function->pcie + PCIE_DEVICE_CONTROL;
 		pci_write(pci, bdf, at, 2, pci_read(pci, bdf, at, 2) | PCIE_START_FLR);
-		wait_ns(pci, FLR_NS);
+		pci_wait_ns(pci, FLR_NS);
 		break;
 	case PCI_RESET_AF:
 		at = pci_find_capability(pci, bdf, PCI_CAP_ADVANCED, 0);
 		pci_write(pci, bdf, at + AF_CONTROL, 1, AF_START_FLR);
-		wait_ns(pci, FLR_NS);
+		pci_wait_ns(pci, FLR_NS);
 		break;
 	case PCI_RESET_POWER:
 		set_power(pci, bdf, 3);

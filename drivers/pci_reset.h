@@ -37,6 +37,10 @@ const char *pci_reset_name(enum pci_reset_kind kind);
  */
 enum err pci_reset(struct pci *pci, const struct pci_function *function) must_check;
 
+/* Waits on this CPU, or a part of it that others decide, with pci->relax() called meanwhile. */
+void pci_wait_ns(const struct pci *pci, u64 ns);
+void pci_relax(const struct pci *pci);
+
 #define PCI_RESET_DRAIN_NS 100000000ULL	 /* for transactions under way */
 #define PCI_RESET_READY_NS 1000000000ULL /* for the first answer after it, 6.6.1 */
 

@@ -78,22 +78,18 @@ static void set_live(struct assigned *a, bool live)
 	config_written(&a->function, 0, 0);
 }
 
-/* Nothing resets it: what it has under way at least runs into its switched-off bus mastering. */
-static enum err drain(void)
-{
-	u64 end_ns = now_ns() + DRAIN_NS;
-
-	while (now_ns() < end_ns)
-		if (pci->relax)
-			pci->relax();
-	return OK;
-}
-
-/* A function that does not come back is given to nobody any more. */
+/*
+ * One that nothing resets: what it has under way at least runs into its switched-off bus
+ * mastering. A function that does not come back is given to nobody any more.
+ */
 static enum err reset(struct assigned *a)
 {
-	enum err e = pci_reset_kind(pci, a->device) ? pci_reset(pci, a->device) : drain();
+	enum err e = OK;
 
+	if (pci_reset_kind(pci, a->device))
+		e = pci_reset(pci, a->device);
+	else
+		pci_wait_ns(pci, DRAIN_NS);
 	if (e) {
 		a->lost = true;
 		log_error("guest %s: " PCI_BDF_FORMAT " did not come back from its reset (%s): it "
@@ -225,6 +221,8 @@ static const char *claim(struct assignment *to, u16 bdf)
 	struct pci_function *device = pci_find(pci, bdf);
 	enum err e = device ? pci_claim(pci, device, to->owner) : ERR_NOT_FOUND;
 
+	if (e == ERR_EXISTS && device->vfs)
+		return "its virtual functions are on (`sriov` in [host]): give one of those";
 	if (e == ERR_EXISTS || (!e && find(bdf))) {
 		fmt_snprintf(why_text, sizeof(why_text), "%s has it", device->owner);
 		return why_text;

@@ -102,7 +102,8 @@ void assigned_make_config(struct assigned *a, bool in_slot)
 {
 	memset(a->function.config, 0, sizeof(a->function.config));
 	memset(a->function.writable, 0, sizeof(a->function.writable));
-	copy(a, PCI_VENDOR_ID, 4);
+	/* A virtual function's own read as all ones. */
+	vpci_put(a->function.config, (u32)a->device->device_id << 16 | a->device->vendor_id, 4);
 	copy(a, PCI_REVISION, 4);
 	copy(a, PCI_SUBSYSTEM_VENDOR, 4);
 	a->msi = a->function.msix_cap = 0;

@@ -42,7 +42,7 @@ BOCHS = {
 
 LINE = re.compile(
     r"^  (?P<place>\w\w:\w\w\.\w)  (?P<ids>\w{4}:\w{4})  (?P<kind>\S.*?)  +(?P<group>\d+)"
-    r"  (?P<owner>\S+) +(?P<reset>\w+)$"
+    r"  (?P<owner>\S.*?) +(?P<reset>\w+)$"
 )
 
 

@@ -21,6 +21,8 @@ struct fake {
 	u32 bar_masks[6];
 	u16 acs;	/* where Access Control Services are; those offered take a write */
 	bool acs_stuck; /* ... or do not */
+	u16 sriov;	/* where SR-IOV is; the bits of each of its BARs that take a write */
+	u32 vf_bar_masks[6];
 };
 
 static struct fake fakes[40];
@@ -80,6 +82,13 @@ static inline void config_write(u16 bdf, u32 offset, u32 value, unsigned size)
 		if (value == ~0U && (fake->config[4] & 3))
 			decoded_while_sizing = true;
 		mask = fake->bar_masks[(offset - 0x10) / 4];
+		memcpy(&old, &fake->config[offset], 4);
+		value = (value & mask) | (old & ~mask);
+	}
+	if (fake->sriov && offset >= fake->sriov + 0x24U && offset < fake->sriov + 0x3cU) {
+		if (value == ~0U && (fake->config[fake->sriov + 8] & 9))
+			decoded_while_sizing = true;
+		mask = fake->vf_bar_masks[(offset - fake->sriov - 0x24U) / 4];
 		memcpy(&old, &fake->config[offset], 4);
 		value = (value & mask) | (old & ~mask);
 	}
@@ -196,6 +205,15 @@ static inline struct fake *add_acs(struct fake *fake, u16 offered)
 {
 	fake->acs = add_extended(fake, 0x000d);
 	put(fake, fake->acs + 4U, offered, 2);
+	return fake;
+}
+
+/* SR-IOV: `total` virtual functions, `first` behind it the first one and `stride` to the next. */
+static inline struct fake *add_sriov(struct fake *fake, u16 total, u16 first, u16 stride)
+{
+	fake->sriov = add_extended(fake, 0x0010);
+	put(fake, fake->sriov + 0x0cU, (u32)total << 16 | total, 4);
+	put(fake, fake->sriov + 0x14U, (u32)stride << 16 | first, 4);
 	return fake;
 }
 

@@ -271,9 +271,10 @@ void frame_dma_put(hpa_t hpa, u64 size)
 		note("let-go");
 }
 
-static void relax(void)
+void pci_wait_ns(const struct pci *pci, u64 ns)
 {
-	fake_later_ns += 10000000;
+	(void)pci;
+	fake_later_ns += ns;
 }
 
 /* ---- set-up ---- */
@@ -293,12 +294,13 @@ static void describe_disk(void)
 	add_function((struct pci_function){
 		.bdf = DISK,
 		.vendor_id = 0x1af4,
+		.device_id = 0x1042,
 		.msix = CAP_MSIX,
 		.msix_vectors = VECTORS,
 		.msix_offset = TABLE,
 		.bars = { { PCI_BAR_MEM64, false, BAR_AT, KIB(16) } },
 	});
-	put(DISK, 0, 0x10421af4);
+	put(DISK, 0, ~0U); /* as of a virtual function: the table has its ids */
 	put(DISK, 4, 0x00100000);
 	put(DISK, 8, 0x01080203);
 	put(DISK, 0x2c, 0x56781234);
@@ -322,6 +324,7 @@ static void describe_timer(void)
 	add_function((struct pci_function){
 		.bdf = TIMER,
 		.vendor_id = 0x1234,
+		.device_id = 0x11e8,
 		.msi = CAP_MSI,
 		.bars = { { PCI_BAR_MEM32, false, BAR_AT + MIB(1) + 0x100, 256 },
 			  { PCI_BAR_IO, false, 0x6000, 32 },
@@ -348,7 +351,6 @@ static int prepare(void **state)
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	memset(&fake_pci, 0, sizeof(fake_pci));
 	buses.map = map;
-	buses.relax = relax;
 	fake_later_ns = 0;
 	units.irq_remapping = true;
 	host = (struct config_host){ .assign_without_reset = true };
@@ -449,6 +451,10 @@ static void what_another_has_is_refused(void **state)
 	buses.functions[0].owner = "gpu 0";
 	refuses(DISK, "gpu 0 has it");
 	assert_string_equal(buses.functions[0].owner, "gpu 0");
+	(void)prepare(NULL);
+	buses.functions[0].owner = "facet";
+	buses.functions[0].vfs = 2;
+	refuses(DISK, "its virtual functions are on (`sriov` in [host])");
 }
 
 static void a_group_is_given_whole(void **state)

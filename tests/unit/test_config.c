@@ -91,6 +91,7 @@ static void test_empty_file_has_defaults_and_no_guests(void **state)
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_AUTO);
 	assert_true(config.host.guests_on_cpu0);
 	assert_false(config.host.assign_without_ir || config.host.assign_without_reset);
+	assert_int_equal(config.host.sriov.count, 0);
 	assert_int_equal(config.gpu_count, 0);
 	assert_int_equal(config.guest_count, 0);
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++) {
@@ -110,6 +111,8 @@ static const char complete[] = "# everything\n"
 			       "guests-on-cpu0 = no\n"
 			       "assign-without-ir = yes\n"
 			       "assign-without-reset = yes\n"
+			       "sriov = 00:04.0,0000:81:00.1\n"
+			       "vfs = 64\n"
 			       "\n"
 			       "[gpu 1]\n"
 			       "pci = 01:1f.7\n"
@@ -149,6 +152,10 @@ static void assert_complete(void)
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_NONE);
 	assert_false(config.host.guests_on_cpu0);
 	assert_true(config.host.assign_without_ir && config.host.assign_without_reset);
+	assert_int_equal(config.host.sriov.count, 2);
+	assert_int_equal(config.host.sriov.bdf[0], 0x0020);
+	assert_int_equal(config.host.sriov.bdf[1], 0x8101);
+	assert_int_equal(config.host.vfs, 64);
 	assert_int_equal(guest->devices.count, 2);
 	assert_int_equal(guest->devices.bdf[0], 0x0020);
 	assert_int_equal(guest->devices.bdf[1], 0x1f2f);
@@ -159,10 +166,10 @@ static void assert_complete(void)
 	assert_int_equal(config.gpus[1].pci, 0x01ff);
 	assert_int_equal(config.gpus[1].slice_ns, 500000);
 	assert_int_equal(config.gpus[1].policy, CONFIG_POLICY_FIXED);
-	assert_int_equal(config.gpus[1].line, 12);
+	assert_int_equal(config.gpus[1].line, 14);
 	assert_int_equal(config.guest_count, 1);
 	assert_string_equal(guest->name, "alpha");
-	assert_int_equal(guest->line, 16);
+	assert_int_equal(guest->line, 18);
 	assert_string_equal(guest->kernel, "vmlinuz");
 	assert_string_equal(guest->initrd, "alpha.cpio.gz");
 	assert_string_equal(guest->cmdline, "console=ttyS0 a#b quiet");
@@ -289,6 +296,10 @@ static const struct example good[] = {
 	{ "host", "guests-on-cpu0", "yes" },
 	{ "host", "assign-without-ir", "no" },
 	{ "host", "assign-without-reset", "no" },
+	{ "host", "sriov", "00:04.0" },
+	{ "host", "sriov", "00:04.0, 0000:05:00.1" },
+	{ "host", "vfs", "1" },
+	{ "host", "vfs", "64" },
 	{ "gpu 0", "pci", "00:02.0" },
 	{ "gpu 3", "pci", "0000:fF:1f.7" },
 	{ "gpu 0", "slice", "500us" },
@@ -347,6 +358,12 @@ static const struct example bad[] = {
 	{ "host", "guests-on-cpu0", "never" },
 	{ "host", "assign-without-ir", "1" },
 	{ "host", "assign-without-reset", "" },
+	{ "host", "sriov", "" },
+	{ "host", "sriov", "2" },
+	{ "host", "sriov", "00:04.0 2" },
+	{ "host", "sriov", "00:04.0, 00:04.0" },
+	{ "host", "vfs", "0" },
+	{ "host", "vfs", "65" },
 	{ "gpu 0", "pci", "0:2.0" },
 	{ "gpu 0", "pci", "00:20.0" },
 	{ "gpu 0", "pci", "00:02.8" },
@@ -516,7 +533,7 @@ static void test_unknown_keys_are_errors(void **state)
 	assert_one_error("[host]\ncolour = red\n",
 			 "facet.conf:2: [host] colour: found an unknown key, "
 			 "allowed: console, baud, log, when-idle, iommu, guests-on-cpu0, "
-			 "assign-without-ir, assign-without-reset");
+			 "assign-without-ir, assign-without-reset, sriov, vfs");
 	assert_one_error("[gpu 0]\nslice.ns = 1\n",
 			 "facet.conf:2: [gpu 0] slice.ns: found an unknown key, "
 			 "allowed: pci, policy, slice");

@@ -801,6 +801,28 @@ static void the_unit_that_names_a_bridge_serves_what_is_behind(void **state)
 	assert_int_equal(dma(&units[0], GPU, 0, true), ~0ULL);
 }
 
+static void virtual_functions_are_the_physical_ones_units(void **state)
+{
+	const u16 virtual = PCI_BDF(0, 2, 5);
+
+	prepare(state);
+	dmar.unit_count = 2;
+	dmar.units[1] = dmar.units[0];
+	dmar.units[0] = (struct acpi_iommu_unit){ .base = HPA(0xfeda0000),
+						  .first_scope = 1,
+						  .scope_count = 1 };
+	add_scope(ACPI_SCOPE_ENDPOINT, 0, PCI_DEVICE(GPU));
+	pci.functions[pci.function_count++] =
+		(struct pci_function){ .bdf = virtual, .physical = GPU };
+	assert_int_equal(start_iommu(), OK);
+	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
+	assert_int_equal(iommu_map(&domain, IOVA(0), HPA(GIB(1)), KIB(4), 3), OK);
+	assert_int_equal(iommu_attach(&domain, virtual), OK);
+	assert_int_equal(dma(&units[1], virtual, 0, true), GIB(1));
+	assert_int_equal(dma(&units[1], GPU, 0, true), ~0ULL);
+	assert_int_equal(dma(&units[0], virtual, 0, true), ~0ULL);
+}
+
 static void a_unit_that_does_not_answer_is_an_error(void **state)
 {
 	prepare(state);
@@ -895,6 +917,7 @@ int main(void)
 		TEST_PREPARED(what_firmware_left_on_is_taken_over),
 		TEST_PREPARED(a_function_with_reserved_memory_is_refused),
 		TEST_PREPARED(the_unit_that_names_a_bridge_serves_what_is_behind),
+		TEST_PREPARED(virtual_functions_are_the_physical_ones_units),
 		TEST_PREPARED(a_unit_that_does_not_answer_is_an_error),
 		TEST(a_flush_that_fails_keeps_the_tables),
 		TEST(lost_faults_are_told),
