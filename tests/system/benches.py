@@ -44,7 +44,13 @@ QEMU_HOST = "guests-on-cpu0 = no\n"
 
 
 # What a bench is for that differs in its IOMMU only.
-IOMMU_TESTS = ("test_iommu.py", "test_assign.py", "test_devices.py", "test_plug.py")
+IOMMU_TESTS = (
+    "test_iommu.py",
+    "test_assign.py",
+    "test_devices.py",
+    "test_faults.py",
+    "test_plug.py",
+)
 
 
 def qemu(name, driver, outputs, gpu, gpu_memory, only=(), **options):
