@@ -172,14 +172,23 @@ $(BUILD)/efi/boot/payload.S.o: boot/payload.S $(BUILD)/facet.stripped.elf
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -Wa,-I$(BUILD) -c -o $@ $<
 
-$(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
+# $(1): the shared object that becomes the application
+define efi_link
 	$(call say,EFI,$@)
 	$(Q)ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-undefined \
 		-T $(EFI_LIB)elf_x86_64_efi.lds \
-		$(EFI_LIB)crt0-efi-x86_64.o $^ -o $(BUILD)/boot.so \
+		$(EFI_LIB)crt0-efi-x86_64.o $^ -o $(1) \
 		-L$(EFI_LIB) -L/usr/lib -lefi -lgnuefi
 	$(Q)objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j '.rel*' \
-		-j .reloc --target=efi-app-x86_64 --subsystem=10 $(BUILD)/boot.so $@
+		-j .reloc --target=efi-app-x86_64 --subsystem=10 $(1) $@
+endef
+
+$(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
+	$(call efi_link,$(BUILD)/boot.so)
+
+# What stands in for firmware in tests.
+$(BUILD)/remap.efi: $(BUILD)/efi/tests/efi/remap.c.o
+	$(call efi_link,$(BUILD)/remap.so)
 
 # ---- guest software and the disk image ----------------------------------------------
 
@@ -423,7 +432,7 @@ soak-sched-%:
 
 .PHONY: guest-programs guest3d-programs
 guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/guestdev.cpio.gz $(GUEST)/bare \
-	$(GUEST)/vmlinux.flat
+	$(GUEST)/vmlinux.flat $(BUILD)/remap.efi
 guest3d-programs: $(GUEST)/guest3d.cpio
 
 # Each part runs even when one before it failed; the last line counts them all.
@@ -435,8 +444,8 @@ check: check-kvm
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: setup-run
-	$(Q)$(MAKE) image guest-programs
-	$(Q)failed=; for bench in qemu-virtio bochs-vmx; do \
+	$(Q)$(MAKE) image guest-programs $(BUILD)/model/iommu_cost
+	$(Q)failed=; $(BUILD)/model/iommu_cost || failed=1; for bench in qemu-virtio bochs-vmx; do \
 		BENCH=$$bench BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py || failed=1; done; \
 	test -z "$$failed"
 
@@ -464,7 +473,8 @@ lint: setup-lint
 format: setup-lint
 	$(Q)find $(ROOMS) boot tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
-DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS) $(BARE_OBJECTS)))
+DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS) $(BARE_OBJECTS)) \
+	$(BUILD)/efi/tests/efi/remap.c.d)
 ifneq ($(wildcard $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz),)
 DEPENDENCIES += $(shell find $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 endif
