@@ -39,8 +39,9 @@ OWN = [
     ("boot.instructions", "boot_instructions", "instructions", None),
 ]
 
-# Reads of an NVMe controller that are blocked, 1024 accesses each: guest, ticks between two batches
-# of four, and how many reads until a line tells.
+# Reads of an NVMe controller that are blocked, 1024 accesses each: guest, ticks of its timer for which it
+# halts after each batch of four, and how many reads until a line tells. Each time that it wakes, the
+# hypervisor could look for faults.
 STORMS = (("fast", 100_000, 20_000), ("slow", 10_000_000, 200))
 STORM_SLOT = 0x10
 FAULTS_BOUND = 500_000
@@ -66,8 +67,8 @@ def measure_focus(machine):
     return gpu["focus_ticks_max"]
 
 
-def storm_conf(name, gap, reads, slot):
-    options = f"facet.commands={reads} facet.wait=0 facet.gap={gap}"
+def storm_conf(name, nap, reads, slot):
+    options = f"facet.commands={reads} facet.wait=0 facet.nap={nap}"
     keys = {"gpu": "", "autostart": "no", "on_dma_fault": "report"}
     return facet.bare_conf(name, "nvme", options, pci=f"00:{slot:02x}.0", **keys)
 
@@ -161,7 +162,10 @@ def main():
         if value is None or (bound is not None and value > bound):
             missed.append(name)
     if missed:
-        print(f"bench: {BENCH.name}: bound missed or figure missing: {', '.join(missed)}", file=sys.stderr)
+        print(
+            f"bench: {BENCH.name}: bound missed or figure missing: {', '.join(missed)}",
+            file=sys.stderr,
+        )
     sys.exit(bool(missed))
 
 

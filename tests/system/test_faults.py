@@ -56,14 +56,12 @@ def blocked(machine, regex):
         return len(re.findall(regex, file.read(), re.MULTILINE))
 
 
-def jobs(machine):
-    return facet.figure(machine.stats(), "jobs", "beta")
-
-
 def test_a_storm_of_blocked_accesses_costs_a_fixed_part_and_a_few_lines(start, bench):
     trace, regex = TRACES[bench.options["iommu"]]
     machine = start(
-        facet.conf(storm_conf(on_dma_fault="report"), facet.bare_conf("beta", "load", "facet.size=64")),
+        facet.conf(
+            storm_conf(on_dma_fault="report"), facet.bare_conf("beta", "load", "facet.size=64")
+        ),
         files=facet.BARE_FILES,
         extra=storm_options(trace),
     )

@@ -13,6 +13,13 @@
 #define NOWHERE	       0x80000000ull  /* between the guest's memory and its devices */
 #define WAIT_TICKS     10000000000ull /* of the TSC: some seconds */
 
+/* The x2APIC's timer, SDM 3A, 11.5.4 and 11.12.1. */
+#define MSR_LVT_TIMER 0x832
+#define MSR_COUNT     0x838
+#define MSR_DIVIDE    0x83e
+#define DIVIDE_BY_1   0xb
+#define TIMER_VECTOR  0x42
+
 #define COMMAND	       0x04
 #define COMMAND_MASTER 0x406 /* memory, bus master, no INTx */
 
@@ -153,11 +160,26 @@ static bool start(void)
 	return become(true) && make_io_queue();
 }
 
+__attribute__((interrupt)) static void timer_interrupt(struct interrupt_frame *frame)
+{
+	(void)frame;
+	apic_end_of_interrupt();
+}
+
+/* Halts for so many ticks of the APIC's timer. */
+static void nap(u32 ticks)
+{
+	wrmsr(MSR_LVT_TIMER, TIMER_VECTOR);
+	wrmsr(MSR_DIVIDE, DIVIDE_BY_1);
+	wrmsr(MSR_COUNT, ticks);
+	__asm__ volatile("sti; hlt; cli" : : : "memory");
+}
+
 /*
  * So many reads, the pages of each listed in another place where nothing is. QEMU's
  * controller asks for such a list four bytes at a time, 1024 times.
  */
-static u64 storm(u64 count, u64 gap, u64 *done)
+static u64 storm(u64 count, u32 rest, u64 *done)
 {
 	struct command command = {
 		.opcode = READ,
@@ -177,31 +199,35 @@ static u64 storm(u64 count, u64 gap, u64 *done)
 		if (!finish(&io, some))
 			break;
 		*done += some;
-		for (u64 start = rdtsc(); rdtsc() - start < gap;)
-			__asm__ volatile("pause");
+		if (rest)
+			nap(rest);
 	}
 	return wrong - before;
 }
 
 /*
  * facet.commands=N: so many at a time (100), each time that a line comes on the console;
- * facet.wait=0: without waiting for one; facet.gap=N: ticks of the TSC from a batch to the next.
+ * facet.wait=0: without waiting for one; facet.nap=N: ticks of the APIC's timer for which
+ * it halts after each batch.
  */
 void nvme_run(void)
 {
 	u64 count = option_number("commands", 100), wait = option_number("wait", 1);
-	u64 gap = option_number("gap", 0), done, refused;
+	u32 rest = (u32)option_number("nap", 0);
+	u64 done, refused;
 	char line[8];
 
 	if (!start()) {
 		say("nvme: does not start");
 		return;
 	}
+	apic_init();
+	interrupt_gate(TIMER_VECTOR, timer_interrupt);
 	say("nvme: ready");
 	do {
 		if (wait)
 			read_line(line, sizeof(line));
-		refused = storm(count, gap, &done);
+		refused = storm(count, rest, &done);
 		say("nvme: %lu reads, %lu refused", done, refused);
 	} while (done == count);
 }
