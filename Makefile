@@ -46,10 +46,11 @@ help:
 	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders,'
 	@echo '                     a device plugged in and pulled out a thousand times,'
 	@echo '                     and a million seeds of the scheduler'"'"'s simulation'
-	@echo '  make bench         instructions for each kind of exit, against their bounds'
+	@echo '  make bench         instructions for each kind of exit and more, against their bounds'
 	@echo '  make bench-sched   instructions for each decision of the GPU scheduler'
 	@echo '  make bench-3d      frames a second and latency through Facet and directly on QEMU'
 	@echo '  make bench-neighbour  what a guest has of the GPU beside each kind of bad neighbour'
+	@echo '  make bench-assign  an NVMe disk given to a guest against the same guest directly on QEMU'
 	@echo '  make lint          layering, style, static analysis; CHECKS="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
@@ -465,6 +466,12 @@ bench-3d: setup-run
 bench-neighbour: setup-run
 	$(Q)$(MAKE) image guest-programs
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/neighbour.py $(ARGS)
+
+# An assigned NVMe controller against the same guest directly on QEMU; not for a machine that others use.
+.PHONY: bench-assign
+bench-assign: setup-run
+	$(Q)$(MAKE) image guest-programs
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/benchassign.py $(ARGS)
 
 .PHONY: lint format
 lint: setup-lint
