@@ -46,10 +46,11 @@ help:
 	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders,'
 	@echo '                     a device plugged in and pulled out a thousand times,'
 	@echo '                     and a million seeds of the scheduler'"'"'s simulation'
-	@echo '  make bench         instructions for each kind of exit, against their bounds'
+	@echo '  make bench         instructions for each kind of exit and more, against their bounds'
 	@echo '  make bench-sched   instructions for each decision of the GPU scheduler'
 	@echo '  make bench-3d      frames a second and latency through Facet and directly on QEMU'
 	@echo '  make bench-neighbour  what a guest has of the GPU beside each kind of bad neighbour'
+	@echo '  make bench-assign  an NVMe disk given to a guest against the same guest directly on QEMU'
 	@echo '  make lint          layering, style, static analysis; CHECKS="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
@@ -172,14 +173,23 @@ $(BUILD)/efi/boot/payload.S.o: boot/payload.S $(BUILD)/facet.stripped.elf
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -Wa,-I$(BUILD) -c -o $@ $<
 
-$(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
+# $(1): the shared object that becomes the application
+define efi_link
 	$(call say,EFI,$@)
 	$(Q)ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-undefined \
 		-T $(EFI_LIB)elf_x86_64_efi.lds \
-		$(EFI_LIB)crt0-efi-x86_64.o $^ -o $(BUILD)/boot.so \
+		$(EFI_LIB)crt0-efi-x86_64.o $^ -o $(1) \
 		-L$(EFI_LIB) -L/usr/lib -lefi -lgnuefi
 	$(Q)objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j '.rel*' \
-		-j .reloc --target=efi-app-x86_64 --subsystem=10 $(BUILD)/boot.so $@
+		-j .reloc --target=efi-app-x86_64 --subsystem=10 $(1) $@
+endef
+
+$(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
+	$(call efi_link,$(BUILD)/boot.so)
+
+# What stands in for firmware in tests.
+$(BUILD)/remap.efi: $(BUILD)/efi/tests/efi/remap.c.o
+	$(call efi_link,$(BUILD)/remap.so)
 
 # ---- guest software and the disk image ----------------------------------------------
 
@@ -423,7 +433,7 @@ soak-sched-%:
 
 .PHONY: guest-programs guest3d-programs
 guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/guestdev.cpio.gz $(GUEST)/bare \
-	$(GUEST)/vmlinux.flat
+	$(GUEST)/vmlinux.flat $(BUILD)/remap.efi
 guest3d-programs: $(GUEST)/guest3d.cpio
 
 # Each part runs even when one before it failed; the last line counts them all.
@@ -435,8 +445,8 @@ check: check-kvm
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: setup-run
-	$(Q)$(MAKE) image guest-programs
-	$(Q)failed=; for bench in qemu-virtio bochs-vmx; do \
+	$(Q)$(MAKE) image guest-programs $(BUILD)/model/iommu_cost
+	$(Q)failed=; $(BUILD)/model/iommu_cost || failed=1; for bench in qemu-virtio bochs-vmx; do \
 		BENCH=$$bench BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py || failed=1; done; \
 	test -z "$$failed"
 
@@ -457,6 +467,12 @@ bench-neighbour: setup-run
 	$(Q)$(MAKE) image guest-programs
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/neighbour.py $(ARGS)
 
+# An assigned NVMe controller against the same guest directly on QEMU; not for a machine that others use.
+.PHONY: bench-assign
+bench-assign: setup-run
+	$(Q)$(MAKE) image guest-programs
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/benchassign.py $(ARGS)
+
 .PHONY: lint format
 lint: setup-lint
 	$(Q)HYPERVISOR_FLAGS='$(CFLAGS_HYPERVISOR)' BOOT_FLAGS='$(CFLAGS_BOOT)' tools/lint.sh $(CHECKS)
@@ -464,7 +480,8 @@ lint: setup-lint
 format: setup-lint
 	$(Q)find $(ROOMS) boot tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
-DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS) $(BARE_OBJECTS)))
+DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS) $(BARE_OBJECTS)) \
+	$(BUILD)/efi/tests/efi/remap.c.d)
 ifneq ($(wildcard $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz),)
 DEPENDENCIES += $(shell find $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 endif

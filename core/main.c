@@ -173,14 +173,18 @@ static void start_iommu(void)
 			  err_name(e));
 }
 
+/* The console looks for typed characters this often while nothing wakes us. */
+#define POLL_NS 10000000ULL
+/* Of blocked accesses so many are looked at in that time, however many there are. */
+#define FAULTS_A_POLL 8
+
 static void report_faults(void)
 {
 	static struct log_limit limit;
 	struct iommu_fault fault;
 
-	for (u32 i = 0; have_iommu && i < IOMMU_MAX_UNITS; i++) {
-		if (!iommu_poll_fault(&iommu, &fault))
-			return;
+	for (u32 i = 0; i < FAULTS_A_POLL && iommu_poll_fault(&iommu, &fault); i++) {
+		iommu.faults++;
 		if (!assigned_fault(&fault) && log_allowed(&limit, 4))
 			log_warn("IOMMU blocked %02x:%02x.%x %s 0x%lx: %s", PCI_BDF_ARGS(fault.bdf),
 				 fault.interrupt ? "interrupt"
@@ -188,6 +192,18 @@ static void report_faults(void)
 						 : "reading",
 				 fault.iova.raw, fault.reason);
 	}
+}
+
+static void poll_faults(void)
+{
+	static u64 next_ns;
+	u64 begin = rdtsc();
+
+	if (!have_iommu || now_ns() < next_ns)
+		return;
+	next_ns = now_ns() + POLL_NS;
+	report_faults();
+	iommu.fault_ticks += rdtsc() - begin;
 }
 
 /* The file, or what is wrong with it. False: no guest is to start. */
@@ -254,9 +270,6 @@ static const struct console_command power_commands[] = {
 	{ "poweroff", "", "switch the whole machine off", run_poweroff, NULL },
 };
 
-/* The console looks for typed characters this often while nothing wakes us. */
-#define POLL_NS 10000000ULL
-
 static void poll_again(struct timer *timer)
 {
 	softirq_raise(cpu_id(), SOFTIRQ_CONSOLE);
@@ -269,7 +282,7 @@ static bool housekeeping(void)
 {
 	bool more = console_poll();
 
-	report_faults();
+	poll_faults();
 	assigned_housekeeping();
 	more |= machine_housekeeping();
 	if (machines_idle() && config.host.when_idle == CONFIG_IDLE_POWEROFF && !more)
@@ -319,7 +332,7 @@ static void main_on_own_tables(void *unused)
 		assigned_init(&config.host, &pci, have_iommu ? &iommu : NULL);
 		machine_create_all(&config);
 	}
-	commands_register();
+	commands_register(have_iommu ? &iommu : NULL);
 	gpu_commands_register();
 	pci_commands_register(&pci, have_iommu ? &iommu : NULL, commands_pci);
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)

@@ -132,7 +132,8 @@ struct iommu {
 	u8 max_leaf_level;
 	bool irq_remapping;
 	u32 features;
-	u32 domain_limit; /* ids are below this */
+	u32 domain_limit;	 /* ids are below this */
+	u64 faults, fault_ticks; /* for who polls: how many, and what time of the TSC they took */
 	u32 unit_count;
 	struct iommu_unit *units[IOMMU_MAX_UNITS];
 	struct spinlock lock;			 /* what follows; before a unit's lock */

@@ -212,6 +212,8 @@ static void add_guest(struct json *json, const struct vm *vm)
 	add(json, "}}");
 }
 
+static const struct iommu *iommu; /* written at start; NULL: there is none */
+
 static void add_host(struct json *json)
 {
 	struct frame_stats stats;
@@ -220,10 +222,12 @@ static void add_host(struct json *json)
 	add(json,
 	    "\"uptime_ns\":%lu,\"cpus\":%u,\"boot_instructions\":%lu,"
 	    "\"hypervisor_bytes\":%lu,\"image_bytes\":%lu,\"pool_bytes\":%lu,"
-	    "\"files_bytes\":%lu,\"guest_bytes\":%lu,\"guest_free_bytes\":%lu,",
+	    "\"files_bytes\":%lu,\"guest_bytes\":%lu,\"guest_free_bytes\":%lu,"
+	    "\"iommu_faults\":%lu,\"iommu_fault_ticks\":%lu,",
 	    now_ns(), cpu_count(), machine_first_guest_ticks(),
 	    stats.pool_used_bytes + stats.image_bytes, stats.image_bytes, stats.pool_bytes,
-	    stats.files_bytes, stats.guest_bytes, stats.guest_free_bytes);
+	    stats.files_bytes, stats.guest_bytes, stats.guest_free_bytes, iommu ? iommu->faults : 0,
+	    iommu ? iommu->fault_ticks : 0);
 }
 
 static void run_stats(char *args)
@@ -269,8 +273,9 @@ static const struct console_command commands[] = {
 	{ "exits", "", "exits by guest and reason", run_exits, NULL },
 };
 
-void commands_register(void)
+void commands_register(const struct iommu *units)
 {
+	iommu = units;
 	console_set_guest_hooks(platform_console_input, uart_console_drained);
 	for (u32 i = 0; i < ARRAY_SIZE(commands); i++)
 		console_register(&commands[i]);

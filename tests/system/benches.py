@@ -48,6 +48,7 @@ IOMMU_TESTS = (
     "test_iommu.py",
     "test_assign.py",
     "test_devices.py",
+    "test_faults.py",
     "test_plug.py",
     "test_vf.py",
 )

@@ -119,6 +119,8 @@ class Qemu:
     are taken then, since the monitor finds none.
     """
 
+    arguments = staticmethod(qemu_arguments)
+
     def __init__(self, image, folder, limit_s, picture=True, display="none", **options):
         del picture  # it can always take one
         self.folder = folder
@@ -132,7 +134,7 @@ class Qemu:
         self.qmp_folder = tempfile.mkdtemp(prefix="facet-qmp-")
         self.qmp_path = os.path.join(self.qmp_folder, "qmp")
         self.qmp_file = self.qmp_socket = None
-        argv = qemu_arguments(image, variables, display=display, **options)
+        argv = self.arguments(image, variables, display=display, **options)
         argv += ["-serial", "stdio", "-qmp", f"unix:{self.qmp_path},server=on,wait=off"]
         with open(os.path.join(folder, "qemu.log"), "wb") as errors:
             self.process = launch(

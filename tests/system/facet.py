@@ -366,10 +366,11 @@ def conf(*guests, idle="wait", host=""):
     return HOST.format(idle=idle, further=benches.current().host + host) + "".join(guests)
 
 
-def make_image(folder, text, files=GUEST_FILES):
+def make_image(folder, text, files=GUEST_FILES, application="BOOTX64.EFI"):
     """A disk image with this facet.conf (None: without one) and these files.
 
-    A file is a name in build/guest, a path, or NAME=PATH.
+    A file is a name in build/guest, a path, or NAME=PATH; `application`, in build, is what
+    firmware starts.
     """
     os.makedirs(folder, exist_ok=True)
     image = os.path.join(folder, "disk.img")
@@ -381,7 +382,7 @@ def make_image(folder, text, files=GUEST_FILES):
     paths = [f if "/" in f else os.path.join(BUILD, "guest", f) for f in files]
     subprocess.run(
         [os.path.join(ROOT, "tools/mkimage.sh"), image]
-        + [os.path.join(BUILD, "BOOTX64.EFI"), conf_path, *paths],
+        + [os.path.join(BUILD, application), conf_path, *paths],
         check=True,
     )
     return image

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What devices reach through an IOMMU of either vendor: what they were given, and nothing else."""
 
+import os
 import re
 import time
 
 import facet
+import physical
 import pytest
 import qtest
 
@@ -61,8 +63,14 @@ def hand():
         yield its
 
 
+# As if firmware had left remapping on: tests/efi/remap.c, which then starts Facet.
+REMAP = {"application": "remap.efi"}
+REMAP_FILES = ("facet.efi=" + os.path.join(facet.BUILD, "BOOTX64.EFI"),)
+
+
 def begin(start, hand, **options):
-    machine = start(facet.conf(), files=(), extra=("-device", EDU, *hand.arguments), **options)
+    options.setdefault("files", ())
+    machine = start(facet.conf(), extra=("-device", EDU, *hand.arguments), **options)
     machine.prompt()
     hand.write64(FREE_MEMORY, MARK)
     return machine, Edu(hand)
@@ -105,9 +113,8 @@ def test_without_an_iommu_that_interrupt_arrives(start, hand):
     machine.expect(r"^facet: fault in the hypervisor: NMI", since=0)
 
 
-def test_guests_draw_by_a_gpu_behind_the_iommu(start):
-    """Its DMA goes through its domain, its interrupts through entries of the IOMMU."""
-    machine = start(facet.conf(facet.guest_conf("alpha"), facet.guest_conf("beta")))
+def check_guests_draw(machine):
+    """By a GPU whose DMA goes through its domain and whose interrupts through entries."""
     machine.expect(r"^facet: gpu 0: .*behind the IOMMU", since=0)
     for name in ("alpha", "beta"):
         machine.expect_frame(name, at_least=10, timeout=2 * facet.GUEST_S)
@@ -117,3 +124,50 @@ def test_guests_draw_by_a_gpu_behind_the_iommu(start):
     machine.rest(2)
     assert machine.look("alpha", 0).frame > before + 5
     assert "IOMMU blocked" not in machine.text()
+
+
+def test_guests_draw_by_a_gpu_behind_the_iommu(start):
+    check_guests_draw(start(facet.conf(facet.guest_conf("alpha"), facet.guest_conf("beta"))))
+
+
+# ---- firmware that left remapping on, every device reaching all memory, no interrupt passing ----
+
+
+def tables_in_force(machine, vendor):
+    """Where VT-d's root table (11.4.5) or AMD-Vi's device table (3.4.1) is."""
+    address = {"vtd": 0xFED90020, "amd": 0xFED80000}[vendor]
+    low, high = physical.words(machine, address, 2)
+    return (high << 32 | low) & physical.ADDRESS
+
+
+def tables_left(machine):
+    """Those that firmware says it left in force."""
+    said = machine.expect(
+        r"remap: (?:VT-d on, root (\w+), state (\w+)|AMD-Vi on, devices (\w+), control (\w+))",
+        facet.BOOT_S,
+        since=0,
+    )
+    root, state, devices, control = (word and int(word, 16) for word in said.groups())
+    if root:
+        assert state & 0x86000000 == 0x86000000  # TES, QIES, IRES: VT-d 11.4.4
+        return root
+    assert control & 0x1005 == 0x1005  # IommuEn, EventLogEn, CmdBufEn: AMD-Vi 3.4.2
+    return devices
+
+
+def test_what_firmware_let_all_devices_do_ends(start, hand, bench):
+    machine, edu = begin(start, hand, files=REMAP_FILES, **REMAP)
+    assert tables_left(machine) != tables_in_force(machine, bench.options["iommu"])
+    assert "every device denied, interrupts remapped" in machine.text()
+    edu.overwrite(FREE_MEMORY, 10 * machine.scale)
+    assert hand.read64(FREE_MEMORY) == MARK
+
+
+def test_guests_draw_where_firmware_left_remapping_on(start, bench):
+    machine = start(
+        facet.conf(facet.guest_conf("alpha"), facet.guest_conf("beta")),
+        files=(*facet.GUEST_FILES, *REMAP_FILES),
+        **REMAP,
+    )
+    check_guests_draw(machine)
+    assert tables_left(machine) != tables_in_force(machine, bench.options["iommu"])

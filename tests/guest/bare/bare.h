@@ -260,6 +260,7 @@ void bench_run(void);
 void load_run(void);
 void storm_run(void);
 void memory_run(void);
+void nvme_run(void);
 bool hostile_run(const char *what);
 bool dma_run(const char *what);
 

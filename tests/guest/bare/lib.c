@@ -269,6 +269,8 @@ void main(const u8 *boot_params)
 		memory_run();
 	else if (same(test, "storm"))
 		storm_run();
+	else if (same(test, "nvme"))
+		nvme_run();
 	else if (!same(test, "hello") && !bars_run(test) && !hostile_run(test) && !dma_run(test))
 		say("no test %s", test);
 	say("done");
