@@ -16,9 +16,6 @@
 #define FLAGS_LOGIC  (FLAG_PF | FLAG_ZF | FLAG_SF)
 #define FLAGS_STATUS (FLAGS_LOGIC | FLAG_CF | FLAG_AF | FLAG_OF)
 
-/* Kept out of line, so that emu_next() saves no registers for a plain MOV. */
-#define off_hot_path __attribute__((noinline))
-
 /* struct emu.stage: what emu_next() finds done. */
 enum stage {
 	STAGE_START,
@@ -27,29 +24,29 @@ enum stage {
 };
 
 /* The low `size` bytes of `value`. */
-static inline u64 cut(u64 value, u8 size)
+static u64 cut(u64 value, u8 size)
 {
 	return value & LOW_BYTES(size);
 }
 
-static inline u64 sign_extend(u64 value, u8 size)
+static u64 sign_extend(u64 value, u8 size)
 {
 	unsigned int unused = 64 - size * 8;
 
 	return (u64)((s64)(value << unused) >> unused);
 }
 
-static inline u64 read_reg(const struct insn *insn, const struct emu_cpu *cpu)
+static u64 read_reg(const struct insn *insn, const struct emu_cpu *cpu)
 {
 	return move_read(insn, cpu->gpr, insn->op_size);
 }
 
-static inline void write_reg(const struct insn *insn, const struct emu_cpu *cpu, u64 value)
+static void write_reg(const struct insn *insn, const struct emu_cpu *cpu, u64 value)
 {
 	move_write(insn, cpu->gpr, value, insn->op_size);
 }
 
-static inline gva_t linear(const struct emu_cpu *cpu, u8 seg, u64 offset, u8 addr_size)
+static gva_t linear(const struct emu_cpu *cpu, u8 seg, u64 offset, u8 addr_size)
 {
 	offset = cut(offset, addr_size);
 	if (cpu->mode != CPU_MODE_64)
@@ -71,7 +68,7 @@ static u64 bit_string_offset(const struct insn *insn, const struct emu_cpu *cpu)
 	return (u64)((bit >> 3) & -(s64)insn->op_size);
 }
 
-static inline u64 effective_address(const struct insn *insn, const struct emu_cpu *cpu)
+static u64 effective_address(const struct insn *insn, const struct emu_cpu *cpu)
 {
 	u64 address = insn->disp;
 
@@ -98,16 +95,7 @@ void emu_begin(struct emu *emu, const struct insn *insn, const struct emu_cpu *c
 	emu->stage = STAGE_START;
 }
 
-/* The instruction is over: RIP goes behind it. */
-static inline enum emu_step retire(const struct insn *insn, struct emu_cpu *cpu)
-{
-	u64 next = cpu->rip + insn->length;
-
-	cpu->rip = cpu->mode == CPU_MODE_64 ? next : (u32)next;
-	return EMU_DONE;
-}
-
-static inline u64 top_bit(u64 value, u8 size)
+static u64 top_bit(u64 value, u8 size)
 {
 	return value >> (size * 8 - 1) & 1;
 }
@@ -150,7 +138,7 @@ static u64 subtract(u64 a, u64 b, u64 borrow, u8 size, u64 *flags)
 	return r;
 }
 
-static inline void set_flags(struct emu *emu, u64 mask, u64 flags)
+static void set_flags(struct emu *emu, u64 mask, u64 flags)
 {
 	emu->rflags = (emu->rflags & ~mask) | (flags & mask);
 }
@@ -213,9 +201,8 @@ static u64 swap_bytes(u64 value, u8 size)
 }
 
 /*
- * Everything after the read of an instruction that is neither MOV nor a string
- * instruction: returns what goes to the destination, and leaves the new flags in
- * emu->rflags and a second result, for a register, in emu->reg_value.
+ * Everything after the read: returns what goes to the destination, and leaves the
+ * new flags in emu->rflags and a second result, for a register, in emu->reg_value.
  */
 static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 {
@@ -223,7 +210,10 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 	u64 memory = emu->access.value;
 
 	switch (insn->op) {
+	case INSN_MOV:
 	case INSN_MOVZX:
+	case INSN_MOVS:
+	case INSN_LODS:
 		return memory;
 	case INSN_MOVSX:
 		return sign_extend(memory, insn->mem_size);
@@ -258,89 +248,41 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 	}
 }
 
-/* After the read. CMP, TEST and BT have no destination: they neither write nor go to a register. */
-static off_hot_path enum emu_step loaded(struct emu *emu, struct emu_cpu *cpu)
+/* RIP goes behind the instruction. */
+static enum emu_step step_over(const struct insn *insn, struct emu_cpu *cpu)
 {
-	const struct insn *insn = &emu->insn;
-	u64 result;
+	u64 next = cpu->rip + insn->length;
 
-	emu->rflags = cpu->rflags;
-	result = compute(emu, cpu);
-	if (insn->flags & INSN_WRITE) {
-		emu->access.value = result;
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
-	}
-	if (insn->flags & INSN_TO_REG && insn->op != INSN_CMP)
-		write_reg(insn, cpu, result);
-	cpu->rflags = emu->rflags;
-	return retire(insn, cpu);
+	cpu->rip = cpu->mode == CPU_MODE_64 ? next : (u32)next;
+	return EMU_DONE;
 }
 
-/* After the write of an instruction that had read before. */
-static off_hot_path enum emu_step stored(struct emu *emu, struct emu_cpu *cpu)
+/* One iteration is over: move the pointers and count. True: there is more to do. */
+static bool string_goes_on(const struct insn *insn, struct emu_cpu *cpu)
 {
-	const struct insn *insn = &emu->insn;
-
-	if (insn->op == INSN_XCHG || insn->op == INSN_XADD)
-		write_reg(insn, cpu, emu->reg_value);
-	/* A comparison that succeeds leaves rAX alone, its upper half included. */
-	if (insn->op == INSN_CMPXCHG && !(emu->rflags & FLAG_ZF))
-		gpr_write(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
-	cpu->rflags = emu->rflags;
-	return retire(insn, cpu);
-}
-
-/* One iteration is over: move the pointers, count, and leave unless there is more to do. */
-static enum emu_step retire_string(struct emu *emu, struct emu_cpu *cpu)
-{
-	const struct insn *insn = &emu->insn;
 	u64 step = cpu->rflags & FLAG_DF ? -(u64)insn->op_size : insn->op_size;
 	u8 size = insn->addr_size;
 
-	if (insn->op == INSN_LODS)
-		write_reg(insn, cpu, emu->access.value);
 	if (insn->op != INSN_STOS)
 		gpr_write(&cpu->gpr[X86_RSI], cpu->gpr[X86_RSI] + step, size);
 	if (insn->op != INSN_LODS)
 		gpr_write(&cpu->gpr[X86_RDI], cpu->gpr[X86_RDI] + step, size);
-	if (insn->flags & (INSN_REP | INSN_REPNE)) {
-		gpr_write(&cpu->gpr[X86_RCX], cpu->gpr[X86_RCX] - 1, size);
-		if (cut(cpu->gpr[X86_RCX], size))
-			return EMU_DONE;
-	}
-	return retire(insn, cpu);
+	if (!(insn->flags & (INSN_REP | INSN_REPNE)))
+		return false;
+	gpr_write(&cpu->gpr[X86_RCX], cpu->gpr[X86_RCX] - 1, size);
+	return cut(cpu->gpr[X86_RCX], size);
 }
 
-static off_hot_path enum emu_step next_string(struct emu *emu, struct emu_cpu *cpu)
+static enum emu_step retire(const struct emu *emu, struct emu_cpu *cpu)
 {
-	const struct insn *insn = &emu->insn;
-
-	switch (emu->stage) {
-	case STAGE_START:
-		if (insn->flags & (INSN_REP | INSN_REPNE) &&
-		    !cut(cpu->gpr[X86_RCX], insn->addr_size))
-			return retire(insn, cpu);
-		if (insn->flags & INSN_READ) {
-			emu->stage = STAGE_LOADED;
-			return EMU_READ;
-		}
-		emu->access.value = read_reg(insn, cpu);
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
-	case STAGE_LOADED:
-		if (insn->op == INSN_LODS)
-			return retire_string(emu, cpu);
-		emu->access.gva = linear(cpu, X86_ES, cpu->gpr[X86_RDI], insn->addr_size);
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
-	default:
-		return retire_string(emu, cpu);
-	}
+	cpu->rflags = emu->rflags;
+	if (emu->insn.flags & INSN_STRING && string_goes_on(&emu->insn, cpu))
+		return EMU_DONE;
+	return step_over(&emu->insn, cpu);
 }
 
-/* What a store instruction writes that does not read: MOV, MOVNTI, MOVBE. */
-static inline u64 store_value(const struct insn *insn, const struct emu_cpu *cpu)
+/* What a store instruction writes that does not read: MOV, MOVNTI, MOVBE, STOS. */
+static u64 store_value(const struct insn *insn, const struct emu_cpu *cpu)
 {
 	u64 value = move_value(insn, cpu->gpr, insn->op_size);
 
@@ -350,24 +292,40 @@ static inline u64 store_value(const struct insn *insn, const struct emu_cpu *cpu
 enum emu_step emu_next(struct emu *emu, struct emu_cpu *cpu)
 {
 	const struct insn *insn = &emu->insn;
+	u64 value;
 
-	if (insn->flags & INSN_STRING)
-		return next_string(emu, cpu);
-
-	if (emu->stage == STAGE_START) {
+	switch (emu->stage) {
+	case STAGE_START:
+		emu->rflags = cpu->rflags;
+		if (insn->flags & (INSN_REP | INSN_REPNE) &&
+		    !cut(cpu->gpr[X86_RCX], insn->addr_size))
+			return step_over(insn, cpu);
 		if (insn->flags & INSN_READ) {
 			emu->stage = STAGE_LOADED;
 			return EMU_READ;
 		}
-		emu->access.value = store_value(insn, cpu);
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
+		value = store_value(insn, cpu);
+		break;
+	case STAGE_LOADED:
+		value = compute(emu, cpu);
+		if (!(insn->flags & INSN_WRITE)) {
+			/* CMP has no destination; TEST and BT do not go to a register. */
+			if (insn->flags & INSN_TO_REG && insn->op != INSN_CMP)
+				write_reg(insn, cpu, value);
+			return retire(emu, cpu);
+		}
+		if (insn->op == INSN_MOVS)
+			emu->access.gva = linear(cpu, X86_ES, cpu->gpr[X86_RDI], insn->addr_size);
+		break;
+	default:
+		if (insn->op == INSN_XCHG || insn->op == INSN_XADD)
+			write_reg(insn, cpu, emu->reg_value);
+		/* A comparison that succeeds leaves rAX alone, its upper half included. */
+		if (insn->op == INSN_CMPXCHG && !(emu->rflags & FLAG_ZF))
+			gpr_write(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
+		return retire(emu, cpu);
 	}
-	if (!(insn->flags & INSN_READ))
-		return retire(insn, cpu);
-	if (insn->op == INSN_MOV) {
-		write_reg(insn, cpu, emu->access.value);
-		return retire(insn, cpu);
-	}
-	return emu->stage == STAGE_LOADED ? loaded(emu, cpu) : stored(emu, cpu);
+	emu->access.value = value;
+	emu->stage = STAGE_STORED;
+	return EMU_WRITE;
 }

@@ -26,11 +26,13 @@ static inline bool fetch_long(struct arch_vcpu *vcpu, struct cpu_view *view, u64
 	if (path->key != key || path->cr3 != view->cr3 ||
 	    !host_words_unchanged(path->words, path->count)) {
 		gpa_t gpa;
+		u32 code;
 
 		path->key = ~0ULL;
+		path->count = 0;
 		view_rest(vcpu, view);
-		if (walk_long(vcpu, &view->walk, GVA(page << PAGE_SHIFT),
-			      view_user(view) | WALK_FETCH, &gpa, path) ||
+		if (walk_translate(vcpu, &view->walk, GVA(page << PAGE_SHIFT),
+				   view_user(view) | WALK_FETCH, &gpa, &code, path) ||
 		    host_guest_locate(vcpu, gpa, &path->page))
 			return false;
 		path->key = key;
@@ -55,7 +57,7 @@ static u32 fetch_bytes(struct arch_vcpu *vcpu, struct cpu_view *view, u8 *bytes)
 		u32 code;
 
 		if (walk_translate(vcpu, &view->walk, GVA(linear), view_user(view) | WALK_FETCH,
-				   &gpa, &code) ||
+				   &gpa, &code, NULL) ||
 		    host_guest_read(vcpu, gpa, bytes + done, part))
 			break;
 		done += part;
@@ -130,7 +132,8 @@ static enum emu_result access_memory(struct arch_vcpu *vcpu, struct cpu_view *vi
 	if (is_the_fault(vcpu, view))
 		return to_device(exit, view->fault_gpa, access->size, write, access->value);
 	e = walk_translate(vcpu, &view->walk, access->gva,
-			   view_user(view) | (write ? WALK_WRITE : 0), &gpa, &view->fault_code);
+			   view_user(view) | (write ? WALK_WRITE : 0), &gpa, &view->fault_code,
+			   NULL);
 	if (e == ERR_DENIED) {
 		view->fault_address = access->gva.raw;
 		return EMU_FAULT;

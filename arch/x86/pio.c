@@ -41,7 +41,7 @@ enum emu_result pio_begin_string(struct arch_vcpu *vcpu, struct cpu_view *view,
 	}
 	e = walk_translate(vcpu, &view->walk, GVA(linear),
 			   view_user(view) | (pio->in ? WALK_WRITE : 0), &pio->gpa,
-			   &view->fault_code);
+			   &view->fault_code, NULL);
 	if (e == ERR_DENIED) {
 		view->fault_address = linear;
 		return EMU_FAULT;

@@ -25,47 +25,13 @@ static bool allows(const struct walk_mode *mode, u64 rights, u64 access)
 }
 
 /*
- * The usual case, 64-bit mode, with few instructions: it is part of nearly
- * every exit. OK, or anything else: the general walk finds out what is wrong.
- */
-enum err walk_long(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
-		   gpa_t *gpa, struct code_path *path)
-{
-	u64 need = ENTRY_PRESENT | (access & (WALK_WRITE | WALK_USER)); /* the bits agree */
-	u64 entry = mode->cr3;
-
-	for (u32 level = 4, shift = 39;; level--, shift -= 9) {
-		u64 at = (entry & ADDRESS_64) + (gva.raw >> shift & 511) * 8;
-
-		if (host_guest_read_u64(vcpu, GPA(at), level, &entry))
-			return ERR_FAULT;
-		if ((entry & need) != need || (entry & ENTRY_NX && access & WALK_FETCH))
-			return ERR_DENIED;
-		if (path) {
-			struct host_word *word = &path->words[4 - level];
-
-			word->value = entry;
-			if (host_guest_locate(vcpu, GPA(at), &word->hpa))
-				return ERR_FAULT;
-			path->count = 5 - level;
-		}
-		if (level == 1 || (entry & ENTRY_LARGE && level < 4)) {
-			u64 page_mask = BIT(shift) - 1;
-
-			*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva.raw & page_mask));
-			return OK;
-		}
-	}
-}
-
-/*
  *   levels  index bits   entry
  *   4       9,9,9,9      8 bytes   4-level
  *   3       2,9,9        8 bytes   PAE
  *   2       10,10        4 bytes   32-bit
  */
-static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
-			 u64 access, gpa_t *gpa, u32 *code)
+enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
+			gpa_t *gpa, u32 *code, struct code_path *path)
 {
 	bool wide = mode->cr4 & CR4_PAE;
 	u32 bits = wide ? 9 : 10;
@@ -82,13 +48,20 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 	for (;; level--) {
 		u32 shift = PAGE_SHIFT + bits * (level - 1);
 		u64 index = gva.raw >> shift & (BIT(bits) - 1);
+		gpa_t at;
 		bool pdpte = wide && level == 3 && !(mode->efer & EFER_LMA);
 
 		if (pdpte)
 			index &= 3;
 		entry = 0;
-		if (host_guest_read(vcpu, GPA(table + index * entry_size), &entry, entry_size))
+		at = GPA(table + index * entry_size);
+		if (host_guest_read(vcpu, at, &entry, entry_size))
 			return ERR_FAULT;
+		if (path) {
+			path->words[path->count].value = entry;
+			if (host_guest_locate(vcpu, at, &path->words[path->count++].hpa))
+				return ERR_FAULT;
+		}
 		*code = (u32)(access | (entry & PF_PRESENT)); /* the bit is the same in both */
 		if (!(entry & ENTRY_PRESENT))
 			return ERR_DENIED;
@@ -107,12 +80,4 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 		entry = (entry & 0xffc00000ULL) | (entry & 0x1fe000ULL) << 19;
 	*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva.raw & page_mask));
 	return OK;
-}
-
-enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
-			gpa_t *gpa, u32 *code)
-{
-	if (mode->efer & EFER_LMA && !walk_long(vcpu, mode, gva, access, gpa, NULL))
-		return OK;
-	return walk_any(vcpu, mode, gva, access, gpa, code);
 }

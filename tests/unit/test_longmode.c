@@ -88,7 +88,7 @@ static enum err lookup(u64 gva, u64 access, u64 *to)
 	enum err e;
 	u32 code;
 
-	e = walk_translate(NULL, &mode, GVA(gva), access, &gpa, &code);
+	e = walk_translate(NULL, &mode, GVA(gva), access, &gpa, &code, NULL);
 	*to = gpa.raw;
 	return e;
 }

@@ -54,22 +54,33 @@ static u16 attributes_of(u64 rights)
 	return (u16)((rights & 0xff) | (rights >> 4 & 0xf00));
 }
 
-static void put_segment(enum vmcs_segment segment, struct x86_segment value)
+/* In the order of x86_state. */
+static const u8 segments[X86_SEGMENTS] = {
+	VMCS_ES, VMCS_CS,   VMCS_SS,   VMCS_DS,	  VMCS_FS,
+	VMCS_GS, VMCS_GDTR, VMCS_LDTR, VMCS_IDTR, VMCS_TR,
+};
+
+/* GDTR and IDTR, the last ones, have base and limit only. */
+static void put_segment(u32 segment, const struct x86_segment *value)
 {
-	vmcs_write(VMCS_GUEST_SELECTOR + 2 * segment, value.selector);
-	vmcs_write(VMCS_GUEST_LIMIT + 2 * segment, value.limit);
-	vmcs_write(VMCS_GUEST_RIGHTS + 2 * segment, rights_of(value.attributes));
-	vmcs_write(VMCS_GUEST_BASE + 2 * segment, value.base);
+	vmcs_write(VMCS_GUEST_LIMIT + 2 * segment, value->limit);
+	vmcs_write(VMCS_GUEST_BASE + 2 * segment, value->base);
+	if (segment >= VMCS_GDTR)
+		return;
+	vmcs_write(VMCS_GUEST_SELECTOR + 2 * segment, value->selector);
+	vmcs_write(VMCS_GUEST_RIGHTS + 2 * segment, rights_of(value->attributes));
 }
 
-static struct x86_segment get_segment(enum vmcs_segment segment)
+static void get_segment(u32 segment, struct x86_segment *value)
 {
-	return (struct x86_segment){
-		.selector = (u16)vmcs_read(VMCS_GUEST_SELECTOR + 2 * segment),
+	*value = (struct x86_segment){
 		.limit = (u32)vmcs_read(VMCS_GUEST_LIMIT + 2 * segment),
-		.attributes = attributes_of(vmcs_read(VMCS_GUEST_RIGHTS + 2 * segment)),
 		.base = vmcs_read(VMCS_GUEST_BASE + 2 * segment),
 	};
+	if (segment >= VMCS_GDTR)
+		return;
+	value->selector = (u16)vmcs_read(VMCS_GUEST_SELECTOR + 2 * segment);
+	value->attributes = attributes_of(vmcs_read(VMCS_GUEST_RIGHTS + 2 * segment));
 }
 
 /* ---- control registers ---- */
@@ -201,7 +212,7 @@ void vmx_startup(struct arch_vcpu *vcpu, u8 vector)
 	bool held = hold(vmx);
 
 	put_segment(VMCS_CS,
-		    (struct x86_segment){ (u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12 });
+		    &(struct x86_segment){ (u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12 });
 	vmcs_write(VMCS_GUEST_RIP, 0);
 	release(vmx, held);
 }
@@ -220,14 +231,8 @@ void vmx_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
 	state->cr3 = vmcs_read(VMCS_GUEST_CR3);
 	state->cr4 = vmcs_read(VMCS_GUEST_CR4) & CR4_GUEST_ALLOWED;
 	state->efer = vmcs_read(VMCS_GUEST_EFER);
-	for (enum vmcs_segment s = VMCS_ES; s <= VMCS_GS; s++)
-		state->segments[s] = get_segment(s);
-	state->ldtr = get_segment(VMCS_LDTR);
-	state->tr = get_segment(VMCS_TR);
-	state->gdtr = (struct x86_segment){ .limit = (u32)vmcs_read(VMCS_GUEST_GDTR_LIMIT),
-					    .base = vmcs_read(VMCS_GUEST_GDTR_BASE) };
-	state->idtr = (struct x86_segment){ .limit = (u32)vmcs_read(VMCS_GUEST_IDTR_LIMIT),
-					    .base = vmcs_read(VMCS_GUEST_IDTR_BASE) };
+	for (u32 i = 0; i < X86_SEGMENTS; i++)
+		get_segment(segments[i], &state->segments[i]);
 	release(vmx, held);
 }
 
@@ -244,14 +249,8 @@ void vmx_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 	vmcs_write(VMCS_GUEST_CR3, state->cr3);
 	set_cr4(state->cr4);
 	set_efer(state->efer);
-	for (enum vmcs_segment s = VMCS_ES; s <= VMCS_GS; s++)
-		put_segment(s, state->segments[s]);
-	put_segment(VMCS_LDTR, state->ldtr);
-	put_segment(VMCS_TR, state->tr);
-	vmcs_write(VMCS_GUEST_GDTR_LIMIT, state->gdtr.limit);
-	vmcs_write(VMCS_GUEST_GDTR_BASE, state->gdtr.base);
-	vmcs_write(VMCS_GUEST_IDTR_LIMIT, state->idtr.limit);
-	vmcs_write(VMCS_GUEST_IDTR_BASE, state->idtr.base);
+	for (u32 i = 0; i < X86_SEGMENTS; i++)
+		put_segment(segments[i], &state->segments[i]);
 	release(vmx, held);
 	vmx->cr2 = state->cr2;
 	if (vmx->loaded)
