@@ -13,14 +13,8 @@
 #define HEADER_MULTIFUNCTION 0x80
 #define CLASS_HOST_BRIDGE    0x0600
 
-#define BAR_IO		 BIT(0)
-#define BAR_TYPE_64	 BIT(2) /* of the two type bits: 10b is 64 bits wide */
-#define BAR_PREFETCHABLE BIT(3)
-#define BAR_IO_FLAGS	 3ULL
-#define BAR_MEM_FLAGS	 15ULL
-
-#define MSIX_CONTROL 2 /* offsets in the capability, PCI 3.0 6.8.2 */
-#define MSIX_TABLE   4
+#define BAR_IO	     BIT(0)
+#define BAR_IO_FLAGS 3ULL
 
 /* Buses without ECAM are reached by the ports, which have no room for more than 256 bytes. */
 static bool is_access(const struct pci *pci, u16 bdf, u32 offset, unsigned width)
@@ -196,8 +190,8 @@ static unsigned size_bar(struct pci *pci, u16 bdf, u32 offset, unsigned count, s
 		return 1;
 	}
 	bar->kind = PCI_BAR_MEM32;
-	bar->prefetchable = low & BAR_PREFETCHABLE;
-	if ((low & BAR_TYPE_64) && count > 1) {
+	bar->prefetchable = low & PCI_BAR_PREFETCHABLE;
+	if ((low & PCI_BAR_64BIT) && count > 1) {
 		bar->kind = PCI_BAR_MEM64;
 		high = pci_read(pci, bdf, offset + 4, 4);
 		base |= (u64)high << 32;
@@ -205,12 +199,12 @@ static unsigned size_bar(struct pci *pci, u16 bdf, u32 offset, unsigned count, s
 	} else {
 		mask |= ~0ULL << 32;
 	}
-	bar->base = base & ~BAR_MEM_FLAGS;
-	bar->size = ~(mask & ~BAR_MEM_FLAGS) + 1;
+	bar->base = base & ~PCI_BAR_FLAGS;
+	bar->size = ~(mask & ~PCI_BAR_FLAGS) + 1;
 	if (bar->size & (bar->size - 1)) {
 		/* Ones in the middle: no BAR that follows the rules. */
 		*bar = (struct pci_bar){ .kind = PCI_BAR_NONE };
-		return low & BAR_TYPE_64 ? 2 : 1;
+		return low & PCI_BAR_64BIT ? 2 : 1;
 	}
 	return bar->kind == PCI_BAR_MEM64 ? 2 : 1;
 }
@@ -252,11 +246,11 @@ static void read_capabilities(struct pci *pci, struct pci_function *function)
 	}
 	if (!function->msix)
 		return;
-	table = pci_read(pci, bdf, function->msix + MSIX_TABLE, 4);
+	table = pci_read(pci, bdf, function->msix + PCI_MSIX_TABLE, 4);
 	function->msix_vectors =
-		(u16)((pci_read(pci, bdf, function->msix + MSIX_CONTROL, 2) & 0x7ff) + 1);
-	function->msix_bar = table & 7;
-	function->msix_offset = table & ~7U;
+		(u16)((pci_read(pci, bdf, function->msix + PCI_MSIX_CONTROL, 2) & 0x7ff) + 1);
+	function->msix_bar = table & PCI_MSIX_BAR;
+	function->msix_offset = table & ~PCI_MSIX_BAR;
 }
 
 /* The bus numbers that firmware gave a bridge, if they lead onwards. */

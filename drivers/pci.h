@@ -6,6 +6,7 @@
 #include "arch/x86/spinlock.h"
 #include "core/lib/error.h"
 #include "core/lib/types.h"
+#include "drivers/pci_regs.h"
 
 /* PCI Local Bus 3.0 (configuration header: 6.1) and PCI Express Base 5.0 (7.5). */
 
@@ -22,51 +23,6 @@
 
 /* For a printf format: `"%02x:%02x.%x", PCI_BDF_ARGS(bdf)`. */
 #define PCI_BDF_ARGS(bdf) PCI_BUS(bdf), PCI_DEVICE(bdf), PCI_FUNCTION(bdf)
-
-enum pci_register {
-	PCI_VENDOR_ID = 0x00,
-	PCI_DEVICE_ID = 0x02,
-	PCI_COMMAND = 0x04,
-	PCI_STATUS = 0x06,
-	PCI_REVISION = 0x08,
-	PCI_CLASS = 0x08, /* the upper three bytes of the dword */
-	PCI_CACHE_LINE = 0x0c,
-	PCI_HEADER_TYPE = 0x0e,
-	PCI_BAR0 = 0x10,
-	PCI_PRIMARY_BUS = 0x18,
-	PCI_SECONDARY_BUS = 0x19,
-	PCI_SUBORDINATE_BUS = 0x1a,
-	PCI_SUBSYSTEM_VENDOR = 0x2c,
-	PCI_SUBSYSTEM_ID = 0x2e,
-	PCI_ROM = 0x30,
-	PCI_CAPABILITIES = 0x34,
-	PCI_INTERRUPT_LINE = 0x3c,
-	PCI_INTERRUPT_PIN = 0x3d,
-	PCI_BRIDGE_CONTROL = 0x3e,
-};
-
-#define PCI_COMMAND_IO		 BIT(0)
-#define PCI_COMMAND_MEMORY	 BIT(1)
-#define PCI_COMMAND_BUS_MASTER	 BIT(2)
-#define PCI_COMMAND_INTX_DISABLE BIT(10)
-#define PCI_STATUS_CAPABILITIES	 BIT(4)
-
-#define PCI_CLASS_BRIDGE 0x06	/* the class byte */
-#define PCI_CLASS_IOMMU	 0x0806 /* class and subclass */
-
-enum pci_capability {
-	PCI_CAP_POWER = 0x01,
-	PCI_CAP_MSI = 0x05,
-	PCI_CAP_VENDOR = 0x09,
-	PCI_CAP_PCIE = 0x10,
-	PCI_CAP_MSIX = 0x11,
-	PCI_CAP_ADVANCED = 0x13, /* Advanced Features */
-};
-
-enum pci_extended_capability {
-	PCI_EXT_ACS = 0x000d,
-	PCI_EXT_SRIOV = 0x0010,
-};
 
 enum pci_bar_kind {
 	PCI_BAR_NONE,

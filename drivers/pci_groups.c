@@ -23,7 +23,8 @@ static enum port port_of(struct pci *pci, const struct pci_function *function)
 {
 	if (!function->pcie)
 		return PORT_NONE;
-	return (enum port)(pci_read(pci, function->bdf, function->pcie + 2U, 2) >> 4 & 15);
+	return (enum port)(
+		pci_read(pci, function->bdf, function->pcie + PCIE_CAPABILITIES, 2) >> 4 & 15);
 }
 
 bool pci_isolate(struct pci *pci, const struct pci_function *function)

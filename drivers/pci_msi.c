@@ -3,28 +3,14 @@
 #include "arch/x86/io.h"
 #include "drivers/pci.h"
 
-/* MSI capability, PCI 3.0 6.8.1. */
-#define MSI_CONTROL	 2
-#define MSI_ADDRESS	 4
-#define MSI_ADDRESS_HIGH 8
-#define MSI_DATA	 8 /* 4 further on in the form with 64 bits, as is what follows */
-#define MSI_MASK	 12
-#define MSI_ENABLE	 BIT(0)
-#define MSI_MESSAGES	 (7U << 4) /* how many are in use, as a power of two */
-#define MSI_64BIT	 BIT(7)
-#define MSI_MASKS	 BIT(8)
-
-/* MSI-X capability and table, PCI 3.0 6.8.2. */
-#define MSIX_CONTROL	  2
-#define MSIX_ENABLE	  BIT(15)
-#define MSIX_MASK_ALL	  BIT(14)
-#define MSIX_ENTRY_BYTES  16U
-#define MSIX_ENTRY_MASKED BIT(0)
+#define MSI_MASK     12
+#define MSI_MESSAGES (7U << 4) /* how many are in use, as a power of two */
+#define MSI_MASKS    BIT(8)
 
 enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
 			 struct pci_msix *msix)
 {
-	u64 bytes = function->msix_vectors * (u64)MSIX_ENTRY_BYTES;
+	u64 bytes = function->msix_vectors * (u64)PCI_MSIX_ENTRY_BYTES;
 	const struct pci_bar *bar;
 	u64 first, last;
 	u8 *pages;
@@ -53,24 +39,24 @@ void pci_msix_on(struct pci *pci, const struct pci_function *function, struct pc
 	u16 control;
 
 	/* All masked as a whole while the entries, which may hold anything, are masked. */
-	control = (u16)pci_read(pci, function->bdf, function->msix + MSIX_CONTROL, 2);
-	control |= MSIX_ENABLE | MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
+	control = (u16)pci_read(pci, function->bdf, function->msix + PCI_MSIX_CONTROL, 2);
+	control |= PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL;
+	pci_write(pci, function->bdf, function->msix + PCI_MSIX_CONTROL, 2, control);
 	for (u16 i = 0; i < msix->vectors; i++)
 		(void)!pci_msix_mask(msix, i);
-	control &= (u16)~MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
+	control &= (u16)~PCI_MSIX_MASK_ALL;
+	pci_write(pci, function->bdf, function->msix + PCI_MSIX_CONTROL, 2, control);
 	pci_enable(pci, function, PCI_COMMAND_INTX_DISABLE);
 }
 
 enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data)
 {
-	u8 *entry = msix->table + vector * MSIX_ENTRY_BYTES;
+	u8 *entry = msix->table + vector * PCI_MSIX_ENTRY_BYTES;
 
 	if (vector >= msix->vectors)
 		return ERR_RANGE;
 	/* An entry may only change while it is masked, 6.8.2.9. */
-	mmio_write32(entry + 12, MSIX_ENTRY_MASKED);
+	mmio_write32(entry + 12, PCI_MSIX_ENTRY_MASKED);
 	mmio_write32(entry, (u32)address);
 	mmio_write32(entry + 4, (u32)(address >> 32));
 	mmio_write32(entry + 8, data);
@@ -82,17 +68,17 @@ enum err pci_msix_mask(struct pci_msix *msix, u16 vector)
 {
 	if (vector >= msix->vectors)
 		return ERR_RANGE;
-	mmio_write32(msix->table + vector * MSIX_ENTRY_BYTES + 12, MSIX_ENTRY_MASKED);
+	mmio_write32(msix->table + vector * PCI_MSIX_ENTRY_BYTES + 12, PCI_MSIX_ENTRY_MASKED);
 	return OK;
 }
 
 void pci_msix_off(struct pci *pci, const struct pci_function *function)
 {
-	u32 at = function->msix + MSIX_CONTROL;
+	u32 at = function->msix + PCI_MSIX_CONTROL;
 
 	if (function->msix)
 		pci_write(pci, function->bdf, at, 2,
-			  pci_read(pci, function->bdf, at, 2) & ~(u32)MSIX_ENABLE);
+			  pci_read(pci, function->bdf, at, 2) & ~(u32)PCI_MSIX_ENABLE);
 }
 
 enum err pci_msi_set(struct pci *pci, const struct pci_function *function, u64 address, u32 data)
@@ -103,28 +89,29 @@ enum err pci_msi_set(struct pci *pci, const struct pci_function *function, u64 a
 
 	if (!at)
 		return ERR_NOT_FOUND;
-	control = pci_read(pci, bdf, at + MSI_CONTROL, 2) & ~(MSI_MESSAGES | (u32)MSI_ENABLE);
-	further = control & MSI_64BIT ? 4 : 0;
+	control =
+		pci_read(pci, bdf, at + PCI_MSI_CONTROL, 2) & ~(MSI_MESSAGES | (u32)PCI_MSI_ENABLE);
+	further = control & PCI_MSI_64BIT ? 4 : 0;
 	if (data > 0xffff || (!further && address >> 32))
 		return ERR_RANGE;
 	/* Off while it changes: half of a message would go somewhere. */
-	pci_write(pci, bdf, at + MSI_CONTROL, 2, control);
-	pci_write(pci, bdf, at + MSI_ADDRESS, 4, (u32)address);
+	pci_write(pci, bdf, at + PCI_MSI_CONTROL, 2, control);
+	pci_write(pci, bdf, at + PCI_MSI_ADDRESS, 4, (u32)address);
 	if (further)
-		pci_write(pci, bdf, at + MSI_ADDRESS_HIGH, 4, (u32)(address >> 32));
-	pci_write(pci, bdf, at + MSI_DATA + further, 2, data);
+		pci_write(pci, bdf, at + PCI_MSI_ADDRESS_HIGH, 4, (u32)(address >> 32));
+	pci_write(pci, bdf, at + PCI_MSI_DATA + further, 2, data);
 	if (control & MSI_MASKS)
 		pci_write(pci, bdf, at + MSI_MASK + further, 4, 0);
 	pci_enable(pci, function, PCI_COMMAND_INTX_DISABLE);
-	pci_write(pci, bdf, at + MSI_CONTROL, 2, control | MSI_ENABLE);
+	pci_write(pci, bdf, at + PCI_MSI_CONTROL, 2, control | PCI_MSI_ENABLE);
 	return OK;
 }
 
 void pci_msi_off(struct pci *pci, const struct pci_function *function)
 {
-	u32 at = function->msi + MSI_CONTROL;
+	u32 at = function->msi + PCI_MSI_CONTROL;
 
 	if (function->msi)
 		pci_write(pci, function->bdf, at, 2,
-			  pci_read(pci, function->bdf, at, 2) & ~(u32)MSI_ENABLE);
+			  pci_read(pci, function->bdf, at, 2) & ~(u32)PCI_MSI_ENABLE);
 }

@@ -9,10 +9,6 @@
 #define MS 1000000ULL
 
 /* PCI Express capability, PCI Express Base 5.0, 7.5.3. */
-#define PCIE_CAPABILITIES    2
-#define PCIE_VERSION	     15U
-#define PCIE_DEVICE_OFFERS   4
-#define PCIE_DEVICE_CONTROL  8
 #define PCIE_DEVICE_STATUS   10
 #define PCIE_DEVICE_CONTROL2 40
 #define PCIE_OFFERS_FLR	     BIT(28)

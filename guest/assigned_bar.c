@@ -9,11 +9,6 @@
 #include "guest/assigned_parts.h"
 #include "guest/pci.h"
 
-#define MSIX_ENTRY   16ULL
-#define MSIX_PENDING 0x800 /* where guest/msix.c has them behind the table */
-#define MSIX_PBA     8
-#define BAR_INDEX    7u
-
 /* As for video memory: the guest's PAT may choose write-combining, and nothing makes it cached. */
 static const struct ptab_attr attr = { .read = true, .write = true, .type = PTAB_UC };
 
@@ -25,7 +20,7 @@ static struct range table_of(const struct assigned *a)
 {
 	u64 first = a->device->msix_offset;
 
-	return (struct range){ first, first + a->device->msix_vectors * MSIX_ENTRY };
+	return (struct range){ first, first + a->device->msix_vectors * PCI_MSIX_ENTRY_BYTES };
 }
 
 /* One bit for each entry, in quadwords. */
@@ -68,11 +63,11 @@ static enum access_result trapped(struct vcpu *vcpu, void *ctx, struct access *a
 	if (at % access->size)
 		return ACCESS_NOT_MINE;
 	if (a->device->msix && trap->bar == a->device->msix_bar && touches(table, at, access->size))
-		return access_msix(a, at - table.first, a->function.msix_count * MSIX_ENTRY,
-				   access);
+		return access_msix(a, at - table.first,
+				   a->function.msix_count * PCI_MSIX_ENTRY_BYTES, access);
 	if (a->device->msix && trap->bar == a->msix_pba_bar && touches(pending, at, access->size))
-		return access_msix(a, MSIX_PENDING + at - pending.first, MSIX_PENDING + MSIX_PBA,
-				   access);
+		return access_msix(a, MSIX_PENDING + at - pending.first,
+				   MSIX_PENDING + PCI_MSIX_PBA, access);
 	if (access->offset + access->size > trap->size)
 		return ACCESS_NOT_MINE;
 	if (access->write)
@@ -189,10 +184,10 @@ enum err assigned_make_bars(struct assigned *a)
 	enum err e = OK;
 
 	if (a->device->msix) {
-		u32 pba = pci_read(a->pci, a->device->bdf, a->device->msix + 8u, 4);
+		u32 pba = pci_read(a->pci, a->device->bdf, a->device->msix + PCI_MSIX_PBA, 4);
 
-		a->msix_pba_bar = pba & BAR_INDEX;
-		a->msix_pba = pba & ~BAR_INDEX;
+		a->msix_pba_bar = pba & PCI_MSIX_BAR;
+		a->msix_pba = pba & ~PCI_MSIX_BAR;
 		if (!inside(a, a->device->msix_bar, table_of(a)) ||
 		    !inside(a, a->msix_pba_bar, pending_of(a)))
 			return ERR_INVALID;

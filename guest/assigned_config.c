@@ -8,13 +8,9 @@
 #include "guest/msi.h"
 
 /* PCI Local Bus 3.0, 6.8.1; PCI Express 5.0, 7.5.3. */
-#define PCIE_VERSION	   0x000f
 #define PCIE_INTEGRATED	   (9 << 4) /* on a root bus: no link */
-#define PCIE_LINK_X1_GEN1  (1 | 1 << 4)
-#define DEVICE_CAP_SHOWN   0x8fff /* no slot power, no function-level reset */
+#define DEVICE_CAP_SHOWN   0x8fff   /* no slot power, no function-level reset */
 #define DEVICE_CTL_SHOWN   0x7fff
-#define MSI_64BIT	   BIT(7)
-#define MSIX_LOCATIONS	   4
 #define VENDOR_VIRTIO	   0x1af4
 #define VIRTIO_CONFIG_DOOR 5 /* reaches the BARs by configuration space */
 
@@ -34,13 +30,17 @@ static void make_pcie(struct assigned *a, u32 at, bool in_slot)
 {
 	u8 *cap = a->function.config + at;
 
-	vpci_put(cap + 2, (read(a, at + 2, 2) & PCIE_VERSION) | (in_slot ? 0 : PCIE_INTEGRATED), 2);
-	vpci_put(cap + 4, read(a, at + 4, 4) & DEVICE_CAP_SHOWN, 4);
-	vpci_put(a->function.writable + at + 8, DEVICE_CTL_SHOWN, 2);
+	vpci_put(cap + PCIE_CAPABILITIES,
+		 (read(a, at + PCIE_CAPABILITIES, 2) & PCIE_VERSION) |
+			 (in_slot ? 0 : PCIE_INTEGRATED),
+		 2);
+	vpci_put(cap + PCIE_DEVICE_OFFERS, read(a, at + PCIE_DEVICE_OFFERS, 4) & DEVICE_CAP_SHOWN,
+		 4);
+	vpci_put(a->function.writable + at + PCIE_DEVICE_CONTROL, DEVICE_CTL_SHOWN, 2);
 	if (!in_slot)
 		return;
-	vpci_put(cap + 0x0c, PCIE_LINK_X1_GEN1, 4);
-	vpci_put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
+	vpci_put(cap + PCIE_LINK_OFFERS, PCIE_LINK_X1_GEN1, 4);
+	vpci_put(cap + PCIE_LINK_STATUS, PCIE_LINK_X1_GEN1, 2);
 }
 
 /* False: it is not shown. guest/pci.c makes the rest of MSI-X. */
@@ -53,13 +53,13 @@ static bool make_capability(struct assigned *a, u32 at, u8 id, bool in_slot)
 		if (!a->irq_count || a->msi)
 			return false;
 		a->msi = (u8)at;
-		msi_make(&a->function, at, read(a, at + 2, 2) & MSI_64BIT);
+		msi_make(&a->function, at, read(a, at + PCI_MSI_CONTROL, 2) & PCI_MSI_64BIT);
 		return true;
 	case PCI_CAP_MSIX:
 		if (!a->function.msix_count || a->function.msix_cap)
 			return false;
 		a->function.msix_cap = (u8)at;
-		copy(a, at + MSIX_LOCATIONS, 8);
+		copy(a, at + PCI_MSIX_TABLE, 8);
 		return true;
 	case PCI_CAP_PCIE:
 		make_pcie(a, at, in_slot);

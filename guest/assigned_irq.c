@@ -15,9 +15,6 @@
 #include "guest/msi.h"
 #include "guest/msix.h"
 
-#define MSIX_CONTROL 2u
-#define MSIX_ENABLE  BIT(15)
-
 /* More than this many of one message in a window, 100,000 a second: off until it is over. */
 #define WINDOW_NS  10000000ULL
 #define WINDOW_MAX 1000
@@ -30,7 +27,8 @@ static bool guest_msi_on(const struct assigned *a)
 static bool guest_msix_on(const struct assigned *a)
 {
 	return a->function.msix_count &&
-	       vpci_get(a->function.config + a->function.msix_cap + MSIX_CONTROL, 2) & MSIX_ENABLE;
+	       vpci_get(a->function.config + a->function.msix_cap + PCI_MSIX_CONTROL, 2) &
+		       PCI_MSIX_ENABLE;
 }
 
 /* ---- from the function to the guest ---- */

@@ -2,22 +2,10 @@
 /* Base address registers: sizing, mapping, moving, rolling back. */
 #include "guest/bar.h"
 
+#include "drivers/pci_regs.h"
 #include "guest/layout.h"
 
-#define BAR_OFFSET(i)	 (0x10 + 4 * (i))
-#define BAR_64BIT	 BIT(2)
-#define BAR_PREFETCHABLE BIT(3)
-#define BAR_FLAGS	 0xfULL
-
-static u32 get32(const u8 *p)
-{
-	return *(const any_u32 *)p;
-}
-
-static void put32(u8 *p, u64 value)
-{
-	*(any_u32 *)p = (u32)value;
-}
+#define BAR_OFFSET(i) (PCI_BAR0 + 4 * (i))
 
 static enum err check_spans(const struct vpci_bar *bar)
 {
@@ -62,20 +50,22 @@ void bar_init(struct vpci_function *function)
 
 		if (!bar->size)
 			continue;
-		put32(&function->config[BAR_OFFSET(i)],
-		      (bar->is_64bit ? BAR_64BIT : 0) | (bar->prefetchable ? BAR_PREFETCHABLE : 0));
-		put32(&function->writable[BAR_OFFSET(i)], mask);
+		vpci_put(&function->config[BAR_OFFSET(i)],
+			 (bar->is_64bit ? PCI_BAR_64BIT : 0) |
+				 (bar->prefetchable ? PCI_BAR_PREFETCHABLE : 0),
+			 4);
+		vpci_put(&function->writable[BAR_OFFSET(i)], (u32)mask, 4);
 		if (bar->is_64bit)
-			put32(&function->writable[BAR_OFFSET(i + 1)], mask >> 32);
+			vpci_put(&function->writable[BAR_OFFSET(i + 1)], (u32)(mask >> 32), 4);
 	}
 }
 
 u64 bar_read_base(const struct vpci_function *function, u32 index)
 {
-	u64 base = get32(&function->config[BAR_OFFSET(index)]) & ~BAR_FLAGS;
+	u64 base = vpci_get(&function->config[BAR_OFFSET(index)], 4) & ~PCI_BAR_FLAGS;
 
 	if (function->bars[index].is_64bit)
-		base |= (u64)get32(&function->config[BAR_OFFSET(index + 1)]) << 32;
+		base |= (u64)vpci_get(&function->config[BAR_OFFSET(index + 1)], 4) << 32;
 	return base;
 }
 
@@ -83,9 +73,9 @@ void bar_write_base(struct vpci_function *function, u32 index, u64 base)
 {
 	u8 *low = &function->config[BAR_OFFSET(index)];
 
-	put32(low, (base & ~BAR_FLAGS) | (get32(low) & BAR_FLAGS));
+	vpci_put(low, (u32)((base & ~PCI_BAR_FLAGS) | (vpci_get(low, 4) & PCI_BAR_FLAGS)), 4);
 	if (function->bars[index].is_64bit)
-		put32(&function->config[BAR_OFFSET(index + 1)], base >> 32);
+		vpci_put(&function->config[BAR_OFFSET(index + 1)], (u32)(base >> 32), 4);
 }
 
 static bool inside(u64 base, u64 size, u64 window, u64 window_size)

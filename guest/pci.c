@@ -3,25 +3,16 @@
 #include "guest/pci.h"
 
 #include "core/lib/string.h"
+#include "drivers/pci_regs.h"
 #include "guest/layout.h"
 #include "guest/pci_port.h"
 
-#define REG_COMMAND	   0x04
-#define REG_CLASS	   0x08
-#define REG_HEADER_TYPE	   0x0e
-#define REG_BAR0	   0x10
-#define REG_BAR_END	   0x28
-#define REG_INTERRUPT_LINE 0x3c
-#define COMMAND_MEMORY	   BIT(1)
-#define COMMAND_MASTER	   BIT(2)
-#define COMMAND_WRITABLE   (COMMAND_MEMORY | COMMAND_MASTER | BIT(0) | BIT(6) | BIT(8) | BIT(10))
+#define REG_BAR_END 0x28
+#define COMMAND_WRITABLE \
+	(PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER | BIT(0) | BIT(6) | BIT(8) | BIT(10))
 
-/* An identity that is reserved for virtual hardware; Linux binds its generic driver. */
-#define VENDOR_REDHAT	   0x1b36
 #define DEVICE_HOST_BRIDGE 0x0008
 #define CLASS_HOST_BRIDGE  0x060000u
-
-#define CAP_MSIX 0x11
 
 #define PORT_ADDRESS	  0xcf8
 #define PORT_COUNT	  8
@@ -35,11 +26,11 @@
 static void command_changed(struct guest_pci *pci, struct guest_pci_slot *slot)
 {
 	struct vpci_function *f = slot->function;
-	u32 command = vpci_get(f->config + REG_COMMAND, 2);
+	u32 command = vpci_get(f->config + PCI_COMMAND, 2);
 
-	f->memory_enabled = command & COMMAND_MEMORY;
-	f->bus_master = command & COMMAND_MASTER;
-	if (!f->config[REG_HEADER_TYPE])
+	f->memory_enabled = command & PCI_COMMAND_MEMORY;
+	f->bus_master = command & PCI_COMMAND_BUS_MASTER;
+	if (!f->config[PCI_HEADER_TYPE])
 		bar_update(pci->vm, f, &slot->bars);
 }
 
@@ -49,12 +40,13 @@ static void function_written(struct guest_pci *pci, struct guest_pci_slot *slot,
 	struct vpci_function *f = slot->function;
 	u32 end = offset + size;
 	bool is_msix = f->msix_count && offset < f->msix_cap + 4u && end > f->msix_cap + 2u;
-	bool is_bar = offset < REG_BAR_END && end > REG_BAR0;
+	bool is_bar = offset < REG_BAR_END && end > PCI_BAR0;
 
 	if (offset < REG_BAR_END)
 		command_changed(pci, slot);
 	if (f->msix_count)
-		msix_control(&slot->msix, (u16)vpci_get(f->config + f->msix_cap + 2, 2),
+		msix_control(&slot->msix,
+			     (u16)vpci_get(f->config + f->msix_cap + PCI_MSIX_CONTROL, 2),
 			     f->bus_master);
 	if (f->config_written && (!is_msix || f->msix_own) && !is_bar)
 		f->config_written(f, offset, size);
@@ -149,7 +141,7 @@ static void init_header(struct vpci_function *f, u16 vendor, u16 device, u32 cla
 {
 	vpci_put(f->config, vendor, 2);
 	vpci_put(f->config + 2, device, 2);
-	vpci_put(f->config + REG_CLASS, class_code << 8, 4);
+	vpci_put(f->config + PCI_CLASS, class_code << 8, 4);
 	vpci_put(f->config + 0x2c, vendor, 2);
 	vpci_put(f->config + 0x2e, device, 2);
 }
@@ -173,7 +165,7 @@ enum err guest_pci_create(struct vm *vm, struct guest_pci *pci, struct power_sta
 	pci->power = power;
 	pci->room = (struct guest_pci_room){ LAYOUT_BAR32, GUEST_PORT_WINDOW32, LAYOUT_BAR64,
 					     GUEST_PORT_WINDOW64 };
-	init_header(&pci->host_bridge, VENDOR_REDHAT, DEVICE_HOST_BRIDGE, CLASS_HOST_BRIDGE);
+	init_header(&pci->host_bridge, GUEST_PCI_VENDOR, DEVICE_HOST_BRIDGE, CLASS_HOST_BRIDGE);
 	put_in_slot(pci, &pci->slots[0], &pci->host_bridge);
 	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++) {
 		guest_port_make(&pci->ports[i], i + 1);
@@ -197,7 +189,7 @@ static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
 	u32 at = bar->span_count;
 	u8 *cap = f->config + f->msix_cap;
 
-	cap[0] = CAP_MSIX;
+	cap[0] = PCI_CAP_MSIX;
 	vpci_put(cap + 2, f->msix_count - 1, 2);
 	vpci_put(f->writable + f->msix_cap + 2, 0xc000, 2);
 	slot->msix.vm = pci->vm;
@@ -216,8 +208,8 @@ static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
 		.ctx = &slot->msix,
 	};
 	bar->span_count++;
-	vpci_put(cap + 4, f->msix_offset | f->msix_bar, 4);
-	vpci_put(cap + 8, (f->msix_offset + 0x800) | f->msix_bar, 4);
+	vpci_put(cap + PCI_MSIX_TABLE, f->msix_offset | f->msix_bar, 4);
+	vpci_put(cap + PCI_MSIX_PBA, (f->msix_offset + MSIX_PENDING) | f->msix_bar, 4);
 	return OK;
 }
 
@@ -252,9 +244,9 @@ static enum err prepare(struct guest_pci *pci, struct guest_pci_slot *slot,
 	if (e)
 		return e;
 	bar_init(f);
-	vpci_put(f->config + REG_COMMAND, COMMAND_MEMORY, 2);
-	vpci_put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
-	f->writable[REG_INTERRUPT_LINE] = 0xff;
+	vpci_put(f->config + PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	vpci_put(f->writable + PCI_COMMAND, COMMAND_WRITABLE, 2);
+	f->writable[PCI_INTERRUPT_LINE] = 0xff;
 	e = place_bars(room, f);
 	if (e)
 		return e;
@@ -290,7 +282,7 @@ enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
 	if (e)
 		return e;
 	/* What has just been plugged in decodes nothing; after a reset firmware has been there. */
-	vpci_put(f->config + REG_COMMAND, 0, 2);
+	vpci_put(f->config + PCI_COMMAND, 0, 2);
 	f->memory_enabled = false;
 	f->bus_master = false;
 	msix_reset(&port->slot.msix);

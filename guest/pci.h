@@ -23,6 +23,9 @@
 #define GUEST_PCI_FIRST_FREE (1 + GUEST_PCI_ROOT_PORTS)
 #define GUEST_PCI_SLOTS	     16
 
+/* An identity that is reserved for virtual hardware; Linux binds its generic driver. */
+#define GUEST_PCI_VENDOR 0x1b36
+
 struct guest_pci_slot {
 	struct vpci_function *function; /* NULL: empty */
 	u8 reset_config[VPCI_CONFIG_SIZE];

@@ -2,21 +2,18 @@
 /* Root ports of a guest: windows, and the slot with its events. */
 #include "guest/pci_port.h"
 
+#include "drivers/pci_regs.h"
 #include "guest/msi.h"
 
-/* An identity that is reserved for virtual hardware; Linux binds its generic driver. */
-#define VENDOR_REDHAT	 0x1b36
 #define DEVICE_ROOT_PORT 0x000c
 #define CLASS_PCI_BRIDGE 0x060400u
 
-#define CAP_PCIE	   0x10
 #define PCIE_CAP	   0x40
 #define MSI_CAP		   0x80
 #define PCIE_ROOT_PORT	   (2 | 4 << 4 | 1 << 8) /* version 2, root port, has a slot */
 #define PCIE_ROLE_ERRORS   BIT(15)
-#define PCIE_LINK_X1_GEN1  (1 | 1 << 4)
 #define PCIE_LINK_REPORTS  BIT(20) /* data link layer active reporting */
-#define LINK_STATUS	   (PCIE_CAP + 0x12)
+#define LINK_STATUS	   (PCIE_CAP + PCIE_LINK_STATUS)
 #define LINK_ACTIVE	   BIT(13)
 #define SLOT_SURPRISE	   BIT(5)
 #define SLOT_HOT_PLUG	   BIT(6)
@@ -94,7 +91,7 @@ static void make_slot(struct vpci_function *f, u32 number)
 	u8 *cap = f->config + PCIE_CAP;
 	u8 *writable = f->writable + PCIE_CAP;
 
-	cap[0] = CAP_PCIE;
+	cap[0] = PCI_CAP_PCIE;
 	cap[1] = MSI_CAP;
 	vpci_put(cap + 2, PCIE_ROOT_PORT, 2);
 	vpci_put(cap + 4, PCIE_ROLE_ERRORS, 4);
@@ -154,7 +151,7 @@ void guest_port_make(struct guest_pci_port *port, u32 number)
 	struct vpci_function *f = &port->function;
 
 	port->slot_number = number;
-	vpci_put(f->config, VENDOR_REDHAT | DEVICE_ROOT_PORT << 16, 4);
+	vpci_put(f->config, GUEST_PCI_VENDOR | DEVICE_ROOT_PORT << 16, 4);
 	vpci_put(f->config + 0x06, BIT(4), 2); /* status: capabilities */
 	vpci_put(f->config + 0x08, CLASS_PCI_BRIDGE << 8, 4);
 	f->config[0x0e] = 1; /* header: a bridge's */

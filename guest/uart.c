@@ -7,53 +7,8 @@
 #include "core/vm.h"
 #include "guest/platform.h"
 
-enum uart_reg {
-	UART_RBR_THR, /* divisor low with DLAB */
-	UART_IER,     /* divisor high with DLAB */
-	UART_IIR_FCR,
-	UART_LCR,
-	UART_MCR,
-	UART_LSR,
-	UART_MSR,
-	UART_SCR,
-};
-
-#define IER_RX	  0x01
-#define IER_THR	  0x02
-#define IER_LINE  0x04
-#define IER_MODEM 0x08
-
-#define IIR_NONE    0x01
-#define IIR_MODEM   0x00
-#define IIR_THR	    0x02
-#define IIR_RX	    0x04
-#define IIR_LINE    0x06
-#define IIR_TIMEOUT 0x0c
-#define IIR_FIFO    0xc0
-
-#define FCR_ENABLE   0x01
-#define FCR_CLEAR_RX 0x02
-#define FCR_CLEAR_TX 0x04
-#define FCR_KEPT     0xc9
-
-#define LCR_DLAB 0x80
-
-#define MCR_DTR	 0x01
-#define MCR_RTS	 0x02
-#define MCR_OUT1 0x04
-#define MCR_OUT2 0x08 /* on a PC this gates the interrupt line */
-#define MCR_LOOP 0x10
+#define FCR_KEPT 0xc9
 #define MCR_KEPT 0x1f
-
-#define LSR_DATA    0x01
-#define LSR_OVERRUN 0x02
-#define LSR_THRE    0x20
-#define LSR_TEMT    0x40
-
-#define MSR_CTS 0x10
-#define MSR_DSR 0x20
-#define MSR_RI	0x40
-#define MSR_DCD 0x80
 
 void uart_reset(struct uart *uart, struct vm *vm)
 {
@@ -223,7 +178,7 @@ static u8 read_register(struct uart_state *s, u32 reg)
 	u8 value;
 
 	switch (reg) {
-	case UART_RBR_THR:
+	case UART_DATA:
 		return dlab ? s->dll : rx_pop(s);
 	case UART_IER:
 		return dlab ? s->dlm : s->ier;
@@ -263,9 +218,9 @@ static bool write_register(struct uart_state *s, u32 reg, u8 value)
 {
 	bool dlab = (s->lcr & LCR_DLAB) != 0;
 
-	if (reg == UART_RBR_THR && !dlab)
+	if (reg == UART_DATA && !dlab)
 		return write_thr(s, value);
-	if (reg == UART_RBR_THR)
+	if (reg == UART_DATA)
 		s->dll = value;
 	else if (reg == UART_IER && dlab)
 		s->dlm = value;

@@ -6,6 +6,7 @@
 #include "arch/x86/spinlock.h"
 #include "core/lib/types.h"
 #include "core/region.h"
+#include "drivers/uart_regs.h"
 
 struct vm;
 
@@ -13,7 +14,6 @@ struct vm;
 #define UART_PORT	   0x3f8
 #define UART_PORTS	   8
 #define UART_IRQ	   4
-#define UART_FIFO	   16
 /*
  * Characters on the line that the receive FIFO has not taken yet. The far end
  * stops by itself (console input says how much was taken), so none is lost.
