@@ -79,20 +79,21 @@ static void set_live(struct assigned *a, bool live)
 }
 
 /* Nothing resets it: what it has under way at least runs into its switched-off bus mastering. */
-static enum err drain(void)
+static enum err drain(const struct assigned *a)
 {
 	u64 end_ns = now_ns() + DRAIN_NS;
 
 	while (now_ns() < end_ns)
 		if (pci->relax)
 			pci->relax();
+	assigned_clear_video(a);
 	return OK;
 }
 
 /* A function that does not come back is given to nobody any more. */
 static enum err reset(struct assigned *a)
 {
-	enum err e = pci_reset_kind(pci, a->device) ? pci_reset(pci, a->device) : drain();
+	enum err e = pci_reset_kind(pci, a->device) ? pci_reset(pci, a->device) : drain(a);
 
 	if (e) {
 		a->lost = true;
@@ -147,6 +148,8 @@ enum err assigned_start(struct vm *vm)
 
 	for (u32 i = 0; i < to->count && !e; i++)
 		e = open(to, to->devices[i]);
+	for (u32 i = to->count; i && !e; i--) /* the first display's is the one that stays */
+		assigned_shadow_rom(to->devices[i - 1]);
 	if (e) {
 		log_error("guest %s: it cannot have its devices: %s", vm->name, err_name(e));
 		assigned_stop(vm);
@@ -281,6 +284,7 @@ static enum err record_of(struct pci_function *device, struct assigned **out)
 		e = assigned_make_bars(a);
 	if (e)
 		return e;
+	assigned_make_rom(a);
 	a->next = records;
 	records = a;
 	*out = a;

@@ -10,7 +10,7 @@
 #define REG_CLASS	   0x08
 #define REG_HEADER_TYPE	   0x0e
 #define REG_BAR0	   0x10
-#define REG_BAR_END	   0x28
+#define REG_BAR_END	   0x34 /* the option ROM is the last of them */
 #define REG_INTERRUPT_LINE 0x3c
 #define COMMAND_MEMORY	   BIT(1)
 #define COMMAND_MASTER	   BIT(2)
