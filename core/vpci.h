@@ -20,7 +20,8 @@ enum vpci_span_kind {
 	VPCI_SPAN_DIRECT,  /* mapped to host memory: no exits */
 };
 
-#define VPCI_BAR_COUNT	  6
+#define VPCI_ROM	  6 /* the option ROM, among the BARs: 32 bits wide */
+#define VPCI_BAR_COUNT	  7
 #define VPCI_BAR_SPAN_MAX 8
 #define VPCI_CONFIG_SIZE  4096
 

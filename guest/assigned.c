@@ -86,10 +86,12 @@ static enum err reset(struct assigned *a)
 {
 	enum err e = OK;
 
-	if (pci_reset_kind(pci, a->device))
+	if (pci_reset_kind(pci, a->device)) {
 		e = pci_reset(pci, a->device);
-	else
+	} else {
 		pci_wait_ns(pci, DRAIN_NS);
+		assigned_clear_video(a);
+	}
 	if (e) {
 		a->lost = true;
 		log_error("guest %s: " PCI_BDF_FORMAT " did not come back from its reset (%s): it "
@@ -143,6 +145,8 @@ enum err assigned_start(struct vm *vm)
 
 	for (u32 i = 0; i < to->count && !e; i++)
 		e = open(to, to->devices[i]);
+	for (u32 i = to->count; i && !e; i--) /* the first display's is the one that stays */
+		assigned_shadow_rom(to->devices[i - 1]);
 	if (e) {
 		log_error("guest %s: it cannot have its devices: %s", vm->name, err_name(e));
 		assigned_stop(vm);
@@ -279,6 +283,7 @@ static enum err record_of(struct pci_function *device, struct assigned **out)
 		e = assigned_make_bars(a);
 	if (e)
 		return e;
+	assigned_make_rom(a);
 	a->next = records;
 	records = a;
 	*out = a;

@@ -9,6 +9,9 @@
 #include "guest/assigned_parts.h"
 #include "guest/pci.h"
 
+#define CLASS_DISPLAY 0x03
+#define VIDEO_MIN     MIB(1)
+
 /* As for video memory: the guest's PAT may choose write-combining, and nothing makes it cached. */
 static const struct ptab_attr attr = { .read = true, .write = true, .type = PTAB_UC };
 
@@ -168,7 +171,28 @@ static enum err add_bar(struct assigned *a, u32 index)
 		at = ranges[i].end;
 	}
 	add_direct(a, index, (struct range){ at, size });
+	/* Small ones are registers, further ones may be doorbells. */
+	if (bar->prefetchable && size >= VIDEO_MIN && !a->video &&
+	    a->device->class_code >> 16 == CLASS_DISPLAY) {
+		a->video = a->pci->map(HPA(bar->base), size);
+		a->video_bar = index;
+		if (!a->video)
+			return ERR_NO_MEMORY;
+	}
 	return e;
+}
+
+void assigned_clear_video(const struct assigned *a)
+{
+	u64 size = a->video ? a->device->bars[a->video_bar].size : 0;
+
+	if (size)
+		pci_enable(a->pci, a->device, PCI_COMMAND_MEMORY);
+	for (u64 at = 0; at < size; at += 8) {
+		mmio_write64(a->video + at, 0);
+		if (!(at % MIB(1)) && a->pci->relax)
+			a->pci->relax();
+	}
 }
 
 static bool inside(const struct assigned *a, u32 index, struct range range)

@@ -48,7 +48,10 @@ struct assigned {
 	bool lost, attached, in_slot;
 	bool master_on, msi_on, msix_on; /* what it has been told; guarded by device_lock */
 	u8 msi;				 /* offset of the virtual capability */
-	u64 msix_pba;			 /* offset in BAR msix_pba_bar */
+	u8 *video; /* a display's memory that BAR video_bar shows; NULL: none */
+	u32 video_bar;
+	u32 *rom;     /* the option ROM's copy, in frames of its own */
+	u64 msix_pba; /* offset in BAR msix_pba_bar */
 	u32 msix_pba_bar;
 	u32 trap_count;
 	struct assigned_trap traps[ASSIGNED_TRAPS];
@@ -68,6 +71,21 @@ void assigned_make_config(struct assigned *assigned, bool in_slot);
  * MSI-X table outside of its BAR; ERR_FULL; ERR_NO_MEMORY.
  */
 must_check enum err assigned_make_bars(struct assigned *assigned);
+
+/*
+ * Copy the option ROM and show the copy; nothing is shown of one that has more than 1 MiB, or
+ * no BAR below 4 GiB as large as it. The function is idle and decodes nothing afterwards.
+ */
+void assigned_make_rom(struct assigned *assigned);
+
+/* The ROM of a VGA display is in the guest's RAM, too, where a PC's firmware runs it. */
+void assigned_shadow_rom(const struct assigned *assigned);
+
+/*
+ * A display's memory that a BAR shows becomes black, firmware's picture and the last guest's with
+ * it. For a function that nothing resets; it decodes afterwards.
+ */
+void assigned_clear_video(const struct assigned *assigned);
 
 /*
  * Vectors of the host and messages for them, as many as there are; they go to CPU 0 until the

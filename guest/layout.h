@@ -12,7 +12,7 @@
 
 /*
  *   0                  RAM; below 640 KiB our start-up structures, then the guest's
- *   000a0000           reserved; ACPI tables from 000e0000
+ *   000a0000           reserved; a display's ROM from 000c0000, ACPI tables from 000e0000
  *   00100000           RAM up to 3 GiB (GMEM_HOLE_START)
  *   c0000000           32-bit window for BARs
  *   e0000000           ECAM, 256 buses
@@ -26,6 +26,7 @@
 #define LAYOUT_ZERO_PAGE   LAYOUT_AT(0x10000)
 #define LAYOUT_CMDLINE	   LAYOUT_AT(0x11000)
 #define LAYOUT_LOW_END	   LAYOUT_AT(0x9f000)
+#define LAYOUT_VIDEO_ROM   LAYOUT_AT(0xc0000)
 #define LAYOUT_RSDP	   LAYOUT_AT(0xe0000)
 #define LAYOUT_XSDT	   LAYOUT_AT(0xe0040)
 #define LAYOUT_MCFG	   LAYOUT_AT(0xe0080)

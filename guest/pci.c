@@ -7,7 +7,7 @@
 #include "guest/layout.h"
 #include "guest/pci_port.h"
 
-#define REG_BAR_END 0x28
+#define REG_BAR_END 0x34 /* the option ROM is the last of them */
 #define COMMAND_WRITABLE \
 	(PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER | BIT(0) | BIT(6) | BIT(8) | BIT(10))
 

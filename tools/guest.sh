@@ -16,6 +16,8 @@ declare -A wanted_modules=(
 	[1234:1111]="bochs"
 )
 declare -A device_modules=(
+	[1002:5046]="aty128fb"
+	[1002:5159]="radeonfb"
 	[1b36:0010]="nvme"
 	[8086:10d3]="e1000e"
 	[8086:2922]="ahci sd_mod"

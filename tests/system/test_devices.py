@@ -91,6 +91,10 @@ class FileServer:
         self.thread.join()
 
 
+# One that firmware does not run, and not larger than a BAR of the card's.
+NET_ROM = "/usr/lib/ipxe/qemu/pxe-e1000e.rom"
+VIDEO_ROM = "/usr/share/seabios/vgabios-ati.bin"
+
 # Name, what it does, QEMU's device, further words for its kernel.
 GUESTS = (
     ("nvme", "disk", "nvme,serial=facet1,drive=nvme", "facet.irq=nvme0q"),
@@ -100,11 +104,13 @@ GUESTS = (
     (
         "net",
         "fetch",
-        "e1000e,netdev=net,romfile=",
+        f"e1000e,netdev=net,romfile={NET_ROM}",
         "facet.irq=eth0 facet.url=http://10.0.2.100/file",
     ),
     ("virtio", "draw", "virtio-gpu-pci,id=gpu-virtio,iommu_platform=on,disable-legacy=on", ""),
     ("bochs", "draw", "bochs-display,id=gpu-bochs,vgamem=16M", ""),
+    ("radeon", "draw", "ati-vga,id=gpu-radeon,model=rv100", "vt.global_cursor_default=0"),
+    ("rage", "draw", "ati-vga,id=gpu-rage,model=rage128p", "vt.global_cursor_default=0"),
 )
 FIRST_SLOT = 0x10
 
@@ -150,6 +156,7 @@ def house(start_shared, tmp_path_factory):
         ),
         files=FILES,
         extra=qemu_devices(disks, server.port),
+        memory=3072,  # each guest has its own, running or not
     )
     machine.disks = disks
     machine.expect_frame("beta", timeout=facet.BOOT_S + facet.GUEST_S)
@@ -222,8 +229,18 @@ def test_a_guest_lives_on_an_nvme_disk_of_its_own(guest):
     assert written.stdout == "guest root was here\n"
 
 
+def check_rom(machine, name, path):
+    """The guest reads what QEMU was given, as far as the ROM's own header says."""
+    said = machine.expect(rf"^{name}\| .*: rom \S+ (\d+) ([0-9a-f]{{64}})", 60)
+    with open(path, "rb") as file:
+        rom = file.read(int(said.group(1)))
+    assert len(rom) == int(said.group(1)) > 32 << 10
+    assert said.group(2) == hashlib.sha256(rom).hexdigest()
+
+
 @pytest.mark.guest("net")
-def test_a_file_comes_by_a_network_card(guest):
+def test_a_file_comes_by_a_network_card_with_an_option_rom(guest):
+    check_rom(guest, "net", NET_ROM)
     said = guest.expect(r"^net\| .*: fetched ([0-9a-f]{64})", 60).group(1)
     assert said == hashlib.sha256(pattern(FILE_BYTES)).hexdigest()
     assert sum(interrupts(guest, "net").values()) > 10
@@ -252,3 +269,40 @@ def test_a_whole_virtio_gpu_shows_its_guests_picture(guest):
 @pytest.mark.guest("bochs")
 def test_a_whole_bochs_display_shows_its_guests_picture(guest):
     check_display(guest, "bochs", "bochs-drm")
+
+
+@pytest.mark.guest("radeon")
+def test_a_whole_radeon_shows_its_guests_picture_by_radeonfb(guest):
+    check_rom(guest, "radeon", VIDEO_ROM)
+    check_display(guest, "radeon", "radeonfb")
+
+
+@pytest.mark.guest("rage")
+def test_a_whole_rage_128_shows_its_guests_picture_by_aty128fb(guest):
+    check_display(guest, "rage", "aty128fb")
+
+
+@pytest.mark.parametrize("gpu", ["bochs-display,vgamem=16M", "VGA,vgamem_mb=16"])
+def test_the_display_that_firmware_used_becomes_a_guests(start, gpu):
+    """The machine's only one: its guest finds nothing of firmware's in it, and draws there."""
+    machine = start(
+        facet.conf(
+            facet.guest_conf(
+                "boot",
+                initrd="guestdev.cpio.gz",
+                gpu="",
+                autostart="no",
+                pci="00:1e.0",
+            ),
+            host=HOST,
+        ),
+        files=FILES,
+        gpu=f"{gpu},id=gpu-boot,addr=0x1e",
+    )
+    machine.prompt()
+    assert not machine.screendump(0, "firmware.png", device="gpu-boot").is_blank()
+    machine.command("start boot", until=r"guest boot: starts with", timeout=30)
+    assert machine.screendump(0, "start.png", device="gpu-boot").is_blank()
+    machine.expect(r"^boot\| .*gpu ready: bochs-drm", 60)
+    machine.expect_frame("boot", at_least=10)
+    assert machine.stamp(0, "boot.png", device="gpu-boot").name == "boot"

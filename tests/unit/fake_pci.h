@@ -39,6 +39,7 @@ static struct power_state fake_power;
 static struct vpci_function fake_function;
 static struct fake_direct fake_direct[FAKE_DIRECT_MAX];
 static u32 fake_direct_count;
+static struct ptab_attr fake_direct_attr; /* of the last */
 static bool fake_direct_fails;
 static struct fake_direct fake_direct_failed; /* the last that could not be mapped */
 static u32 fake_log_lines;
@@ -98,7 +99,7 @@ void vm_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
 enum err vm_map_direct(struct vm *vm, gpa_t gpa, hpa_t hpa, u64 size, struct ptab_attr attr)
 {
 	(void)vm;
-	(void)attr;
+	fake_direct_attr = attr;
 	if (fake_direct_fails || fake_direct_count == FAKE_DIRECT_MAX) {
 		fake_direct_failed = (struct fake_direct){ gpa.raw, size, hpa };
 		return ERR_NO_MEMORY;

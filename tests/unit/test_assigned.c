@@ -2,7 +2,7 @@
 /* Functions given to guests: who may, what is shown, what reaches them, and in which order. */
 // SOURCES: guest/assigned.c guest/assigned_config.c guest/assigned_bar.c guest/assigned_irq.c
 // SOURCES: guest/pci.c guest/pci_port.c guest/bar.c guest/msi.c guest/msix.c guest/power.c
-// SOURCES: core/region.c drivers/iommu_ram.c drivers/pci_msi.c
+// SOURCES: core/region.c drivers/iommu_ram.c drivers/pci_msi.c guest/assigned_rom.c
 // SOURCES: core/lib/string.c core/lib/error.c core/lib/fmt.c
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +28,7 @@
 #define CHUNKS		 3
 #define VECTORS		 65
 #define BAR_AT		 0xc0000000ULL
+#define VIDEO_AT	 0xd0000000ULL
 #define REMAPPED(vector) (0xfee10000u + (vector))
 
 /* In configuration space of the disk. */
@@ -49,6 +50,7 @@ static struct config_guest guest_config;
 static hpa_t chunks[CHUNKS];
 static u8 space[2][256];
 static u8 registers[2][KIB(16)];
+static _Alignas(8) u8 video[MIB(1)];
 static _Alignas(16) u8 frames[8][KIB(32)];
 static u32 frames_taken, held, vectors, messages;
 static char trace[512];
@@ -58,6 +60,8 @@ static enum err reset_result, attach_result, unmap_result, detach_result;
 static irq_handler handlers[64];
 static void *handler_ctx[64];
 static u32 config_writes;
+static u32 rom_size; /* of the disk's option ROM */
+static u8 rom[KIB(4)], shadow[KIB(8)];
 
 static void note(const char *what)
 {
@@ -94,13 +98,43 @@ u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
 void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
 {
 	(void)pci;
+	if (offset == PCI_ROM)
+		value &= bdf == DISK && rom_size ? ~(rom_size - 1) | 1 : 0;
 	memcpy(&space[index_of(bdf)][offset], &value, width);
 	config_writes++;
+}
+
+/* What answers in the BAR's place is the other one from now on. */
+static void swap_rom(u16 bdf)
+{
+	u8 was[sizeof(rom)];
+	u32 bar, at;
+
+	memcpy(&bar, &space[index_of(bdf)][PCI_BAR0], 4);
+	memcpy(&at, &space[index_of(bdf)][PCI_ROM], 4);
+	if (bdf != DISK || !(at & 1))
+		return;
+	assert_int_equal(bar, 0); /* both would answer */
+	assert_int_equal(at, BAR_AT | 1);
+	memcpy(was, registers[0], sizeof(was));
+	memcpy(registers[0], rom, sizeof(rom));
+	memcpy(rom, was, sizeof(rom));
+}
+
+enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
+{
+	(void)mem;
+	assert_int_equal(gpa.raw, 0xc0000);
+	assert_true(size <= sizeof(shadow));
+	memcpy(shadow, src, size);
+	return OK;
 }
 
 void pci_enable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	(void)pci;
+	if (command & PCI_COMMAND_MEMORY)
+		swap_rom(function->bdf);
 	space[index_of(function->bdf)][4] |= (u8)command;
 	if (command & PCI_COMMAND_BUS_MASTER)
 		note("master");
@@ -109,8 +143,11 @@ void pci_enable(struct pci *pci, const struct pci_function *function, u16 comman
 void pci_disable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	(void)pci;
+	if (space[index_of(function->bdf)][4] & command & PCI_COMMAND_MEMORY)
+		swap_rom(function->bdf);
 	space[index_of(function->bdf)][4] &= (u8)~command;
-	note("no-master");
+	if (command & PCI_COMMAND_BUS_MASTER)
+		note("no-master");
 }
 
 bool pci_is_bridge(const struct pci_function *function)
@@ -164,6 +201,8 @@ static void *map(hpa_t base, u64 size)
 {
 	u64 at = base.raw - BAR_AT;
 
+	if (base.raw == VIDEO_AT && size == sizeof(video))
+		return video;
 	assert_true(at % MIB(1) + size <= sizeof(registers[0]));
 	return registers[at / MIB(1)] + at % MIB(1);
 }
@@ -304,7 +343,6 @@ static void describe_disk(void)
 	put(DISK, 4, 0x00100000);
 	put(DISK, 8, 0x01080203);
 	put(DISK, 0x2c, 0x56781234);
-	put(DISK, 0x30, 0xfff00001); /* an option ROM */
 	put(DISK, 0x34, CAP_POWER);
 	put(DISK, 0x3c, 0x0000010b); /* an interrupt pin */
 	put(DISK, CAP_POWER, 0x00030001 | CAP_MSIX << 8);
@@ -347,6 +385,8 @@ static int prepare(void **state)
 	memset(&buses, 0, sizeof(buses));
 	memset(space, 0, sizeof(space));
 	memset(registers, 0, sizeof(registers));
+	memset(shadow, 0, sizeof(shadow));
+	rom_size = 0;
 	memset(&guest_config, 0, sizeof(guest_config));
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	memset(&fake_pci, 0, sizeof(fake_pci));
@@ -542,6 +582,23 @@ static void what_nothing_resets_gets_time_to_run_dry(void **state)
 	assert_true(now_ns() - before >= 2 * PCI_RESET_DRAIN_NS);
 }
 
+static void a_display_that_nothing_resets_is_made_black(void **state)
+{
+	(void)state;
+	buses.functions[1].class_code = 0x038000;
+	buses.functions[1].bars[3] = (struct pci_bar){ PCI_BAR_MEM32, true, VIDEO_AT, MIB(1) };
+	memset(registers[1], 0x77, sizeof(registers[1]));
+	memset(video, 0x77, sizeof(video));
+	give(TIMER);
+	begin();
+	assert_int_equal(video[0], 0);
+	assert_int_equal(video[MIB(1) - 1], 0);
+	assert_int_equal(registers[1][KIB(8)], 0x77); /* registers are no picture */
+	video[MIB(1) - 1] = 0x55;
+	assigned_stop(&fake_vm);
+	assert_int_equal(video[MIB(1) - 1], 0);
+}
+
 static void memory_stays_taken_while_the_iommu_may_remember_it(void **state)
 {
 	(void)state;
@@ -706,6 +763,61 @@ static void of_a_small_bars_page_only_the_bar_is_reached(void **state)
 	assert_int_equal(bar(1), 0); /* ports are not shown */
 	assert_int_equal(fake_direct_count, 1);
 	assert_int_equal(fake_direct[0].hpa.raw, BAR_AT + MIB(1) + KIB(8));
+}
+
+/* ---- option ROM ---- */
+
+static void begin_with_rom(u32 size)
+{
+	memset(rom, 0x5a, sizeof(rom));
+	memset(registers[0], 0x11, sizeof(rom));
+	put(DISK, PCI_BAR0, BAR_AT | 4);
+	rom_size = size;
+	give(DISK);
+	begin();
+}
+
+static void a_rom_is_copied_in_the_place_of_a_bar(void **state)
+{
+	u32 direct, at;
+
+	(void)state;
+	begin_with_rom(sizeof(rom));
+	assert_int_equal(space[0][PCI_ROM] & 1, 0); /* the function decodes its BARs again */
+	memcpy(&at, &space[0][PCI_BAR0], 4);
+	assert_int_equal(at & ~0xfu, BAR_AT);
+	assert_int_equal(registers[0][0], 0x11);
+
+	fake_write_config(GUEST_DEVICE, PCI_ROM, 4, 0xfffff800);
+	assert_int_equal(shown(PCI_ROM), ~(u32)(sizeof(rom) - 1));
+	direct = fake_direct_count;
+	fake_write_config(GUEST_DEVICE, PCI_ROM, 4, 0xc8000001);
+	assert_int_equal(fake_direct_count, direct + 1);
+	assert_int_equal(fake_direct[direct].gpa, 0xc8000000);
+	assert_memory_equal(frame_ptr(fake_direct[direct].hpa), "\x5a\x5a\x5a\x5a", 4);
+	assert_false(fake_direct_attr.write);
+	assert_int_equal(fake_direct[0].gpa, bar(0)); /* which did not move meanwhile */
+	fake_write_config(GUEST_DEVICE, PCI_ROM, 4, 0xc8000000);
+	assert_int_equal(fake_direct_count, direct);
+	assert_int_equal(space[0][PCI_ROM] & 1, 0);
+}
+
+static void a_rom_without_a_place_is_not_shown(void **state)
+{
+	(void)state;
+	buses.functions[0].bars[0].size = KIB(16);
+	begin_with_rom(KIB(32));
+	fake_write_config(GUEST_DEVICE, PCI_ROM, 4, ~0u);
+	assert_int_equal(shown(PCI_ROM), 0);
+}
+
+static void a_displays_rom_is_where_firmware_runs_it(void **state)
+{
+	(void)state;
+	buses.functions[0].class_code = 0x030000;
+	begin_with_rom(sizeof(rom));
+	assert_int_equal(shadow[0], 0x5a);
+	assert_int_equal(shadow[sizeof(rom)], 0);
 }
 
 /* ---- interrupts ---- */
@@ -997,6 +1109,7 @@ int main(void)
 		WITH_DISK(memory_is_let_go_when_reset_and_unmapping_are_over),
 		WITH_DISK(one_that_does_not_come_back_is_not_used_again),
 		WITH_TIMER(what_nothing_resets_gets_time_to_run_dry),
+		TEST(a_display_that_nothing_resets_is_made_black),
 		WITH_DISK(memory_stays_taken_while_the_iommu_may_remember_it),
 		WITH_DISK(memory_stays_taken_while_a_function_is_in_the_domain),
 		WITH_DISK(the_guest_switches_bus_mastering),
@@ -1007,6 +1120,9 @@ int main(void)
 		WITH_DISK(neighbours_of_the_table_are_passed_on_at_their_width),
 		WITH_DISK(the_physical_table_is_out_of_reach),
 		WITH_TIMER(of_a_small_bars_page_only_the_bar_is_reached),
+		TEST(a_rom_is_copied_in_the_place_of_a_bar),
+		TEST(a_rom_without_a_place_is_not_shown),
+		TEST(a_displays_rom_is_where_firmware_runs_it),
 		WITH_DISK(the_function_gets_messages_of_the_iommus),
 		WITH_DISK(interrupts_go_where_the_guest_switched_them_on),
 		WITH_DISK(its_interrupt_becomes_the_guests),
