@@ -8,10 +8,10 @@
 #include "core/lib/parse.h"
 #include "core/lib/string.h"
 
-#define FOUND_SHOWN	40 /* characters of the user's text in a message */
-#define LABEL_SHOWN	24
-#define NAMING_SECTIONS (CONFIG_MAX_GPUS + CONFIG_MAX_GUESTS) /* where a key pci may stand */
-#define SECTIONS	"[host], [gpu 0] to [gpu 3], [guest NAME]"
+#define FOUND_SHOWN 40 /* characters of the user's text in a message */
+#define LABEL_SHOWN 24
+#define NAMED_MAX   ((CONFIG_MAX_GPUS + CONFIG_MAX_GUESTS) * CONFIG_MAX_DEVICES)
+#define SECTIONS    "[host], [gpu 0] to [gpu 3], [guest NAME]"
 
 /* Shares are kept as weights, in hundredths of a percent. */
 #define SHARE_PERCENT 100
@@ -45,6 +45,11 @@ struct parser {
 	u32 host_line;
 
 	struct notes gpu_notes[CONFIG_MAX_GPUS], guest_notes[CONFIG_MAX_GUESTS];
+	struct {
+		u16 bdf;
+		u32 line;
+	} named[NAMED_MAX]; /* the functions that sections are given for themselves */
+	u32 named_count;
 
 	/* What sections that cannot be kept are read into, so that their errors are told. */
 	struct config_gpu spare_gpu;
@@ -278,6 +283,30 @@ static const struct config_key *find_key(const struct parser *p, struct text nam
 	return NULL;
 }
 
+/* A section's functions are its own: none may have been named by another one before. */
+static void name_devices(struct parser *p, const char *key, const struct config_devices *devices)
+{
+	char found[64], allowed[64];
+
+	for (u32 i = 0; i < devices->count; i++) {
+		u16 bdf = devices->bdf[i];
+		u32 at = 0;
+
+		while (at < p->named_count && p->named[at].bdf != bdf)
+			at++;
+		if (at == p->named_count) {
+			p->named[at].bdf = bdf;
+			p->named[p->named_count++].line = p->line;
+			continue;
+		}
+		fmt_snprintf(found, sizeof(found), "%02x:%02x.%x, which another section names",
+			     bdf >> 8, bdf >> 3 & 31, bdf & 7);
+		fmt_snprintf(allowed, sizeof(allowed), "each function once (it is in line %u)",
+			     p->named[at].line);
+		report(p, p->line, key, found, allowed);
+	}
+}
+
 static void key_line(struct parser *p, struct text name, struct text value)
 {
 	u32 index;
@@ -298,6 +327,9 @@ static void key_line(struct parser *p, struct text name, struct text value)
 		p->notes->shares[index] = config_is_share(value);
 		if (!config_key_set(key, value, p->target))
 			report_value(p, key->name, value, key->allowed);
+		else if (key->type == CONFIG_VALUE_DEVICES && p->section != CONFIG_SECTION_HOST &&
+			 p->notes != &p->spare_notes)
+			name_devices(p, key->name, config_field(key, p->target));
 	}
 }
 
@@ -418,68 +450,13 @@ void config_check_shares(struct parser *p, const char *name, u32 members)
 					"a share, such as 50%");
 			continue;
 		}
-		sum += *(const u32 *)(const void *)((const u8 *)guest + key->offset);
+		sum += *(const u32 *)config_field(key, guest);
 		fmt_snprintf(found, sizeof(found), "shares of %u%% up to here",
 			     sum / SHARE_PERCENT);
 		if (sum > SHARE_TOTAL)
 			config_complain(p, guest, line, name, found,
 					"100% for all guests together");
 	}
-}
-
-/* The functions that section number `index` names: of GPUs, then of guests. */
-static struct config_devices named_by(const struct config *config, u32 index)
-{
-	if (index >= CONFIG_MAX_GPUS)
-		return config->guests[index - CONFIG_MAX_GPUS].devices;
-	return (struct config_devices){ .count = config->gpus[index].has_pci,
-					.bdf = { config->gpus[index].pci } };
-}
-
-/* And the line where it does. */
-static u32 pci_line(struct parser *p, u32 index)
-{
-	bool gpu = index < CONFIG_MAX_GPUS;
-	u32 pci;
-
-	p->section = gpu ? CONFIG_SECTION_GPU : CONFIG_SECTION_GUEST;
-	(void)find_key(p, (struct text){ "pci", 3 }, &pci);
-	return gpu ? p->gpu_notes[index].lines[pci]
-		   : p->guest_notes[index - CONFIG_MAX_GPUS].lines[pci];
-}
-
-/* The first function that is in both; false: there is none. */
-static bool find_common(struct config_devices some, struct config_devices others, u16 *bdf)
-{
-	for (u32 i = 0; i < some.count; i++)
-		for (u32 j = 0; j < others.count; j++)
-			if (some.bdf[i] == others.bdf[j]) {
-				*bdf = some.bdf[i];
-				return true;
-			}
-	return false;
-}
-
-/* Sections `index` and `other` must not name one function: the later one is wrong. */
-static void check_pci(struct parser *p, u32 index, u32 other)
-{
-	u32 line = pci_line(p, index), before = pci_line(p, other);
-	char found[64], allowed[64];
-	u16 bdf;
-
-	if (before >= line ||
-	    !find_common(named_by(p->config, index), named_by(p->config, other), &bdf))
-		return;
-	fmt_snprintf(found, sizeof(found), "%02x:%02x.%x, which another section names", bdf >> 8,
-		     bdf >> 3 & 31, bdf & 7);
-	fmt_snprintf(allowed, sizeof(allowed), "each function once (it is in line %u)", before);
-	if (index >= CONFIG_MAX_GPUS) {
-		config_complain(p, &p->config->guests[index - CONFIG_MAX_GPUS], line, "pci", found,
-				allowed);
-		return;
-	}
-	fmt_snprintf(p->label, sizeof(p->label), "[gpu %u]", index);
-	report(p, line, "pci", found, allowed);
 }
 
 void config_add(const struct config_part *added)
@@ -512,9 +489,6 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 		read_line(&p, (struct text){ text + start, end - start });
 	}
 	close_section(&p);
-	for (u32 i = 0; i < NAMING_SECTIONS; i++)
-		for (u32 other = 0; other < NAMING_SECTIONS; other++)
-			check_pci(&p, i, other);
 	config_check_shares(&p, "cpu.weight", ~0U);
 	if (part)
 		part->check(&p, config);

@@ -34,7 +34,7 @@ enum config_policy { /* the order of enum gpu_sched_policy */
 	CONFIG_POLICY_FIXED,
 };
 
-/* Functions; their requester IDs. */
+/* Functions; their requester IDs: bus << 8 | device << 3 | function. */
 struct config_devices {
 	u16 count;
 	u16 bdf[CONFIG_MAX_DEVICES];
@@ -54,8 +54,7 @@ struct config_host {
 };
 
 struct config_gpu {
-	bool has_pci;
-	u16 pci; /* requester ID: bus << 8 | device << 3 | function */
+	struct config_devices pci; /* one, or none */
 	enum config_policy policy;
 	u64 slice_ns;
 	u32 line; /* of the section, for messages; 0: there is none in the file */

@@ -33,14 +33,15 @@ static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), true, "no, yes"),
 	CONFIG_WORD("assign-without-ir", CONFIG_HOST(assign_without_ir), false, "no, yes"),
 	CONFIG_WORD("assign-without-reset", CONFIG_HOST(assign_without_reset), false, "no, yes"),
-	{ "sriov", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_HOST(sriov), 0, 0, 0, 0 },
+	{ "sriov", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_HOST(sriov), 1,
+	  CONFIG_MAX_DEVICES, 1, 0 },
 	{ "vfs", "a number from 1 to 64",
 	  CONFIG_VALUE_NUMBER, false, CONFIG_HOST(vfs), 1, 64, 1, 0 },
 };
 
 static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
-	  CONFIG_VALUE_PCI, false, CONFIG_GPU(pci), 0, 0xffff, 1, 0 },
+	  CONFIG_VALUE_DEVICES, false, CONFIG_GPU(pci), 1, 1, 1, 0 },
 };
 
 static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
@@ -58,7 +59,8 @@ static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
 	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1, 100 },
 	{ "gpu", "the number of a GPU from 0 to 3",
 	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, CONFIG_NO_GPU },
-	{ "pci", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 0, 0, 0, 0 },
+	{ "pci", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 1,
+	  CONFIG_MAX_DEVICES, 1, 0 },
 	CONFIG_WORD("on-dma-fault", CONFIG_GUEST(on_dma_fault), CONFIG_DMA_FAULT_REPORT,
 		    "report, stop"),
 	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), true, "no, yes"),
@@ -160,8 +162,8 @@ enum err config_read_pci(struct text value, u64 *requester)
 	return device > 31 || function > 7 ? ERR_INVALID : OK;
 }
 
-/* Nothing changes unless all of it is right: 1 to 8 functions, each once. */
-static bool read_devices(struct text value, struct config_devices *devices)
+/* Nothing changes unless all of it is right: 1 to `most` functions, each once. */
+static bool read_devices(struct text value, u64 most, struct config_devices *devices)
 {
 	struct config_devices read = { 0 };
 
@@ -170,7 +172,7 @@ static bool read_devices(struct text value, struct config_devices *devices)
 
 		for (end = start; end < value.size && value.at[end] != ','; end++)
 			;
-		if (read.count == CONFIG_MAX_DEVICES ||
+		if (read.count == most ||
 		    config_read_pci(text_trim((struct text){ value.at + start, end - start }),
 				    &bdf))
 			return false;
@@ -207,7 +209,6 @@ static enum err (*const readers[])(struct text text, u64 *value) = {
 	[CONFIG_VALUE_SIZE] = parse_size,     [CONFIG_VALUE_TIME] = parse_time,
 	[CONFIG_VALUE_WEIGHT] = read_weight,  [CONFIG_VALUE_SHARE] = parse_share_tenths,
 	[CONFIG_VALUE_BAUD] = parse_number,   [CONFIG_VALUE_PORT] = read_port,
-	[CONFIG_VALUE_PCI] = config_read_pci,
 };
 
 static bool read_value(const struct config_key *key, struct text text, u64 *value)
@@ -242,11 +243,9 @@ bool config_key_set(const struct config_key *key, struct text value, void *targe
 	if (key->type == CONFIG_VALUE_TEXT)
 		return set_text(key, value, ' ', target);
 	if (key->type == CONFIG_VALUE_DEVICES)
-		return read_devices(value, (void *)((u8 *)target + key->offset));
+		return read_devices(value, key->max, (void *)((u8 *)target + key->offset));
 	if (!read_value(key, value, &number))
 		return false;
 	store(key, number, target);
-	if (key->type == CONFIG_VALUE_PCI)
-		((struct config_gpu *)target)->has_pci = true;
 	return true;
 }

@@ -24,8 +24,7 @@ enum config_value {
 	CONFIG_VALUE_WEIGHT, /* a number, or a share in hundredths of a percent */
 	CONFIG_VALUE_SHARE,  /* tenths of a percent */
 	CONFIG_VALUE_BAUD,
-	CONFIG_VALUE_PORT, /* com1 to com4 or a port number */
-	CONFIG_VALUE_PCI,
+	CONFIG_VALUE_PORT,    /* com1 to com4 or a port number */
 	CONFIG_VALUE_DEVICES, /* functions with commas between them: struct config_devices */
 	CONFIG_VALUE_FILE,
 	CONFIG_VALUE_TEXT,
@@ -37,7 +36,7 @@ struct config_key {
 	enum config_value type;
 	bool mandatory;
 	u16 offset, size;   /* of the field in the section's struct, bytes */
-	u64 min, max, step; /* inclusive; of numbers, sizes, times and lengths of text */
+	u64 min, max, step; /* inclusive; of numbers, sizes, times, lengths of text and of lists */
 	u64 initial;	    /* the field without this key; texts are empty */
 };
 
@@ -52,6 +51,12 @@ struct config_key {
 		key, words, CONFIG_VALUE_WORD, false, field, 0, 0, 0, first \
 	}
 #define CONFIG_WEIGHT_ALLOWED "a weight from 1 to 10000, or a share from 1% to 100%"
+
+/* The field of `key` in the section's struct. */
+static inline const void *config_field(const struct config_key *key, const void *target)
+{
+	return (const u8 *)target + key->offset;
+}
 
 /* The keys of a section; *count at most CONFIG_KEYS_MAX. NONE has no keys. */
 const struct config_key *config_keys(enum config_section section, u32 *count);

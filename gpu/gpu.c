@@ -301,10 +301,10 @@ static bool reserved_for_other(const struct config *config, u32 index, u16 bdf)
 			if (config->guests[i].devices.bdf[j] == bdf)
 				return true;
 	for (u32 i = 0; i < config->gpu_count; i++)
-		if (config->gpus[i].has_pci && config->gpus[i].pci == bdf && i != index)
+		if (config->gpus[i].pci.count && config->gpus[i].pci.bdf[0] == bdf && i != index)
 			return true;
-	return index < config->gpu_count && config->gpus[index].has_pci &&
-	       config->gpus[index].pci != bdf;
+	return index < config->gpu_count && config->gpus[index].pci.count &&
+	       config->gpus[index].pci.bdf[0] != bdf;
 }
 
 static struct pci_function *find_function(struct pci *pci, const struct config *config, u32 index)

@@ -162,8 +162,8 @@ static void assert_complete(void)
 	assert_int_equal(guest->on_dma_fault, CONFIG_DMA_FAULT_STOP);
 	assert_int_equal(config.gpu_count, 2);
 	assert_false(config.gpus[0].line);
-	assert_true(config.gpus[1].line && config.gpus[1].has_pci);
-	assert_int_equal(config.gpus[1].pci, 0x01ff);
+	assert_true(config.gpus[1].line && config.gpus[1].pci.count == 1);
+	assert_int_equal(config.gpus[1].pci.bdf[0], 0x01ff);
 	assert_int_equal(config.gpus[1].slice_ns, 500000);
 	assert_int_equal(config.gpus[1].policy, CONFIG_POLICY_FIXED);
 	assert_int_equal(config.gpus[1].line, 14);
