@@ -77,8 +77,20 @@ enum lapic_mode {
 	LAPIC_EXTINT = 7,
 };
 
+struct lapic;
+
+/* Whom a message is for, whatever its destination is. */
+enum lapic_shorthand {
+	LAPIC_NO_SHORTHAND,
+	LAPIC_SELF,
+	LAPIC_ALL,
+	LAPIC_OTHERS,
+};
+
 /* One interrupt message on the virtual APIC bus. */
 struct lapic_message {
+	const struct lapic *from; /* whom a shorthand is about */
+	u8 shorthand;		  /* enum lapic_shorthand */
 	u32 destination;
 	u8 vector;
 	u8 mode;      /* enum lapic_mode */
