@@ -38,7 +38,7 @@ static struct guest_pci fake_pci;
 static struct power_state fake_power;
 static struct vpci_function fake_function;
 static struct fake_direct fake_direct[FAKE_DIRECT_MAX];
-static u32 fake_direct_count;
+static u32 fake_direct_count, fake_unmap_count;
 static struct ptab_attr fake_direct_attr; /* of the last */
 static bool fake_direct_fails;
 static struct fake_direct fake_direct_failed; /* the last that could not be mapped */
@@ -115,6 +115,7 @@ enum err vm_map_direct(struct vm *vm, gpa_t gpa, hpa_t hpa, u64 size, struct pta
 enum err vm_unmap_direct(struct vm *vm, gpa_t gpa, u64 size)
 {
 	(void)vm;
+	fake_unmap_count++;
 	for (u32 i = 0; i < fake_direct_count; i++)
 		if (fake_direct[i].gpa == gpa.raw && fake_direct[i].size == size) {
 			fake_direct[i] = fake_direct[--fake_direct_count];
