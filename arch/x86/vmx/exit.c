@@ -242,16 +242,11 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-/* Was this the processor's own WRMSR, of which exit_apic_write() tells? */
-static bool is_retired(const struct vm_exit *exit)
-{
-	return exit->kind == VM_EXIT_MSR && exit->msr.write && exit->msr.index == SELF_IPI &&
-	       vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE;
-}
-
 bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	if (is_retired(exit))
+	/* The processor's own WRMSR, of which exit_apic_write() tells, has retired. */
+	if (exit->kind == VM_EXIT_MSR && exit->msr.write && exit->msr.index == SELF_IPI &&
+	    vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE)
 		return false;
 	return exit_complete(vcpu, exit, vmx_mmio_next, vmx_set_rip, retire);
 }
