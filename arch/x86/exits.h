@@ -7,6 +7,7 @@
 #define ARCH_X86_EXITS_H
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/pio.h"
 #include "arch/x86/rules.h"
 #include "arch/x86/virt.h"
 
@@ -89,14 +90,15 @@ static inline void finish_msr(struct arch_vcpu *vcpu, const struct vm_exit *exit
  */
 static inline bool exit_complete(struct arch_vcpu *vcpu, struct vm_exit *exit,
 				 bool (*mmio_next)(struct arch_vcpu *, struct vm_exit *),
-				 void (*pio_complete)(struct arch_vcpu *, const struct vm_exit *),
+				 void (*set_rip)(struct arch_vcpu *, u64),
 				 void (*retire)(struct arch_vcpu *))
 {
 	switch (exit->kind) {
 	case VM_EXIT_MMIO:
 		return mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
 	case VM_EXIT_PIO:
-		pio_complete(vcpu, exit);
+		if (pio_finish(vcpu, exit))
+			set_rip(vcpu, vcpu->pio.next_rip);
 		return false;
 	case VM_EXIT_CPUID:
 		finish_cpuid(vcpu, exit);

@@ -38,7 +38,7 @@ void fpu_reset(struct arch_vcpu *vcpu)
 	*(u32 *)(void *)(area + MXCSR_OFFSET) = MXCSR_RESET;
 }
 
-void fpu_load(const struct arch_vcpu *vcpu)
+void fpu_load(struct arch_vcpu *vcpu)
 {
 	const void *area = host_frame_ptr(vcpu->fpu_frame);
 

@@ -13,7 +13,7 @@ void fpu_init_cpu(void);
 void fpu_reset(struct arch_vcpu *vcpu);
 
 /* From memory to this processor, and back; XCR0 is only loaded: see fpu_read_xcr0(). */
-void fpu_load(const struct arch_vcpu *vcpu);
+void fpu_load(struct arch_vcpu *vcpu);
 void fpu_save(struct arch_vcpu *vcpu);
 
 /* XCR0 as it is now; 1 without XSAVE. */

@@ -45,11 +45,11 @@
 #define ALU(op, rw) BYTE_AND_FULL((op)*8, M_REG(op, rw)), BYTE_AND_FULL((op)*8 + 2, REG_M(op))
 
 enum group {
-	GROUP_ALU,
 	GROUP_MOV,
 	GROUP_UNARY,
 	GROUP_INCDEC,
-	GROUP_BIT
+	GROUP_BIT,
+	GROUP_ALU, /* as the opcodes 8 * n */
 };
 
 /*
@@ -138,17 +138,7 @@ static const u32 movbe[2] = {
 
 #define BIT_MEMBER(op) (4 + (op)-INSN_BT)
 
-static const u32 groups[][8] = {
-	[GROUP_ALU] = {
-		OP(INSN_ADD) | RMW,
-		OP(INSN_OR) | RMW,
-		OP(INSN_ADC) | RMW,
-		OP(INSN_SBB) | RMW,
-		OP(INSN_AND) | RMW,
-		OP(INSN_SUB) | RMW,
-		OP(INSN_XOR) | RMW,
-		OP(INSN_CMP) | R,
-	},
+static const u32 groups[GROUP_ALU + 1][8] = {
 	[GROUP_MOV] = { OP(INSN_MOV) | W | A_IMMZ },
 	[GROUP_UNARY] = {
 		OP(INSN_TEST) | R | A_IMMZ,
@@ -383,8 +373,11 @@ static bool take_operands(struct code *c, struct insn *out)
 	if (modrm >= 0xc0)
 		return false;
 	if (c->entry & A_GROUP) {
-		u32 member = groups[ENTRY_OP(c->entry)][modrm >> 3 & 7];
+		u8 reg = modrm >> 3 & 7;
+		u32 member = groups[ENTRY_OP(c->entry)][reg];
 
+		if (ENTRY_OP(c->entry) == GROUP_ALU) /* as the opcodes for registers */
+			member = one_byte[reg * 8] & ~A_BYTE;
 		if (!member)
 			return false;
 		c->entry |= member;

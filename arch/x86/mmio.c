@@ -149,12 +149,15 @@ static enum emu_result access_memory(struct arch_vcpu *vcpu, struct cpu_view *vi
 	return e ? to_device(exit, gpa, access->size, write, access->value) : EMU_RETIRED;
 }
 
-/* Go on with the instruction up to its next device access, its fault or its end. */
-static enum emu_result advance(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit)
+/* Begin or go on with the instruction, up to its next device access, its fault or its end. */
+static enum emu_result advance(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit,
+			       const struct insn *begin)
 {
 	struct emu_cpu cpu;
 
 	fill_emu_cpu(vcpu, view, &cpu);
+	if (begin)
+		emu_begin(&vcpu->emu, begin, &cpu);
 	for (;;) {
 		enum emu_step step = emu_next(&vcpu->emu, &cpu);
 		enum emu_result result;
@@ -173,7 +176,7 @@ static enum emu_result advance(struct arch_vcpu *vcpu, struct cpu_view *view, st
 enum emu_result mmio_next(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit)
 {
 	vcpu->emu.access.value = exit->mmio.value;
-	return advance(vcpu, view, exit);
+	return advance(vcpu, view, exit, NULL);
 }
 
 /* Decode, or find what these bytes were decoded to before; NULL: cannot be carried out. */
@@ -212,7 +215,6 @@ static bool plain_move(struct arch_vcpu *vcpu, gpa_t gpa, const struct insn *ins
 enum emu_result mmio_begin(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit)
 {
 	const struct insn *insn;
-	struct emu_cpu cpu;
 	u64 bytes[CODE_FETCH_BYTES / 8];
 	u32 count;
 
@@ -227,7 +229,5 @@ enum emu_result mmio_begin(struct arch_vcpu *vcpu, struct cpu_view *view, struct
 	}
 	if (plain_move(vcpu, view->fault_gpa, insn, exit))
 		return EMU_EXIT;
-	fill_emu_cpu(vcpu, view, &cpu);
-	emu_begin(&vcpu->emu, insn, &cpu);
-	return advance(vcpu, view, exit);
+	return advance(vcpu, view, exit, insn);
 }

@@ -117,7 +117,7 @@ void fpu_reset(struct arch_vcpu *v)
 	memset(v->dr, 0, sizeof(v->dr));
 }
 
-void fpu_load(const struct arch_vcpu *v)
+void fpu_load(struct arch_vcpu *v)
 {
 	(void)v;
 }

@@ -101,9 +101,3 @@ void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	svm_view(vmcb_of(vcpu), &view);
 	(void)settle(vcpu, &view, pio_begin_string(vcpu, &view, exit), exit);
 }
-
-void svm_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit)
-{
-	if (pio_finish(vcpu, exit))
-		svm_set_rip(vcpu, vcpu->pio.next_rip);
-}

@@ -39,17 +39,12 @@ static void retire(struct arch_vcpu *vcpu)
 	svm_set_rip(vcpu, vmcb_of(vcpu)->rip + vcpu->length);
 }
 
-static void inject_gp(struct arch_vcpu *vcpu)
-{
-	svm_inject_exception(vcpu, X86_GP, true, 0);
-}
-
 static void retire_or_gp(struct arch_vcpu *vcpu, bool done)
 {
 	if (done)
 		retire(vcpu);
 	else
-		inject_gp(vcpu);
+		svm_inject_exception(vcpu, X86_GP, true, 0);
 }
 
 static void cpuid_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
@@ -170,7 +165,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	case SVM_EXIT_VMMCALL:
 		if (find_length(vcpu, INSN_SYS_VMMCALL) &&
 		    !exit_hypercall(vcpu, exit, vmcb_of(vcpu)->cpl))
-			inject_gp(vcpu);
+			retire_or_gp(vcpu, false);
 		break;
 	case SVM_EXIT_CR8_READ:
 	case SVM_EXIT_CR4_WRITE:
@@ -190,7 +185,7 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 			retire(vcpu);
 		break;
 	case SVM_EXIT_RDPMC:
-		inject_gp(vcpu);
+		retire_or_gp(vcpu, false);
 		break;
 	case SVM_EXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_SHUTDOWN;
@@ -215,5 +210,5 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	return exit_complete(vcpu, exit, svm_mmio_next, svm_pio_complete, retire);
+	return exit_complete(vcpu, exit, svm_mmio_next, svm_set_rip, retire);
 }

@@ -30,7 +30,6 @@ static struct {
 	hpa_t host_vmcb;
 	struct tlb_pool tags;
 } cpus[TRAP_CPUS_MAX];
-static u32 cpus_started;
 
 /* Where the VMCB holds MSRs. What VMLOAD and VMSAVE switch is the guest's own: no exits. */
 static const struct {
@@ -98,7 +97,6 @@ static enum err svm_cpu_enable(void)
 	host_vmcb = cpus[id].host_vmcb.raw;
 	__asm__ volatile("vmsave %%rax" ::"a"(host_vmcb) : "memory");
 	fpu_init_cpu();
-	__atomic_fetch_add(&cpus_started, 1, __ATOMIC_RELAXED);
 	return OK;
 }
 
@@ -188,11 +186,6 @@ static void svm_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 	vmcb->efer = state->efer | EFER_SVME;
 	memcpy(vmcb->segments, state->segments, sizeof(vmcb->segments));
 	vmcb->cpl = (u8)(state->ss.attributes >> 5 & 3);
-}
-
-static void svm_load(struct arch_vcpu *vcpu)
-{
-	fpu_load(vcpu);
 }
 
 static void svm_unload(struct arch_vcpu *vcpu)
@@ -330,7 +323,7 @@ const struct virt_ops svm_ops = {
 	.vcpu_reset = svm_vcpu_reset,
 	.get_state = svm_get_state,
 	.set_state = svm_set_state,
-	.load = svm_load,
+	.load = fpu_load,
 	.unload = svm_unload,
 	.run = svm_run,
 	.complete = svm_complete,

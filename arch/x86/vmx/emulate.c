@@ -34,8 +34,9 @@ static void fill_view(struct cpu_view *view)
 	view->fill_rest = fill_rest;
 }
 
-void vmx_set_rip(u64 rip)
+void vmx_set_rip(struct arch_vcpu *vcpu, u64 rip)
 {
+	(void)vcpu;
 	/* Outside 64-bit mode IP has 32 bits at most; the usual addresses need no look. */
 	if (rip >> 32 && current_mode() != CPU_MODE_64)
 		rip = (u32)rip;
@@ -57,7 +58,7 @@ static bool settle(struct arch_vcpu *vcpu, const struct cpu_view *view, enum emu
 	} else if (result == EMU_RETIRED) {
 		vmcs_write(VMCS_GUEST_RFLAGS, view->rflags);
 		vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[GPR_RSP]);
-		vmx_set_rip(view->rip);
+		vmx_set_rip(vcpu, view->rip);
 	}
 	return false;
 }
@@ -93,7 +94,7 @@ bool vmx_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 	if (length) {
 		vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[GPR_RSP]);
-		vmx_set_rip(vmcs_read(VMCS_GUEST_RIP) + length);
+		vmx_set_rip(vcpu, vmcs_read(VMCS_GUEST_RIP) + length);
 		return false;
 	}
 	fill_view(&view);
@@ -133,10 +134,4 @@ void vmx_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	fill_view(&view);
 	string_operand(pio, view.mode);
 	(void)settle(vcpu, &view, pio_begin_string(vcpu, &view, exit), exit);
-}
-
-void vmx_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit)
-{
-	if (pio_finish(vcpu, exit))
-		vmx_set_rip(vcpu->pio.next_rip);
 }

@@ -74,23 +74,14 @@
 struct vmx_features vmx_features;
 hpa_t vmx_io_bitmaps, vmx_msr_bitmap, vmx_msr_bitmap_x2apic;
 
-/* Each CPU's own. */
-static struct tlb_pool pools[TRAP_CPUS_MAX];
-
-struct tlb_pool *vmx_tlb_pool(u32 cpu)
-{
-	return &pools[cpu];
-}
-
-static bool has_true_controls(void)
-{
-	return rdmsr(MSR_VMX_BASIC) & BASIC_HAVE_TRUE;
-}
+struct tlb_pool vmx_tlb_pools[TRAP_CPUS_MAX];
 
 /* Low half: bits that must be 1; high half: bits that may be. */
 static u64 capability(u32 msr)
 {
-	return rdmsr(has_true_controls() && msr <= MSR_VMX_ENTRY ? msr + TRUE_CONTROLS : msr);
+	bool has_true = rdmsr(MSR_VMX_BASIC) & BASIC_HAVE_TRUE && msr <= MSR_VMX_ENTRY;
+
+	return rdmsr(has_true ? msr + TRUE_CONTROLS : msr);
 }
 
 static u32 controls(u32 msr, u32 wanted)
@@ -240,7 +231,7 @@ enum err vmx_cpu_enable(void)
 		host_log(0, "this processor refuses VMXON");
 		return ERR_UNSUPPORTED;
 	}
-	pools[this_cpu_number()] = (struct tlb_pool){ .count = 0x10000 };
+	vmx_tlb_pools[this_cpu_number()] = (struct tlb_pool){ .count = 0x10000 };
 	/* What came before us on this CPU may have left translations (SDM vol. 3, 29.4.3.4). */
 	vmx_invept(INVALIDATE_ALL, 0);
 	vmx_invvpid(INVALIDATE_ALL, 0);

@@ -12,15 +12,9 @@
 #define X2APIC_MSRS    0x800u
 #define SELF_IPI       0x83fu
 
-static void inject_gp(struct arch_vcpu *vcpu)
-{
-	vmx_inject_exception(vcpu, X86_GP, true, 0);
-}
-
 static void retire(struct arch_vcpu *vcpu)
 {
-	(void)vcpu;
-	vmx_set_rip(vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_INSTRUCTION_LENGTH));
+	vmx_set_rip(vcpu, vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_INSTRUCTION_LENGTH));
 }
 
 /*
@@ -42,7 +36,7 @@ static void retire_or_gp(struct arch_vcpu *vcpu, bool done)
 	if (done)
 		retire(vcpu);
 	else
-		inject_gp(vcpu);
+		vmx_inject_exception(vcpu, X86_GP, true, 0);
 }
 
 /* ---- control registers ---- */
@@ -178,7 +172,7 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 		retire(vcpu);
 		break;
 	case REASON_RDPMC:
-		inject_gp(vcpu);
+		retire_or_gp(vcpu, false);
 		break;
 	case REASON_TRIPLE_FAULT:
 		exit->kind = VM_EXIT_SHUTDOWN;
@@ -237,7 +231,7 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		break;
 	case REASON_VMCALL:
 		if (!exit_hypercall(vcpu, exit, vmx_cpl()))
-			inject_gp(vcpu);
+			retire_or_gp(vcpu, false);
 		break;
 	case REASON_VIRTUAL_EOI:
 		exit->kind = VM_EXIT_EOI;
@@ -248,16 +242,11 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	}
 }
 
-/* Was this the processor's own WRMSR, of which exit_apic_write() tells? */
-static bool is_retired(const struct vm_exit *exit)
-{
-	return exit->kind == VM_EXIT_MSR && exit->msr.write && exit->msr.index == SELF_IPI &&
-	       vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE;
-}
-
 bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	if (is_retired(exit))
+	/* The processor's own WRMSR, of which exit_apic_write() tells, has retired. */
+	if (exit->kind == VM_EXIT_MSR && exit->msr.write && exit->msr.index == SELF_IPI &&
+	    vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE)
 		return false;
-	return exit_complete(vcpu, exit, vmx_mmio_next, vmx_pio_complete, retire);
+	return exit_complete(vcpu, exit, vmx_mmio_next, vmx_set_rip, retire);
 }

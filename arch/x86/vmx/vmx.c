@@ -9,7 +9,7 @@
 /* VPID and EPT as the processor is to see them at the coming entry (docs/invalidation.md). */
 static void invalidate(struct arch_vcpu *vcpu, struct vmx_vcpu *vmx, u32 cpu)
 {
-	struct tlb_pool *pool = vmx_tlb_pool(cpu);
+	struct tlb_pool *pool = &vmx_tlb_pools[cpu];
 	u32 actions;
 
 	if (tlb_is_current(pool, &vcpu->tag, vcpu->space, vcpu->flush_linear))
