@@ -98,6 +98,11 @@ void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
 	config_writes++;
 }
 
+void pci_change(struct pci *pci, u16 bdf, u32 offset, u32 set, u32 clear)
+{
+	pci_write(pci, bdf, offset, 2, (pci_read(pci, bdf, offset, 2) & ~clear) | set);
+}
+
 void pci_enable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	(void)pci;
