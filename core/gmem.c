@@ -130,17 +130,6 @@ enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t s
 	return transfer(mem, gpa.raw, (u8 *)src, size, true);
 }
 
-enum err gmem_read_u64(const struct gmem *mem, gpa_t gpa, u32 window, u64 *value)
-{
-	hpa_t hpa;
-
-	if (gpa.raw >= mem->low_size || gpa.raw & 7)
-		return gmem_read(mem, gpa, value, sizeof(*value));
-	hpa = HPA(mem->chunks[gpa.raw >> GMEM_CHUNK_SHIFT].raw + (gpa.raw & (GMEM_CHUNK_SIZE - 1)));
-	*value = *(const volatile u64 *)vmap_window_fast(window, hpa);
-	return OK;
-}
-
 bool host_words_unchanged(const struct host_word *words, u32 count)
 {
 	for (u32 i = 0; i < count; i++)

@@ -197,12 +197,6 @@ enum err host_guest_read(struct arch_vcpu *arch, gpa_t gpa, void *dst, size_t si
 	return gmem_read(&container_of(arch, struct vcpu, arch)->vm->memory, gpa, dst, size);
 }
 
-enum err host_guest_read_u64(struct arch_vcpu *arch, gpa_t gpa, u32 hint, u64 *value)
-{
-	return gmem_read_u64(&container_of(arch, struct vcpu, arch)->vm->memory, gpa,
-			     GMEM_WINDOW_WALK + hint, value);
-}
-
 enum err host_guest_locate(struct arch_vcpu *arch, gpa_t gpa, hpa_t *hpa)
 {
 	return gmem_translate(&container_of(arch, struct vcpu, arch)->vm->memory, gpa, 1, hpa);

@@ -89,16 +89,6 @@ static struct amdvi *amdvi_of(struct iommu_unit *unit)
 	return container_of(unit, struct amdvi, unit);
 }
 
-static u64 read64(struct amdvi *amdvi, u32 reg)
-{
-	return mmio_read64(amdvi->unit.regs + reg);
-}
-
-static void write64(struct amdvi *amdvi, u32 reg, u64 value)
-{
-	mmio_write64(amdvi->unit.regs + reg, value);
-}
-
 /* ---- commands --------------------------------------------------------------------- */
 
 /* Done once accesses that used what it forgot have ended, too. */
@@ -109,7 +99,7 @@ static struct iommu_command ticket(const struct iommu_unit *unit)
 
 static bool has_stopped(struct iommu_unit *unit)
 {
-	return !(read64(amdvi_of(unit), REG_STATUS) & STATUS_COMMAND_RUN);
+	return !(mmio_read64(unit->regs + REG_STATUS) & STATUS_COMMAND_RUN);
 }
 
 /* Old units cannot forget all at once: each function, and each domain that is ever used. */
@@ -237,9 +227,10 @@ static enum err trim_irqs(struct iommu_unit *unit, u16 rid)
  */
 static enum err stop_queues(struct amdvi *amdvi)
 {
-	u64 control = read64(amdvi, REG_CONTROL);
+	u64 control = mmio_read64(amdvi->unit.regs + REG_CONTROL);
 
-	write64(amdvi, REG_CONTROL, control & ~CONTROL_HARMLESS ? 0 : control & ~CONTROL_QUEUES);
+	mmio_write64(amdvi->unit.regs + REG_CONTROL,
+		     control & ~CONTROL_HARMLESS ? 0 : control & ~CONTROL_QUEUES);
 	return iommu_wait(amdvi->unit.regs + REG_STATUS, STATUS_EVENT_RUN | STATUS_COMMAND_RUN, 0);
 }
 
@@ -251,17 +242,19 @@ static enum err enable(struct iommu_unit *unit)
 	err = stop_queues(amdvi);
 	if (err)
 		return err;
-	write64(amdvi, REG_DEVICE_TABLE, amdvi->device_table.raw | (DEVICE_TABLE_PAGES - 1));
-	write64(amdvi, REG_EXCLUSION_BASE, 0); /* it would let through what our tables deny */
-	write64(amdvi, REG_EXCLUSION_LIMIT, 0);
-	write64(amdvi, REG_COMMAND_BASE, amdvi->unit.queue.raw | QUEUE_SIZE);
-	write64(amdvi, REG_COMMAND_HEAD, 0);
-	write64(amdvi, REG_COMMAND_TAIL, 0);
-	write64(amdvi, REG_EVENT_BASE, amdvi->events.raw | QUEUE_SIZE);
-	write64(amdvi, REG_EVENT_HEAD, 0);
-	write64(amdvi, REG_EVENT_TAIL, 0);
-	write64(amdvi, REG_STATUS, STATUS_CLEAR);
-	write64(amdvi, REG_CONTROL, amdvi->control);
+	mmio_write64(amdvi->unit.regs + REG_DEVICE_TABLE,
+		     amdvi->device_table.raw | (DEVICE_TABLE_PAGES - 1));
+	mmio_write64(amdvi->unit.regs + REG_EXCLUSION_BASE,
+		     0); /* it would let through what our tables deny */
+	mmio_write64(amdvi->unit.regs + REG_EXCLUSION_LIMIT, 0);
+	mmio_write64(amdvi->unit.regs + REG_COMMAND_BASE, amdvi->unit.queue.raw | QUEUE_SIZE);
+	mmio_write64(amdvi->unit.regs + REG_COMMAND_HEAD, 0);
+	mmio_write64(amdvi->unit.regs + REG_COMMAND_TAIL, 0);
+	mmio_write64(amdvi->unit.regs + REG_EVENT_BASE, amdvi->events.raw | QUEUE_SIZE);
+	mmio_write64(amdvi->unit.regs + REG_EVENT_HEAD, 0);
+	mmio_write64(amdvi->unit.regs + REG_EVENT_TAIL, 0);
+	mmio_write64(amdvi->unit.regs + REG_STATUS, STATUS_CLEAR);
+	mmio_write64(amdvi->unit.regs + REG_CONTROL, amdvi->control);
 	return flush_everything(amdvi);
 }
 
@@ -332,16 +325,16 @@ static void take_event(struct amdvi *amdvi, struct iommu_fault *fault)
 	event[0] = 0;
 	event[1] = 0;
 	amdvi->event_head = (amdvi->event_head + 1) % IOMMU_QUEUE_ENTRIES;
-	write64(amdvi, REG_EVENT_HEAD, (u64)amdvi->event_head * 2 * sizeof(u64));
+	mmio_write64(amdvi->unit.regs + REG_EVENT_HEAD, (u64)amdvi->event_head * 2 * sizeof(u64));
 }
 
 /* The log stops when it is full, and starts again once it has been off. */
 static void restart_log(struct amdvi *amdvi)
 {
-	write64(amdvi, REG_CONTROL, amdvi->control & ~CONTROL_EVENT_LOG);
+	mmio_write64(amdvi->unit.regs + REG_CONTROL, amdvi->control & ~CONTROL_EVENT_LOG);
 	if (!iommu_wait(amdvi->unit.regs + REG_STATUS, STATUS_EVENT_RUN, 0)) {
-		write64(amdvi, REG_STATUS, STATUS_OVERFLOW);
-		write64(amdvi, REG_CONTROL, amdvi->control);
+		mmio_write64(amdvi->unit.regs + REG_STATUS, STATUS_OVERFLOW);
+		mmio_write64(amdvi->unit.regs + REG_CONTROL, amdvi->control);
 	}
 }
 
@@ -350,11 +343,12 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 	struct amdvi *amdvi = amdvi_of(unit);
 	u32 tail;
 
-	tail = (u32)(read64(amdvi, REG_EVENT_TAIL) / (2 * sizeof(u64)) % IOMMU_QUEUE_ENTRIES);
+	tail = (u32)(mmio_read64(amdvi->unit.regs + REG_EVENT_TAIL) / (2 * sizeof(u64)) %
+		     IOMMU_QUEUE_ENTRIES);
 	if (tail == amdvi->event_head)
 		return false;
 	take_event(amdvi, fault);
-	if (read64(amdvi, REG_STATUS) & STATUS_OVERFLOW) {
+	if (mmio_read64(amdvi->unit.regs + REG_STATUS) & STATUS_OVERFLOW) {
 		fault->overflow = true;
 		restart_log(amdvi);
 	}
@@ -437,7 +431,7 @@ enum err amdvi_init(struct amdvi *amdvi, const struct acpi_iommu_unit *acpi,
 	};
 	if (!amdvi->unit.regs)
 		return ERR_NO_MEMORY;
-	amdvi->features = read64(amdvi, REG_FEATURES);
+	amdvi->features = mmio_read64(amdvi->unit.regs + REG_FEATURES);
 	/* All ones: nothing answers there. */
 	if (amdvi->features == ~0ULL || FEATURE_LEVELS(amdvi->features) == 3)
 		return ERR_UNSUPPORTED;

@@ -73,12 +73,13 @@ void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
 		return;
 	if (!pci->ecam[PCI_BUS(bdf)])
 		port_write(pci, bdf, offset, width, value);
-	else if (width == 1)
-		mmio_write8(ecam_address(pci, bdf, offset), (u8)value);
-	else if (width == 2)
-		mmio_write16(ecam_address(pci, bdf, offset), (u16)value);
 	else
-		mmio_write32(ecam_address(pci, bdf, offset), value);
+		mmio_write(ecam_address(pci, bdf, offset), width, value);
+}
+
+void pci_change(struct pci *pci, u16 bdf, u32 offset, u32 set, u32 clear)
+{
+	pci_write(pci, bdf, offset, 2, (pci_read(pci, bdf, offset, 2) & ~clear) | set);
 }
 
 void pci_init(struct pci *pci, pci_map_fn map, hpa_t ecam_base, u8 first_bus, u8 last_bus)
@@ -340,13 +341,6 @@ void pci_enumerate(struct pci *pci)
 	}
 }
 
-static void change_command(struct pci *pci, u16 bdf, u16 set, u16 clear)
-{
-	u16 command = (u16)pci_read(pci, bdf, PCI_COMMAND, 2);
-
-	pci_write(pci, bdf, PCI_COMMAND, 2, (u16)((command | set) & ~clear));
-}
-
 void pci_enable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	u16 forward = command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
@@ -358,13 +352,13 @@ void pci_enable(struct pci *pci, const struct pci_function *function, u16 comman
 
 		if (!above)
 			break;
-		change_command(pci, bridge, forward, 0);
+		pci_change(pci, bridge, PCI_COMMAND, forward, 0);
 		bridge = above->bridge;
 	}
-	change_command(pci, function->bdf, command, 0);
+	pci_change(pci, function->bdf, PCI_COMMAND, command, 0);
 }
 
 void pci_disable(struct pci *pci, const struct pci_function *function, u16 command)
 {
-	change_command(pci, function->bdf, 0, command);
+	pci_change(pci, function->bdf, PCI_COMMAND, 0, command);
 }

@@ -117,6 +117,9 @@ void pci_size_bars(struct pci *pci, u16 bdf, u32 offset, unsigned count, struct 
 u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width);
 void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value);
 
+/* Sets bits of a register of 16 bits that stay as they are read, and clears others. */
+void pci_change(struct pci *pci, u16 bdf, u32 offset, u32 set, u32 clear);
+
 /* The function at `bdf`, or NULL. */
 struct pci_function *pci_find(struct pci *pci, u16 bdf);
 

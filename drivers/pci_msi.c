@@ -36,16 +36,13 @@ enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
 
 void pci_msix_on(struct pci *pci, const struct pci_function *function, struct pci_msix *msix)
 {
-	u16 control;
+	u32 at = function->msix + PCI_MSIX_CONTROL;
 
 	/* All masked as a whole while the entries, which may hold anything, are masked. */
-	control = (u16)pci_read(pci, function->bdf, function->msix + PCI_MSIX_CONTROL, 2);
-	control |= PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + PCI_MSIX_CONTROL, 2, control);
+	pci_change(pci, function->bdf, at, PCI_MSIX_ENABLE | PCI_MSIX_MASK_ALL, 0);
 	for (u16 i = 0; i < msix->vectors; i++)
 		(void)!pci_msix_mask(msix, i);
-	control &= (u16)~PCI_MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + PCI_MSIX_CONTROL, 2, control);
+	pci_change(pci, function->bdf, at, 0, PCI_MSIX_MASK_ALL);
 	pci_enable(pci, function, PCI_COMMAND_INTX_DISABLE);
 }
 
@@ -74,11 +71,9 @@ enum err pci_msix_mask(struct pci_msix *msix, u16 vector)
 
 void pci_msix_off(struct pci *pci, const struct pci_function *function)
 {
-	u32 at = function->msix + PCI_MSIX_CONTROL;
-
 	if (function->msix)
-		pci_write(pci, function->bdf, at, 2,
-			  pci_read(pci, function->bdf, at, 2) & ~(u32)PCI_MSIX_ENABLE);
+		pci_change(pci, function->bdf, function->msix + PCI_MSIX_CONTROL, 0,
+			   PCI_MSIX_ENABLE);
 }
 
 enum err pci_msi_set(struct pci *pci, const struct pci_function *function, u64 address, u32 data)
@@ -109,9 +104,6 @@ enum err pci_msi_set(struct pci *pci, const struct pci_function *function, u64 a
 
 void pci_msi_off(struct pci *pci, const struct pci_function *function)
 {
-	u32 at = function->msi + PCI_MSI_CONTROL;
-
 	if (function->msi)
-		pci_write(pci, function->bdf, at, 2,
-			  pci_read(pci, function->bdf, at, 2) & ~(u32)PCI_MSI_ENABLE);
+		pci_change(pci, function->bdf, function->msi + PCI_MSI_CONTROL, 0, PCI_MSI_ENABLE);
 }

@@ -119,15 +119,10 @@ const char *pci_reset_name(enum pci_reset_kind kind)
 static void set_power(struct pci *pci, u16 bdf, u32 state)
 {
 	u32 at = pci_find_capability(pci, bdf, PCI_CAP_POWER, 0);
-	u32 control;
 
-	if (!at)
+	if (!at || (pci_read(pci, bdf, at + POWER_CONTROL, 2) & POWER_STATE) == state)
 		return;
-	control = pci_read(pci, bdf, at + POWER_CONTROL, 2);
-	if ((control & POWER_STATE) == state)
-		return;
-	control &= ~(u32)(POWER_STATE | POWER_PME);
-	pci_write(pci, bdf, at + POWER_CONTROL, 2, control | state);
+	pci_change(pci, bdf, at + POWER_CONTROL, state, POWER_STATE | POWER_PME);
 	pci_wait_ns(pci, POWER_NS);
 }
 
@@ -196,11 +191,9 @@ static enum err restore(struct pci *pci, const struct saved *saved, u64 end_ns)
 
 static void reset_bus(struct pci *pci, u16 bridge)
 {
-	u32 control = pci_read(pci, bridge, PCI_BRIDGE_CONTROL, 2);
-
-	pci_write(pci, bridge, PCI_BRIDGE_CONTROL, 2, control | BRIDGE_BUS_RESET);
+	pci_change(pci, bridge, PCI_BRIDGE_CONTROL, BRIDGE_BUS_RESET, 0);
 	pci_wait_ns(pci, BUS_RESET_NS);
-	pci_write(pci, bridge, PCI_BRIDGE_CONTROL, 2, control & ~(u32)BRIDGE_BUS_RESET);
+	pci_change(pci, bridge, PCI_BRIDGE_CONTROL, 0, BRIDGE_BUS_RESET);
 	pci_wait_ns(pci, BUS_SETTLE_NS);
 }
 
@@ -211,8 +204,7 @@ static void trigger(struct pci *pci, const struct pci_function *function, enum p
 
 	switch (kind) {
 	case PCI_RESET_FLR:
-		at = function->pcie + PCIE_DEVICE_CONTROL;
-		pci_write(pci, bdf, at, 2, pci_read(pci, bdf, at, 2) | PCIE_START_FLR);
+		pci_change(pci, bdf, function->pcie + PCIE_DEVICE_CONTROL, PCIE_START_FLR, 0);
 		pci_wait_ns(pci, FLR_NS);
 		break;
 	case PCI_RESET_AF:

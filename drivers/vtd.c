@@ -101,34 +101,14 @@ static struct vtd *vtd_of(struct iommu_unit *unit)
 	return container_of(unit, struct vtd, unit);
 }
 
-static u32 read32(struct vtd *vtd, u32 reg)
-{
-	return mmio_read32(vtd->unit.regs + reg);
-}
-
-static void write32(struct vtd *vtd, u32 reg, u32 value)
-{
-	mmio_write32(vtd->unit.regs + reg, value);
-}
-
-static u64 read64(struct vtd *vtd, u32 reg)
-{
-	return mmio_read64(vtd->unit.regs + reg);
-}
-
-static void write64(struct vtd *vtd, u32 reg, u64 value)
-{
-	mmio_write64(vtd->unit.regs + reg, value);
-}
-
 /* ---- commands and the invalidation queue ------------------------------------------ */
 
 /* Changes one bit of GCMD and waits until GSTS says so; 11.4.4 allows one at a time. */
 static enum err command(struct vtd *vtd, u32 bit, bool on)
 {
-	u32 state = read32(vtd, REG_GSTS) & ~(u32)GCMD_ONE_SHOT;
+	u32 state = mmio_read32(vtd->unit.regs + REG_GSTS) & ~(u32)GCMD_ONE_SHOT;
 
-	write32(vtd, REG_GCMD, on ? state | bit : state & ~bit);
+	mmio_write32(vtd->unit.regs + REG_GCMD, on ? state | bit : state & ~bit);
 	if (bit == GCMD_WBF)
 		on = false; /* the state is set while the flush is under way */
 	return iommu_wait(vtd->unit.regs + REG_GSTS, (u32)bit, on ? (u32)bit : 0);
@@ -142,10 +122,10 @@ static struct iommu_command ticket(const struct iommu_unit *unit)
 
 static bool has_stopped(struct iommu_unit *unit)
 {
-	u32 faults = read32(vtd_of(unit), REG_FSTS) & (FSTS_IQE | FSTS_ITE);
+	u32 faults = mmio_read32(unit->regs + REG_FSTS) & (FSTS_IQE | FSTS_ITE);
 
 	if (faults)
-		write32(vtd_of(unit), REG_FSTS, faults);
+		mmio_write32(unit->regs + REG_FSTS, faults);
 	return faults;
 }
 
@@ -189,7 +169,8 @@ static enum err drop_protected_regions(struct vtd *vtd)
 {
 	if (!(vtd->cap & (CAP_PLMR | CAP_PHMR)))
 		return OK;
-	write32(vtd, REG_PMEN, read32(vtd, REG_PMEN) & ~(u32)PMEN_EPM);
+	mmio_write32(vtd->unit.regs + REG_PMEN,
+		     mmio_read32(vtd->unit.regs + REG_PMEN) & ~(u32)PMEN_EPM);
 	return iommu_wait(vtd->unit.regs + REG_PMEN, PMEN_PRS, 0);
 }
 
@@ -198,9 +179,9 @@ static enum err take_queue_over(struct vtd *vtd)
 {
 	enum err err;
 
-	if (!(read32(vtd, REG_GSTS) & GCMD_QIE))
+	if (!(mmio_read32(vtd->unit.regs + REG_GSTS) & GCMD_QIE))
 		return OK;
-	err = iommu_wait(vtd->unit.regs + REG_IQH, ~0U, read32(vtd, REG_IQT));
+	err = iommu_wait(vtd->unit.regs + REG_IQH, ~0U, mmio_read32(vtd->unit.regs + REG_IQT));
 	return err ? err : command(vtd, GCMD_QIE, false);
 }
 
@@ -211,9 +192,9 @@ static enum err start_queue(struct vtd *vtd)
 	if (err)
 		return err;
 	vtd->unit.queue_tail = 0;
-	write32(vtd, REG_FSTS, FSTS_IQE | FSTS_ITE);
-	write64(vtd, REG_IQT, 0);
-	write64(vtd, REG_IQA, vtd->unit.queue.raw);
+	mmio_write32(vtd->unit.regs + REG_FSTS, FSTS_IQE | FSTS_ITE);
+	mmio_write64(vtd->unit.regs + REG_IQT, 0);
+	mmio_write64(vtd->unit.regs + REG_IQA, vtd->unit.queue.raw);
 	return command(vtd, GCMD_QIE, true);
 }
 
@@ -221,11 +202,11 @@ static enum err set_tables(struct vtd *vtd)
 {
 	enum err err;
 
-	write64(vtd, REG_RTADDR, vtd->root.raw);
+	mmio_write64(vtd->unit.regs + REG_RTADDR, vtd->root.raw);
 	err = command(vtd, GCMD_SRTP, true);
 	if (err || !(vtd->ecap & ECAP_IR))
 		return err;
-	write64(vtd, REG_IRTA, vtd->irq_table.raw | IRTA_SIZE_256);
+	mmio_write64(vtd->unit.regs + REG_IRTA, vtd->irq_table.raw | IRTA_SIZE_256);
 	return command(vtd, GCMD_SIRTP, true);
 }
 
@@ -238,7 +219,7 @@ static enum err enable(struct iommu_unit *unit)
 	struct vtd *vtd = vtd_of(unit);
 	enum err err;
 
-	write32(vtd, REG_FECTL, FECTL_IM); /* faults are polled */
+	mmio_write32(vtd->unit.regs + REG_FECTL, FECTL_IM); /* faults are polled */
 	err = drop_protected_regions(vtd);
 	if (!err)
 		err = start_queue(vtd);
@@ -251,7 +232,7 @@ static enum err enable(struct iommu_unit *unit)
 	if (err || !(vtd->ecap & ECAP_IR))
 		return err;
 	/* Without CFI a message in the old format, which names any vector, is blocked. */
-	if (read32(vtd, REG_GSTS) & GCMD_CFI)
+	if (mmio_read32(vtd->unit.regs + REG_GSTS) & GCMD_CFI)
 		err = command(vtd, GCMD_CFI, false);
 	return err ? err : command(vtd, GCMD_IRE, true);
 }
@@ -376,14 +357,14 @@ static bool take_fault(struct vtd *vtd, struct iommu_fault *fault)
 
 	for (u32 i = 0; i < records; i++) {
 		u32 reg = CAP_FRO(vtd->cap) + vtd->next_fault * FAULT_BYTES;
-		u64 high = read64(vtd, reg + 8);
+		u64 high = mmio_read64(vtd->unit.regs + reg + 8);
 
 		vtd->next_fault = (vtd->next_fault + 1) % records;
 		if (!(high & FAULT_F))
 			continue;
-		decode_fault(read64(vtd, reg), high, fault);
+		decode_fault(mmio_read64(vtd->unit.regs + reg), high, fault);
 		/* F is cleared by writing 1; it is the top bit of the last dword. */
-		write32(vtd, reg + 12, (u32)(FAULT_F >> 32));
+		mmio_write32(vtd->unit.regs + reg + 12, (u32)(FAULT_F >> 32));
 		return true;
 	}
 	return false;
@@ -395,11 +376,11 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 	struct vtd *vtd = vtd_of(unit);
 	bool found;
 
-	if (!(read32(vtd, REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
+	if (!(mmio_read32(vtd->unit.regs + REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
 		return false;
 	found = take_fault(vtd, fault);
-	if (read32(vtd, REG_FSTS) & FSTS_PFO) {
-		write32(vtd, REG_FSTS, FSTS_PFO);
+	if (mmio_read32(vtd->unit.regs + REG_FSTS) & FSTS_PFO) {
+		mmio_write32(vtd->unit.regs + REG_FSTS, FSTS_PFO);
 		fault->overflow = true;
 	}
 	return found;
@@ -470,12 +451,12 @@ enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
 	if (!regs)
 		return ERR_NO_MEMORY;
 	*vtd = (struct vtd){ .unit = { .ops = &vtd_ops, .regs = regs, .memory = memory } };
-	vtd->cap = read64(vtd, REG_CAP);
-	vtd->ecap = read64(vtd, REG_ECAP);
+	vtd->cap = mmio_read64(vtd->unit.regs + REG_CAP);
+	vtd->ecap = mmio_read64(vtd->unit.regs + REG_ECAP);
 	vtd->unit.features = features_of(vtd->cap, vtd->ecap);
 	vtd->unit.domains = CAP_DOMAINS(vtd->cap);
 	/* Version 0, or all ones: nothing answers there. */
-	if (read32(vtd, REG_VER) >> 4 == 0 || vtd->cap == ~0ULL)
+	if (mmio_read32(vtd->unit.regs + REG_VER) >> 4 == 0 || vtd->cap == ~0ULL)
 		return ERR_UNSUPPORTED;
 	if (!(vtd->ecap & ECAP_QI) || !vtd_format(vtd->unit.features))
 		return ERR_UNSUPPORTED;

@@ -128,7 +128,7 @@ static u32 id_bits(u32 count)
 
 static struct cpuid_regs *entry(struct cpuid_table *table, u32 leaf)
 {
-	return leaf < EXTENDED_BASE ? &table->basic[leaf] : &table->extended[leaf - EXTENDED_BASE];
+	return leaf & EXTENDED_BASE ? &table->extended[leaf - EXTENDED_BASE] : &table->basic[leaf];
 }
 
 static void fill_allowed(struct cpuid_table *table, cpuid_reader read, u64 xcr0)

@@ -38,11 +38,6 @@ void host_interrupt(u8 vector);
  * is not RAM of that VM (nothing is then guaranteed about `dst`).
  */
 must_check enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t size);
-/*
- * A quadword of it, aligned to 8; `hint` (0 to 5) is the caller's use, so that
- * calls with the same hint find the page again.
- */
-must_check enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value);
 /* A quadword of guest RAM at a fixed place, aligned to 8, and what it held. */
 struct host_word {
 	hpa_t hpa;

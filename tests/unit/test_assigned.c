@@ -130,6 +130,11 @@ enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t s
 	return OK;
 }
 
+void pci_change(struct pci *pci, u16 bdf, u32 offset, u32 set, u32 clear)
+{
+	pci_write(pci, bdf, offset, 2, (pci_read(pci, bdf, offset, 2) & ~clear) | set);
+}
+
 void pci_enable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	(void)pci;

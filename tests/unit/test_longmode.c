@@ -43,13 +43,6 @@ enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t si
 	return gmem_read(NULL, gpa, dst, size);
 }
 
-enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value)
-{
-	(void)vcpu;
-	(void)hint;
-	return gmem_read(NULL, gpa, value, sizeof(*value));
-}
-
 enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa);
 enum err host_guest_locate(struct arch_vcpu *vcpu, gpa_t gpa, hpa_t *hpa)
 {

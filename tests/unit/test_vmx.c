@@ -87,12 +87,6 @@ enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t si
 	return OK;
 }
 
-enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value)
-{
-	(void)hint;
-	return host_guest_read(vcpu, gpa, value, sizeof(*value));
-}
-
 enum err host_guest_write(struct arch_vcpu *vcpu, gpa_t gpa, const void *src, size_t size)
 {
 	(void)vcpu;
