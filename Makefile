@@ -44,11 +44,13 @@ help:
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo '  make check-system  Facet on one bench, BENCH=$(BENCH); TESTS="-k name" to choose'
 	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders,'
+	@echo '                     a device plugged in and pulled out a thousand times,'
 	@echo '                     and a million seeds of the scheduler'"'"'s simulation'
-	@echo '  make bench         instructions for each kind of exit, against their bounds'
+	@echo '  make bench         instructions for each kind of exit and more, against their bounds'
 	@echo '  make bench-sched   instructions for each decision of the GPU scheduler'
 	@echo '  make bench-3d      frames a second and latency through Facet and directly on QEMU'
 	@echo '  make bench-neighbour  what a guest has of the GPU beside each kind of bad neighbour'
+	@echo '  make bench-assign  an NVMe disk given to a guest against the same guest directly on QEMU'
 	@echo '  make lint          layering, style, static analysis; CHECKS="format tidy" to choose'
 	@echo '  make format        clang-format on every C file'
 	@echo '  make clean         remove $(BUILD)'
@@ -95,7 +97,7 @@ FREESTANDING := -std=gnu17 -ffreestanding -fno-builtin -mno-red-zone -mgeneral-r
 	-fno-pic -fno-stack-protector -fno-strict-aliasing -O2 -g -fno-omit-frame-pointer \
 	-fcf-protection=none -fno-asynchronous-unwind-tables $(WARNINGS) -I.
 CFLAGS_HYPERVISOR := $(FREESTANDING) -mcmodel=kernel $(EXTRA_CFLAGS)
-ASFLAGS_HYPERVISOR := -I. -D__ASSEMBLY__ -g
+ASFLAGS_HYPERVISOR := -I. -D__ASSEMBLY__ -g -Wa,-I$(BUILD)
 LDSCRIPT := arch/x86/facet.lds
 LDFLAGS_HYPERVISOR := -nostdlib -static -z max-page-size=0x1000 -z noexecstack \
 	--build-id=none --fatal-warnings
@@ -113,6 +115,17 @@ $(BUILD)/obj/%.S.o: %.S Makefile | setup-build
 	$(call say,AS,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ASFLAGS_HYPERVISOR) -MMD -MP -c -o $@ $<
+
+# The tables that guests find: compiled each for itself, and carried by one object.
+ACPI_TABLES := $(patsubst guest/%.asl,$(BUILD)/%.aml,$(wildcard guest/acpi/*.asl))
+
+$(BUILD)/acpi/%.aml: guest/acpi/%.asl guest/layout.h Makefile | setup-build
+	$(call say,IASL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -E -P -x assembler-with-cpp -I. -D__ASSEMBLY__ -o $(@:.aml=.asl) $<
+	$(Q)iasl -vs -vi -p $@ $(@:.aml=.asl) >/dev/null
+
+$(BUILD)/obj/guest/acpi/tables.S.o $(BUILD)/unit/obj/guest/acpi/tables.S.o: $(ACPI_TABLES)
 
 # Linked twice: the first link tells where functions are, the second carries their names.
 $(BUILD)/stage1.S: tools/symbols.py
@@ -160,14 +173,23 @@ $(BUILD)/efi/boot/payload.S.o: boot/payload.S $(BUILD)/facet.stripped.elf
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -Wa,-I$(BUILD) -c -o $@ $<
 
-$(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
+# $(1): the shared object that becomes the application
+define efi_link
 	$(call say,EFI,$@)
 	$(Q)ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-undefined \
 		-T $(EFI_LIB)elf_x86_64_efi.lds \
-		$(EFI_LIB)crt0-efi-x86_64.o $^ -o $(BUILD)/boot.so \
+		$(EFI_LIB)crt0-efi-x86_64.o $^ -o $(1) \
 		-L$(EFI_LIB) -L/usr/lib -lefi -lgnuefi
 	$(Q)objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j '.rel*' \
-		-j .reloc --target=efi-app-x86_64 --subsystem=10 $(BUILD)/boot.so $@
+		-j .reloc --target=efi-app-x86_64 --subsystem=10 $(1) $@
+endef
+
+$(BUILD)/BOOTX64.EFI: $(BOOT_OBJECTS) $(BUILD)/efi/boot/payload.S.o
+	$(call efi_link,$(BUILD)/boot.so)
+
+# What stands in for firmware in tests.
+$(BUILD)/remap.efi: $(BUILD)/efi/tests/efi/remap.c.o
+	$(call efi_link,$(BUILD)/remap.so)
 
 # ---- guest software and the disk image ----------------------------------------------
 
@@ -194,6 +216,11 @@ $(GUEST)/drawer: tests/guest/drawer.c Makefile | setup-run
 $(GUEST)/guest.cpio.gz: tools/initramfs.sh tests/guest/init $(GUEST)/drawer $(GUEST)/vmlinuz
 	$(call say,CPIO,$@)
 	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/init $@
+
+# The same with the drivers of devices that are given to it whole.
+$(GUEST)/guestdev.cpio.gz: tools/initramfs.sh tests/guest/initdev $(GUEST)/drawer $(GUEST)/vmlinuz
+	$(call say,CPIO,$@)
+	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/initdev $@ $(GUEST)/devices
 
 # A guest that renders in 3D: Mesa with virgl, kmscube and glmark2 as the distribution has them.
 GUEST3D_PROGRAMS := $(GUEST)/render3d $(GUEST)/medley3d $(GUEST)/mutate3d
@@ -283,6 +310,11 @@ $(BUILD)/$(1)/obj/%.c.o: %.c Makefile | setup-check
 	$$(call say,CC,'$$< ($(1))')
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(2) $(3) -MMD -MP -c -o $$@ $$<
+
+$(BUILD)/$(1)/obj/%.S.o: %.S Makefile | setup-check
+	$$(call say,AS,'$$< ($(1))')
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(2) $$(ASFLAGS_HYPERVISOR) -MMD -MP -c -o $$@ $$<
 endef
 $(eval $(call host_object,unit,$$(CC),$$(CFLAGS_UNIT)))
 $(eval $(call host_object,model,$$(CC),$$(CFLAGS_MODEL)))
@@ -376,15 +408,18 @@ check-benches: setup-check check-kvm
 check-on-%:
 	$(Q)$(MAKE) check-system BENCH=$*
 
-# What is made of a minute in `make check`, for ten minutes; and a hundred times as many seeds of
-# the scheduler's simulation, an hour of one processor's time.
-.PHONY: soak soak-streams soak-sched
+# What is made of a minute in `make check`, for ten minutes; twenty times as many devices plugged
+# in; and a hundred times as many seeds of the scheduler's simulation, an hour of one processor's time.
+.PHONY: soak soak-streams soak-plug soak-sched
 soak:
-	$(Q)failed=; for part in soak-streams soak-sched; do $(MAKE) $$part || failed=1; done; \
+	$(Q)failed=; for part in soak-streams soak-plug soak-sched; do $(MAKE) $$part || failed=1; done; \
 	test -z "$$failed"
 
 soak-streams:
 	$(Q)SOAK_SECONDS=600 $(MAKE) check-system BENCH=qemu-virgl TESTS='-k hostile_streams -s'
+
+soak-plug:
+	$(Q)SOAK_PLUGS=1000 $(MAKE) check-system TESTS='-k test_plug'
 
 SOAK_SEEDS ?= 1000000
 SOAK_PARTS := $(shell seq 1 $(JOBS))
@@ -397,7 +432,8 @@ soak-sched-%:
 	FACET_FIRST=$$((($* - 1) * each + 1)) FACET_SEEDS=$$each $(BUILD)/model/gpu_sched_sim
 
 .PHONY: guest-programs guest3d-programs
-guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/bare $(GUEST)/vmlinux.flat
+guest-programs: $(GUEST)/guest.cpio.gz $(GUEST)/guestdev.cpio.gz $(GUEST)/bare \
+	$(GUEST)/vmlinux.flat $(BUILD)/remap.efi
 guest3d-programs: $(GUEST)/guest3d.cpio
 
 # Each part runs even when one before it failed; the last line counts them all.
@@ -409,8 +445,8 @@ check: check-kvm
 	test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 bench: setup-run
-	$(Q)$(MAKE) image guest-programs
-	$(Q)failed=; for bench in qemu-virtio bochs-vmx; do \
+	$(Q)$(MAKE) image guest-programs $(BUILD)/model/iommu_cost
+	$(Q)failed=; $(BUILD)/model/iommu_cost || failed=1; for bench in qemu-virtio bochs-vmx; do \
 		BENCH=$$bench BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/bench.py || failed=1; done; \
 	test -z "$$failed"
 
@@ -431,6 +467,12 @@ bench-neighbour: setup-run
 	$(Q)$(MAKE) image guest-programs
 	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/neighbour.py $(ARGS)
 
+# An assigned NVMe controller against the same guest directly on QEMU; not for a machine that others use.
+.PHONY: bench-assign
+bench-assign: setup-run
+	$(Q)$(MAKE) image guest-programs
+	$(Q)BUILD=$(abspath $(BUILD)) $(PYTHON) tests/bench/benchassign.py $(ARGS)
+
 .PHONY: lint format
 lint: setup-lint
 	$(Q)HYPERVISOR_FLAGS='$(CFLAGS_HYPERVISOR)' BOOT_FLAGS='$(CFLAGS_BOOT)' tools/lint.sh $(CHECKS)
@@ -438,7 +480,8 @@ lint: setup-lint
 format: setup-lint
 	$(Q)find $(ROOMS) boot tests -name '*.[ch]' -print0 | xargs -0 clang-format -i
 
-DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS) $(BARE_OBJECTS)))
+DEPENDENCIES := $(wildcard $(patsubst %.o,%.d,$(OBJECTS) $(BOOT_OBJECTS) $(BARE_OBJECTS)) \
+	$(BUILD)/efi/tests/efi/remap.c.d)
 ifneq ($(wildcard $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz),)
 DEPENDENCIES += $(shell find $(BUILD)/unit $(BUILD)/model $(BUILD)/fuzz -name '*.d' 2>/dev/null)
 endif

@@ -18,23 +18,6 @@ void *boot_allocate(UINTN pages)
 	return (void *)(UINTN)address;
 }
 
-/* "\facet\" and the name, slashes turned; false when it does not fit. */
-static BOOLEAN make_path(CHAR16 *path, UINTN size, const char *name)
-{
-	static const CHAR16 prefix[] = L"\\facet\\";
-	UINTN at = 0;
-
-	for (UINTN i = 0; prefix[i]; i++)
-		path[at++] = prefix[i];
-	for (UINTN i = 0; name[i]; i++) {
-		if (at + 1 >= size)
-			return FALSE;
-		path[at++] = name[i] == '/' ? L'\\' : (CHAR16)(UINT8)name[i];
-	}
-	path[at] = 0;
-	return TRUE;
-}
-
 static u64 file_size(EFI_FILE_HANDLE file)
 {
 	EFI_FILE_INFO *info = LibFileInfo(file);
@@ -76,8 +59,10 @@ static void read_file(EFI_FILE_HANDLE root, struct handover_file *out)
 	EFI_FILE_HANDLE file;
 
 	out->status = HANDOVER_FILE_MISSING;
-	if (!make_path(path, sizeof(path) / sizeof(path[0]), out->name))
-		return;
+	SPrint(path, sizeof(path), L"\\facet\\%a", out->name);
+	for (CHAR16 *c = path; *c; c++)
+		if (*c == L'/')
+			*c = L'\\';
 	if (EFI_ERROR(uefi_call_wrapper(root->Open, 5, root, &file, path, EFI_FILE_MODE_READ, 0)))
 		return;
 	out->size = file_size(file);

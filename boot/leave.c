@@ -2,71 +2,30 @@
 /* Quiets devices and ends boot services, with the memory map as the last word. */
 #include <efi.h>
 #include <efilib.h>
+#include <efipciio.h>
 
 #include "boot/boot.h"
 
-#define PCI_ADDRESS_PORT 0xcf8
-#define PCI_DATA_PORT	 0xcfc
-#define PCI_COMMAND	 0x04
-#define PCI_HEADER_TYPE	 0x0c /* byte 2 of this dword */
-#define COMMAND_MASTER	 0x0004u
-
-static UINT32 pci_read(UINT32 function, UINT32 offset)
-{
-	UINT32 value;
-
-	__asm__ volatile("outl %0, %1" ::"a"(0x80000000u | function | offset),
-			 "Nd"((UINT16)PCI_ADDRESS_PORT));
-	__asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"((UINT16)PCI_DATA_PORT));
-	return value;
-}
-
-static void pci_write(UINT32 function, UINT32 offset, UINT32 value)
-{
-	__asm__ volatile("outl %0, %1" ::"a"(0x80000000u | function | offset),
-			 "Nd"((UINT16)PCI_ADDRESS_PORT));
-	__asm__ volatile("outl %0, %1" ::"a"(value), "Nd"((UINT16)PCI_DATA_PORT));
-}
-
-/* Leaves the status half zero: its bits are write-one-to-clear. */
-static void stop_mastering(UINT32 function)
-{
-	UINT32 command = pci_read(function, PCI_COMMAND) & 0xffffu;
-
-	if (command & COMMAND_MASTER)
-		pci_write(function, PCI_COMMAND, command & ~COMMAND_MASTER);
-}
-
-static void stop_all_mastering(void)
-{
-	for (UINT32 device = 0; device < 256 * 32; device++) {
-		UINT32 first = device << 11;
-		UINT32 functions = 1;
-
-		if ((pci_read(first, 0) & 0xffffu) == 0xffffu)
-			continue;
-		if (pci_read(first, PCI_HEADER_TYPE) & 0x00800000u)
-			functions = 8;
-		for (UINT32 i = 0; i < functions; i++)
-			if ((pci_read(first | i << 8, 0) & 0xffffu) != 0xffffu)
-				stop_mastering(first | i << 8);
-	}
-}
-
+/* All drivers first: one may use another's function once more to end its work. */
 void boot_quiet_devices(void)
 {
-	static EFI_GUID pci_io = {
-		0x4cf5b200, 0x68b8, 0x4ca5, { 0x9e, 0xec, 0xb2, 0x3e, 0x3f, 0x50, 0x02, 0x9a }
-	};
+	static EFI_GUID pci_io = EFI_PCI_IO_PROTOCOL_GUID;
 	EFI_HANDLE *handles = NULL;
 	UINTN count = 0;
+	EFI_PCI_IO *function;
 
 	Print(L"Facet: stopping firmware drivers\r\n");
-	if (!EFI_ERROR(uefi_call_wrapper(BS->LocateHandleBuffer, 5, ByProtocol, &pci_io, NULL,
-					 &count, &handles)))
-		for (UINTN i = 0; i < count; i++)
-			uefi_call_wrapper(BS->DisconnectController, 3, handles[i], NULL, NULL);
-	stop_all_mastering();
+	if (EFI_ERROR(uefi_call_wrapper(BS->LocateHandleBuffer, 5, ByProtocol, &pci_io, NULL,
+					&count, &handles)))
+		return;
+	for (UINTN i = 0; i < count; i++)
+		uefi_call_wrapper(BS->DisconnectController, 3, handles[i], NULL, NULL);
+	for (UINTN i = 0; i < count; i++)
+		if (!EFI_ERROR(uefi_call_wrapper(BS->HandleProtocol, 3, handles[i], &pci_io,
+						 (void **)&function)))
+			uefi_call_wrapper(function->Attributes, 4, function,
+					  EfiPciIoAttributeOperationDisable,
+					  EFI_PCI_IO_ATTRIBUTE_BUS_MASTER, NULL);
 }
 
 static u64 kind_of(UINT32 type)

@@ -3,43 +3,29 @@
 #include "core/config.h"
 
 #include "core/config_keys.h"
+#include "core/config_part.h"
 #include "core/lib/fmt.h"
 #include "core/lib/parse.h"
 #include "core/lib/string.h"
-#include "core/log.h"
-
-#define DEFAULT_PORT	       0x3f8
-#define DEFAULT_BAUD	       115200
-#define DEFAULT_SLICE_NS       2000000
-#define DEFAULT_WEIGHT	       100
-#define DEFAULT_GPU_MEMORY     MIB(64)
-#define DEFAULT_GPU_TIMEOUT_NS 2000000000
-#define DEFAULT_GPU_QUEUE      64
-#define DEFAULT_GPU_DOORBELLS  100000
-#define DEFAULT_GPU_RESETS     100
-#define DEFAULT_GPU_REFUSED    10000
-#define DEFAULT_GPU_INTERRUPTS 100000
-#define PER_MILLE	       1000
 
 #define FOUND_SHOWN 40 /* characters of the user's text in a message */
 #define LABEL_SHOWN 24
+#define NAMED_MAX   ((CONFIG_MAX_GPUS + CONFIG_MAX_GUESTS) * CONFIG_MAX_DEVICES)
 #define SECTIONS    "[host], [gpu 0] to [gpu 3], [guest NAME]"
 
 /* Shares are kept as weights, in hundredths of a percent. */
 #define SHARE_PERCENT 100
 #define SHARE_TOTAL   10000
 
+/* Written at start. */
+static const struct config_part *part;
+
 static const char byte_order_mark[] = "\xef\xbb\xbf";
 
-enum weight {
-	WEIGHT_CPU,
-	WEIGHT_GPU,
-};
-
-/* How a guest's weight is written. */
-struct weight_note {
-	u32 line; /* 0: it is not in the file */
-	bool share;
+/* How one section writes its keys. */
+struct notes {
+	u32 lines[CONFIG_KEYS_MAX];   /* 0: it is not in the file */
+	bool shares[CONFIG_KEYS_MAX]; /* a weight is written as a share */
 };
 
 /* One run over one file; on the stack of config_parse(). */
@@ -47,24 +33,28 @@ struct parser {
 	const char *file;
 	struct config *config;
 	struct config_errors *errors;
-	u32 error_lines[CONFIG_ERRORS_KEPT]; /* to keep the errors in the order of lines */
-	u32 line;			     /* that is being read, from 1 */
+	u32 line; /* that is being read, from 1 */
 
 	enum config_section section;
 	char label[LABEL_SHOWN + 3]; /* "[guest alpha]", for messages; or empty */
 	void *target;		     /* the struct that the section's keys go to */
+	struct notes *notes;	     /* of this section */
 	bool ignore;		     /* no rule of its keys is known: one message was enough */
 	bool incomplete;	     /* what is missing may stand in a line that was refused */
 	u32 section_line;
-	u32 seen[CONFIG_KEYS_MAX]; /* line of each key, 0: not yet */
-
 	u32 host_line;
-	u32 pci_lines[CONFIG_MAX_GPUS];			  /* of the key pci */
-	struct weight_note weights[2][CONFIG_MAX_GUESTS]; /* by enum weight */
+
+	struct notes gpu_notes[CONFIG_MAX_GPUS], guest_notes[CONFIG_MAX_GUESTS];
+	struct {
+		u16 bdf;
+		u32 line;
+	} named[NAMED_MAX]; /* the functions that sections are given for themselves */
+	u32 named_count;
 
 	/* What sections that cannot be kept are read into, so that their errors are told. */
 	struct config_gpu spare_gpu;
 	struct config_guest spare_guest;
+	struct notes spare_notes;
 };
 
 /* ---- errors ---- */
@@ -73,21 +63,17 @@ struct parser {
 static char *new_error(struct parser *p, u32 line)
 {
 	struct config_errors *errors = p->errors;
-	u32 kept = MIN(errors->count, CONFIG_ERRORS_KEPT);
-	u32 at = kept;
+	u32 at = MIN(errors->count, CONFIG_ERRORS_KEPT);
+	u32 last = MIN(errors->count, CONFIG_ERRORS_KEPT - 1);
 
 	errors->count++;
-	while (at && p->error_lines[at - 1] > line)
+	while (at && errors->kept[at - 1].line > line)
 		at--;
 	if (at == CONFIG_ERRORS_KEPT)
 		return NULL;
-	if (kept == CONFIG_ERRORS_KEPT)
-		kept--;
-	memmove(errors->text[at + 1], errors->text[at], (kept - at) * sizeof(errors->text[0]));
-	memmove(&p->error_lines[at + 1], &p->error_lines[at],
-		(kept - at) * sizeof(p->error_lines[0]));
-	p->error_lines[at] = line;
-	return errors->text[at];
+	memmove(&errors->kept[at + 1], &errors->kept[at], (last - at) * sizeof(errors->kept[0]));
+	errors->kept[at].line = line;
+	return errors->kept[at].text;
 }
 
 /* FILE:LINE: [SECTION] KEY: found FOUND, allowed: ALLOWED */
@@ -98,7 +84,7 @@ static void report(struct parser *p, u32 line, const char *key, const char *foun
 	bool both = *p->label && *key, any = *p->label || *key;
 
 	if (text)
-		fmt_snprintf(text, sizeof(p->errors->text[0]),
+		fmt_snprintf(text, sizeof(p->errors->kept[0].text),
 			     "%.32s:%u: %s%s%s%sfound %s, allowed: %s", p->file, line, p->label,
 			     both ? " " : "", key, any ? ": " : "", found, allowed);
 }
@@ -143,41 +129,6 @@ static void report_twice(struct parser *p, const char *key, u32 first_line)
 
 /* ---- sections ---- */
 
-static void set_defaults(struct config *config, struct config_errors *errors)
-{
-	memset(config, 0, sizeof(*config));
-	memset(errors, 0, sizeof(*errors));
-	config->host = (struct config_host){
-		.console_port = DEFAULT_PORT,
-		.baud = DEFAULT_BAUD,
-		.log_level = LOG_INFO,
-		.when_idle = CONFIG_IDLE_WAIT,
-		.iommu = CONFIG_IOMMU_AUTO,
-		.guests_on_cpu0 = true,
-	};
-	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
-		config->gpus[i].slice_ns = DEFAULT_SLICE_NS;
-}
-
-static void set_guest_defaults(struct config_guest *guest, u32 line)
-{
-	memset(guest, 0, sizeof(*guest));
-	guest->cpus = 1;
-	guest->cpu_weight = DEFAULT_WEIGHT;
-	guest->gpu = CONFIG_NO_GPU;
-	guest->gpu_weight = DEFAULT_WEIGHT;
-	guest->gpu_cap = PER_MILLE;
-	guest->gpu_queue = DEFAULT_GPU_QUEUE;
-	guest->gpu_doorbells = DEFAULT_GPU_DOORBELLS;
-	guest->gpu_resets = DEFAULT_GPU_RESETS;
-	guest->gpu_refused = DEFAULT_GPU_REFUSED;
-	guest->gpu_interrupts = DEFAULT_GPU_INTERRUPTS;
-	guest->gpu_memory = DEFAULT_GPU_MEMORY;
-	guest->gpu_timeout_ns = DEFAULT_GPU_TIMEOUT_NS;
-	guest->autostart = true;
-	guest->line = line;
-}
-
 /* The section ends: are its mandatory keys there? */
 static void close_section(struct parser *p)
 {
@@ -187,7 +138,7 @@ static void close_section(struct parser *p)
 	if (p->ignore || p->incomplete)
 		return;
 	for (u32 i = 0; i < count; i++)
-		if (keys[i].mandatory && !p->seen[i])
+		if (keys[i].mandatory && !p->notes->lines[i])
 			report(p, p->section_line, keys[i].name, "nothing, but it must be there",
 			       keys[i].allowed);
 }
@@ -211,13 +162,12 @@ static void open_gpu(struct parser *p, struct text argument)
 	p->target = &p->spare_gpu;
 	if (parse_number(argument, &number) || number >= CONFIG_MAX_GPUS) {
 		report(p, p->line, "", "no such GPU", "[gpu 0] to [gpu 3]");
-	} else if (config->gpus[number].present) {
+	} else if (config->gpus[number].line) {
 		report_twice(p, "", config->gpus[number].line);
 	} else {
 		p->target = &config->gpus[number];
-		config->gpus[number].present = true;
+		p->notes = &p->gpu_notes[number];
 		config->gpus[number].line = p->line;
-		config->gpu_count = MAX(config->gpu_count, (u32)number + 1);
 	}
 }
 
@@ -258,9 +208,11 @@ static void open_guest(struct parser *p, struct text name)
 	} else if (config->guest_count == CONFIG_MAX_GUESTS) {
 		report(p, p->line, "", "one guest more", "16 guests");
 	} else {
+		p->notes = &p->guest_notes[config->guest_count];
 		guest = &config->guests[config->guest_count++];
 	}
-	set_guest_defaults(guest, p->line);
+	*guest = (struct config_guest){ .line = p->line };
+	config_set_defaults(CONFIG_SECTION_GUEST, guest);
 	(void)text_copy(guest->name, sizeof(guest->name), name);
 	p->target = guest;
 }
@@ -296,7 +248,8 @@ static void section_line(struct parser *p, struct text line)
 	p->label[0] = 0;
 	p->ignore = false;
 	p->incomplete = false;
-	memset(p->seen, 0, sizeof(p->seen));
+	memset(&p->spare_notes, 0, sizeof(p->spare_notes));
+	p->notes = &p->spare_notes;
 	if (line.at[line.size - 1] == ']') {
 		open_section(p, text_trim((struct text){ line.at + 1, line.size - 2 }));
 		return;
@@ -319,21 +272,6 @@ static void report_unknown_key(struct parser *p, struct text name)
 	report(p, p->line, clean_copy(shown, sizeof(shown), name), "an unknown key", names);
 }
 
-/* What the rules that span several sections need to know. */
-static void note_key(struct parser *p, const struct config_key *key, struct text value)
-{
-	struct config *config = p->config;
-	enum weight which = str_equal(key->name, "cpu.weight") ? WEIGHT_CPU : WEIGHT_GPU;
-
-	for (u32 i = 0; i < config->guest_count; i++)
-		if (p->target == &config->guests[i] && key->type == CONFIG_VALUE_WEIGHT)
-			p->weights[which][i] =
-				(struct weight_note){ p->line, config_is_share(value) };
-	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
-		if (p->target == &config->gpus[i] && key->type == CONFIG_VALUE_PCI)
-			p->pci_lines[i] = p->line;
-}
-
 static const struct config_key *find_key(const struct parser *p, struct text name, u32 *index)
 {
 	u32 count;
@@ -345,12 +283,28 @@ static const struct config_key *find_key(const struct parser *p, struct text nam
 	return NULL;
 }
 
-static void set_key(struct parser *p, const struct config_key *key, u32 index, struct text value)
+/* A section's functions are its own: none may have been named by another one before. */
+static void name_devices(struct parser *p, const char *key, const struct config_devices *devices)
 {
-	p->seen[index] = p->line;
-	note_key(p, key, value);
-	if (!config_key_set(key, value, p->target))
-		report_value(p, key->name, value, key->allowed);
+	char found[64], allowed[64];
+
+	for (u32 i = 0; i < devices->count; i++) {
+		u16 bdf = devices->bdf[i];
+		u32 at = 0;
+
+		while (at < p->named_count && p->named[at].bdf != bdf)
+			at++;
+		if (at == p->named_count) {
+			p->named[at].bdf = bdf;
+			p->named[p->named_count++].line = p->line;
+			continue;
+		}
+		fmt_snprintf(found, sizeof(found), "%02x:%02x.%x, which another section names",
+			     bdf >> 8, bdf >> 3 & 31, bdf & 7);
+		fmt_snprintf(allowed, sizeof(allowed), "each function once (it is in line %u)",
+			     p->named[at].line);
+		report(p, p->line, key, found, allowed);
+	}
 }
 
 static void key_line(struct parser *p, struct text name, struct text value)
@@ -361,15 +315,22 @@ static void key_line(struct parser *p, struct text name, struct text value)
 
 	if (p->ignore)
 		return;
-	if (p->section == CONFIG_SECTION_NONE)
+	if (p->section == CONFIG_SECTION_NONE) {
 		report(p, p->line, clean_copy(shown, sizeof(shown), name), "no section before it",
 		       SECTIONS);
-	else if (!key)
+	} else if (!key) {
 		report_unknown_key(p, name);
-	else if (p->seen[index])
-		report_twice(p, key->name, p->seen[index]);
-	else
-		set_key(p, key, index, value);
+	} else if (p->notes->lines[index]) {
+		report_twice(p, key->name, p->notes->lines[index]);
+	} else {
+		p->notes->lines[index] = p->line;
+		p->notes->shares[index] = config_is_share(value);
+		if (!config_key_set(key, value, p->target))
+			report_value(p, key->name, value, key->allowed);
+		else if (key->type == CONFIG_VALUE_DEVICES && p->section != CONFIG_SECTION_HOST &&
+			 p->notes != &p->spare_notes)
+			name_devices(p, key->name, config_field(key, p->target));
+	}
 }
 
 /* ---- lines ---- */
@@ -458,117 +419,51 @@ static void read_line(struct parser *p, struct text line)
 
 /* ---- rules that span sections ---- */
 
-static void label_guest(struct parser *p, const struct config_guest *guest)
+void config_complain(struct parser *p, const struct config_guest *guest, u32 line, const char *key,
+		     const char *found, const char *allowed)
 {
 	fmt_snprintf(p->label, sizeof(p->label), "[guest %s]", guest->name);
+	report(p, line, key, found, allowed);
 }
 
-/*
- * Of the guests in the bit mask `members`, who divide something among them: once
- * one asks for a share of it, all must, since a share beside a weight means
- * nothing; and together they may ask for all of it at the most.
- */
-static void check_shares(struct parser *p, enum weight which, u32 members)
+void config_check_shares(struct parser *p, const char *name, u32 members)
 {
-	static const char *const keys[] = {
-		[WEIGHT_CPU] = "cpu.weight", [WEIGHT_GPU] = "gpu.weight"
-	};
-	const struct weight_note *notes = p->weights[which];
-	u32 sum = 0, sharers = 0;
+	u32 index, sum = 0, sharers = 0;
+	const struct config_key *key;
 
+	p->section = CONFIG_SECTION_GUEST;
+	key = find_key(p, (struct text){ name, strlen(name) }, &index);
 	for (u32 i = 0; i < p->config->guest_count; i++)
-		if (members & BIT(i) && notes[i].share)
+		if (members & BIT(i) && p->guest_notes[i].shares[index])
 			sharers |= (u32)BIT(i);
 	for (u32 i = 0; i < p->config->guest_count && sharers; i++) {
 		const struct config_guest *guest = &p->config->guests[i];
-		u32 line = notes[i].line ? notes[i].line : guest->line;
+		u32 key_line = p->guest_notes[i].lines[index];
+		u32 line = key_line ? key_line : guest->line;
 		char found[40];
 
 		if (!(members & BIT(i)))
 			continue;
-		label_guest(p, guest);
-		if (!notes[i].share) {
-			report(p, line, keys[which], "a weight beside other guests' shares",
-			       "a share, such as 50%");
+		if (!p->guest_notes[i].shares[index]) {
+			config_complain(p, guest, line, name,
+					"a weight beside other guests' shares",
+					"a share, such as 50%");
 			continue;
 		}
-		sum += which == WEIGHT_CPU ? guest->cpu_weight : guest->gpu_weight;
+		sum += *(const u32 *)config_field(key, guest);
 		fmt_snprintf(found, sizeof(found), "shares of %u%% up to here",
 			     sum / SHARE_PERCENT);
 		if (sum > SHARE_TOTAL)
-			report(p, line, keys[which], found, "100% for all guests together");
+			config_complain(p, guest, line, name, found,
+					"100% for all guests together");
 	}
 }
 
-static void check_weights(struct parser *p)
+void config_add(const struct config_part *added)
 {
-	check_shares(p, WEIGHT_CPU, ~0U);
-	for (u32 gpu = 0; gpu < CONFIG_MAX_GPUS; gpu++) {
-		u32 members = 0;
-
-		for (u32 i = 0; i < p->config->guest_count; i++)
-			if (p->config->guests[i].gpu == gpu)
-				members |= (u32)BIT(i);
-		check_shares(p, WEIGHT_GPU, members);
-	}
-}
-
-/*
- * What guests of one GPU are sure of must be there. Whether a latency bound holds is the
- * scheduler's to say, when the vGPU is made.
- */
-static void check_reserves(struct parser *p)
-{
-	u32 sums[CONFIG_MAX_GPUS] = { 0 };
-	char found[48];
-
-	for (u32 i = 0; i < p->config->guest_count; i++) {
-		const struct config_guest *guest = &p->config->guests[i];
-
-		label_guest(p, guest);
-		if (guest->gpu_cap < guest->gpu_reserve)
-			report(p, guest->line, "gpu.cap", "less than gpu.reserve",
-			       "gpu.reserve or more");
-		if (guest->gpu_latency_ns && !guest->gpu_reserve)
-			report(p, guest->line, "gpu.latency", "a bound without gpu.reserve",
-			       "both or neither");
-		if (guest->gpu == CONFIG_NO_GPU || !guest->gpu_reserve)
-			continue;
-		sums[guest->gpu] += guest->gpu_reserve;
-		fmt_snprintf(found, sizeof(found), "reserves of %u.%u%% up to here",
-			     sums[guest->gpu] / 10, sums[guest->gpu] % 10);
-		if (sums[guest->gpu] > PER_MILLE)
-			report(p, guest->line, "gpu.reserve", found,
-			       "100% for all guests of a GPU");
-	}
-}
-
-/* Two sections must not name one function. */
-static void check_pci(struct parser *p)
-{
-	const struct config_gpu *gpus = p->config->gpus;
-	char allowed[64];
-
-	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
-		for (u32 other = 0; other < CONFIG_MAX_GPUS; other++) {
-			if (!gpus[i].has_pci || !gpus[other].has_pci ||
-			    gpus[i].pci != gpus[other].pci ||
-			    p->pci_lines[other] >= p->pci_lines[i])
-				continue;
-			fmt_snprintf(p->label, sizeof(p->label), "[gpu %u]", i);
-			fmt_snprintf(allowed, sizeof(allowed),
-				     "each function once (it is in line %u)", p->pci_lines[other]);
-			report(p, p->pci_lines[i], "pci", "the function of another GPU", allowed);
-			break;
-		}
-}
-
-/* A GPU that only guests name has its defaults, but it counts. */
-static void count_gpus(struct config *config)
-{
-	for (u32 i = 0; i < config->guest_count; i++)
-		if (config->guests[i].gpu != CONFIG_NO_GPU)
-			config->gpu_count = MAX(config->gpu_count, config->guests[i].gpu + 1);
+	part = added;
+	config_add_keys(CONFIG_SECTION_GPU, added->gpu_keys, added->gpu_key_count);
+	config_add_keys(CONFIG_SECTION_GUEST, added->guest_keys, added->guest_key_count);
 }
 
 void config_parse(const char *file, const char *text, size_t size, struct config *config,
@@ -579,7 +474,11 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 	};
 	size_t start = 0, end;
 
-	set_defaults(config, errors);
+	memset(config, 0, sizeof(*config));
+	memset(errors, 0, sizeof(*errors));
+	config_set_defaults(CONFIG_SECTION_HOST, &config->host);
+	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++)
+		config_set_defaults(CONFIG_SECTION_GPU, &config->gpus[i]);
 	if (size >= sizeof(byte_order_mark) - 1 &&
 	    !memcmp(text, byte_order_mark, sizeof(byte_order_mark) - 1))
 		start = sizeof(byte_order_mark) - 1;
@@ -590,8 +489,7 @@ void config_parse(const char *file, const char *text, size_t size, struct config
 		read_line(&p, (struct text){ text + start, end - start });
 	}
 	close_section(&p);
-	check_pci(&p);
-	check_weights(&p);
-	check_reserves(&p);
-	count_gpus(config);
+	config_check_shares(&p, "cpu.weight", ~0U);
+	if (part)
+		part->check(&p, config);
 }

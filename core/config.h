@@ -7,6 +7,7 @@
 
 #define CONFIG_MAX_GUESTS  16
 #define CONFIG_MAX_GPUS	   4
+#define CONFIG_MAX_DEVICES 8	/* given to one guest */
 #define CONFIG_NAME_MAX	   16	/* characters of a guest's name */
 #define CONFIG_PATH_MAX	   127	/* characters of a file name */
 #define CONFIG_CMDLINE_MAX 1023 /* characters of a kernel command line */
@@ -22,15 +23,21 @@ enum config_iommu {
 	CONFIG_IOMMU_NONE, /* the user accepts to go without */
 };
 
-enum config_kind {
-	CONFIG_KIND_LINUX, /* bzImage */
-	CONFIG_KIND_BARE,  /* flat 64-bit image, loaded at 1 MiB */
+enum config_dma_fault {
+	CONFIG_DMA_FAULT_REPORT,
+	CONFIG_DMA_FAULT_STOP,
 };
 
 enum config_policy { /* the order of enum gpu_sched_policy */
 	CONFIG_POLICY_FAIR,
 	CONFIG_POLICY_EQUAL,
 	CONFIG_POLICY_FIXED,
+};
+
+/* Functions; their requester IDs: bus << 8 | device << 3 | function. */
+struct config_devices {
+	u16 count;
+	u16 bdf[CONFIG_MAX_DEVICES];
 };
 
 struct config_host {
@@ -40,22 +47,23 @@ struct config_host {
 	enum config_idle when_idle;
 	enum config_iommu iommu;
 	bool guests_on_cpu0;
+	bool assign_without_ir;	     /* devices that can write their own interrupt messages */
+	bool assign_without_reset;   /* devices that nothing resets between two guests */
+	struct config_devices sriov; /* physical functions whose virtual ones are switched on */
+	u32 vfs;		     /* so many of each; 0: all that it offers */
 };
 
 struct config_gpu {
-	bool present; /* a section of this number stands in the file */
-	bool has_pci;
-	u16 pci; /* requester ID: bus << 8 | device << 3 | function */
+	struct config_devices pci; /* one, or none */
 	enum config_policy policy;
 	u64 slice_ns;
-	u32 line; /* of the section, for messages */
+	u32 line; /* of the section, for messages; 0: there is none in the file */
 };
 
 #define CONFIG_NO_GPU (~0U)
 
 struct config_guest {
 	char name[CONFIG_NAME_MAX + 1];
-	enum config_kind kind;
 	char kernel[CONFIG_PATH_MAX + 1];
 	char initrd[CONFIG_PATH_MAX + 1]; /* empty: none */
 	char cmdline[CONFIG_CMDLINE_MAX + 1];
@@ -71,14 +79,16 @@ struct config_guest {
 	u32 gpu_queue;	    /* jobs that it may have out, 1 to 64 */
 	/* In a second, 0: no limit. */
 	u32 gpu_doorbells, gpu_resets, gpu_refused, gpu_interrupts;
-	u64 gpu_timeout_ns; /* how long one job may hold the engine */
+	u64 gpu_timeout_ns;		    /* how long one job may hold the engine */
+	struct config_devices devices;	    /* functions of its own */
+	enum config_dma_fault on_dma_fault; /* what a blocked access of theirs does */
 	bool autostart;
 	u32 line; /* of the section */
 };
 
 struct config {
 	struct config_host host;
-	u32 gpu_count; /* highest number in the file + 1 */
+	u32 gpu_count; /* highest number in the file + 1; gpu/ counts */
 	struct config_gpu gpus[CONFIG_MAX_GPUS];
 	u32 guest_count;
 	struct config_guest guests[CONFIG_MAX_GUESTS];
@@ -87,7 +97,10 @@ struct config {
 /* What is wrong with the file, one text for each error in the order of lines. */
 struct config_errors {
 	u32 count; /* may exceed CONFIG_ERRORS_KEPT: the rest is only counted */
-	char text[CONFIG_ERRORS_KEPT][320];
+	struct {
+		u32 line;
+		char text[320];
+	} kept[CONFIG_ERRORS_KEPT];
 };
 
 /*

@@ -11,176 +11,177 @@
 #define PORT_MIN     0x100U
 #define PORT_MAX     0xfff8U
 #define PORT_STEP    8U /* a 16550A has eight registers */
-#define US	     1000ULL
-#define MS	     1000000ULL
 
-_Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3,
-	       "log_words has the order of enum log_level");
-
-static const char *const log_words[] = { "error", "warn", "info", "debug", NULL };
-static const char *const idle_words[] = {
-	[CONFIG_IDLE_WAIT] = "wait", [CONFIG_IDLE_POWEROFF] = "poweroff", NULL
-};
-static const char *const iommu_words[] = {
-	[CONFIG_IOMMU_AUTO] = "auto", [CONFIG_IOMMU_NONE] = "none", NULL
-};
-static const char *const policy_words[] = { [CONFIG_POLICY_FAIR] = "fair",
-					    [CONFIG_POLICY_EQUAL] = "equal",
-					    [CONFIG_POLICY_FIXED] = "fixed",
-					    NULL };
-static const char *const kind_words[] = {
-	[CONFIG_KIND_LINUX] = "linux", [CONFIG_KIND_BARE] = "bare", NULL
-};
-static const char *const bool_words[] = { "no", "yes", NULL };
+_Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3 &&
+		       CONFIG_IDLE_WAIT == 0 && CONFIG_IOMMU_AUTO == 0 &&
+		       CONFIG_DMA_FAULT_REPORT == 0,
+	       "words have the order of their enum");
 
 /* clang-format off */
-#define FIELD(type, field) offsetof(type, field), sizeof(((type *)NULL)->field)
-#define HOST(field)	   FIELD(struct config_host, field)
-#define GPU(field)	   FIELD(struct config_gpu, field)
-#define GUEST(field)	   FIELD(struct config_guest, field)
-
+#define PCI_ALLOWED    "1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:04.0, 00:05.0"
 #define FILE_ALLOWED   "a file name relative to \\facet, 1 to 127 characters without blanks"
-#define WEIGHT_ALLOWED "a weight from 1 to 10000, or a share from 1% to 100%"
 
-static const struct config_key host_keys[] = {
+static struct config_key host_keys[CONFIG_KEYS_MAX] = {
 	{ "console", "com1, com2, com3, com4, or a port from 0x100 to 0xfff8 in steps of 8",
-	  CONFIG_VALUE_PORT, false, HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP, NULL },
+	  CONFIG_VALUE_PORT, false, CONFIG_HOST(console_port), PORT_MIN, PORT_MAX, PORT_STEP,
+	  0x3f8 },
 	{ "baud", "a divisor of 115200 that is at least 50, such as 115200, 57600, 9600",
-	  CONFIG_VALUE_BAUD, false, HOST(baud), 50, BAUD_BASE, 1, NULL },
-	{ "log", "error, warn, info, debug",
-	  CONFIG_VALUE_WORD, false, HOST(log_level), 0, 0, 0, log_words },
-	{ "when-idle", "wait, poweroff",
-	  CONFIG_VALUE_WORD, false, HOST(when_idle), 0, 0, 0, idle_words },
-	{ "iommu", "auto, none",
-	  CONFIG_VALUE_WORD, false, HOST(iommu), 0, 0, 0, iommu_words },
-	{ "guests-on-cpu0", "yes, no",
-	  CONFIG_VALUE_WORD, false, HOST(guests_on_cpu0), 0, 0, 0, bool_words },
+	  CONFIG_VALUE_BAUD, false, CONFIG_HOST(baud), 50, BAUD_BASE, 1, 115200 },
+	CONFIG_WORD("log", CONFIG_HOST(log_level), LOG_INFO, "error, warn, info, debug"),
+	CONFIG_WORD("when-idle", CONFIG_HOST(when_idle), CONFIG_IDLE_WAIT, "wait, poweroff"),
+	CONFIG_WORD("iommu", CONFIG_HOST(iommu), CONFIG_IOMMU_AUTO, "auto, none"),
+	CONFIG_WORD("guests-on-cpu0", CONFIG_HOST(guests_on_cpu0), true, "no, yes"),
+	CONFIG_WORD("assign-without-ir", CONFIG_HOST(assign_without_ir), false, "no, yes"),
+	CONFIG_WORD("assign-without-reset", CONFIG_HOST(assign_without_reset), false, "no, yes"),
+	{ "sriov", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_HOST(sriov), 1,
+	  CONFIG_MAX_DEVICES, 1, 0 },
+	{ "vfs", "a number from 1 to 64",
+	  CONFIG_VALUE_NUMBER, false, CONFIG_HOST(vfs), 1, 64, 1, 0 },
 };
 
-static const struct config_key gpu_keys[] = {
+static struct config_key gpu_keys[CONFIG_KEYS_MAX] = {
 	{ "pci", "a function as BB:DD.F or 0000:BB:DD.F in hexadecimal, such as 00:02.0",
-	  CONFIG_VALUE_PCI, false, GPU(pci), 0, 0, 0, NULL },
-	{ "policy", "fair, equal, fixed",
-	  CONFIG_VALUE_WORD, false, GPU(policy), 0, 0, 0, policy_words },
-	{ "slice", "a time from 0.5ms to 100ms",
-	  CONFIG_VALUE_TIME, false, GPU(slice_ns), 500 * US, 100 * MS, 1, NULL },
+	  CONFIG_VALUE_DEVICES, false, CONFIG_GPU(pci), 1, 1, 1, 0 },
 };
 
-/* How often in a second: the limits of the storm guards. */
-#define RATE(name, member) \
-	{ name, "a number a second from 100 to 10000000, or 0: no limit", \
-	  CONFIG_VALUE_RATE, false, GUEST(member), 100, 10000000, 1, NULL }
-
-static const struct config_key guest_keys[] = {
-	{ "kind", "linux, bare",
-	  CONFIG_VALUE_WORD, false, GUEST(kind), 0, 0, 0, kind_words },
+static struct config_key guest_keys[CONFIG_KEYS_MAX] = {
 	{ "kernel", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, true, GUEST(kernel), 1, CONFIG_PATH_MAX, 1, NULL },
+	  CONFIG_VALUE_FILE, true, CONFIG_GUEST(kernel), 1, CONFIG_PATH_MAX, 1, 0 },
 	{ "initrd", FILE_ALLOWED,
-	  CONFIG_VALUE_FILE, false, GUEST(initrd), 1, CONFIG_PATH_MAX, 1, NULL },
+	  CONFIG_VALUE_FILE, false, CONFIG_GUEST(initrd), 1, CONFIG_PATH_MAX, 1, 0 },
 	{ "cmdline", "at most 1023 printable ASCII characters",
-	  CONFIG_VALUE_TEXT, false, GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1, NULL },
+	  CONFIG_VALUE_TEXT, false, CONFIG_GUEST(cmdline), 0, CONFIG_CMDLINE_MAX, 1, 0 },
 	{ "memory", "a size from 16M to 64G in steps of 2M",
-	  CONFIG_VALUE_SIZE, true, GUEST(memory), MIB(16), GIB(64), MIB(2), NULL },
+	  CONFIG_VALUE_SIZE, true, CONFIG_GUEST(memory), MIB(16), GIB(64), MIB(2), 0 },
 	{ "cpus", "a number from 1 to 8",
-	  CONFIG_VALUE_NUMBER, false, GUEST(cpus), 1, 8, 1, NULL },
-	{ "cpu.weight", WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, GUEST(cpu_weight), 1, 10000, 1, NULL },
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(cpus), 1, 8, 1, 1 },
+	{ "cpu.weight", CONFIG_WEIGHT_ALLOWED,
+	  CONFIG_VALUE_WEIGHT, false, CONFIG_GUEST(cpu_weight), 1, 10000, 1, 100 },
 	{ "gpu", "the number of a GPU from 0 to 3",
-	  CONFIG_VALUE_NUMBER, false, GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, NULL },
-	{ "gpu.weight", WEIGHT_ALLOWED,
-	  CONFIG_VALUE_WEIGHT, false, GUEST(gpu_weight), 1, 10000, 1, NULL },
-	{ "gpu.reserve", "a share from 0% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, GUEST(gpu_reserve), 0, 1000, 1, NULL },
-	{ "gpu.cap", "a share from 0.1% to 100% with at most one decimal, such as 12.5%",
-	  CONFIG_VALUE_SHARE, false, GUEST(gpu_cap), 1, 1000, 1, NULL },
-	{ "gpu.latency", "a time up to 10s; 0s: no bound",
-	  CONFIG_VALUE_TIME, false, GUEST(gpu_latency_ns), 0, 10000 * MS, 1, NULL },
-	{ "gpu.queue", "a number from 1 to 64",
-	  CONFIG_VALUE_NUMBER, false, GUEST(gpu_queue), 1, 64, 1, NULL },
-	RATE("gpu.doorbells", gpu_doorbells),
-	RATE("gpu.resets", gpu_resets),
-	RATE("gpu.refused", gpu_refused),
-	RATE("gpu.interrupts", gpu_interrupts),
-	{ "gpu.memory", "a size from 1M to 16G in steps of 4K",
-	  CONFIG_VALUE_SIZE, false, GUEST(gpu_memory), MIB(1), GIB(16), KIB(4), NULL },
-	{ "gpu.timeout", "a time from 100ms to 60s",
-	  CONFIG_VALUE_TIME, false, GUEST(gpu_timeout_ns), 100 * MS, 60000 * MS, 1, NULL },
-	{ "autostart", "yes, no",
-	  CONFIG_VALUE_WORD, false, GUEST(autostart), 0, 0, 0, bool_words },
+	  CONFIG_VALUE_NUMBER, false, CONFIG_GUEST(gpu), 0, CONFIG_MAX_GPUS - 1, 1, CONFIG_NO_GPU },
+	{ "pci", PCI_ALLOWED, CONFIG_VALUE_DEVICES, false, CONFIG_GUEST(devices), 1,
+	  CONFIG_MAX_DEVICES, 1, 0 },
+	CONFIG_WORD("on-dma-fault", CONFIG_GUEST(on_dma_fault), CONFIG_DMA_FAULT_REPORT,
+		    "report, stop"),
+	CONFIG_WORD("autostart", CONFIG_GUEST(autostart), true, "no, yes"),
 };
 /* clang-format on */
 
-_Static_assert(ARRAY_SIZE(host_keys) <= CONFIG_KEYS_MAX && ARRAY_SIZE(gpu_keys) <= CONFIG_KEYS_MAX,
-	       "more keys than the parser keeps count of");
-_Static_assert(ARRAY_SIZE(guest_keys) <= CONFIG_KEYS_MAX,
-	       "more keys than the parser keeps count of");
+/* With room for what others add; changed at start only. */
+static struct config_key *const sections[] = {
+	[CONFIG_SECTION_HOST] = host_keys,
+	[CONFIG_SECTION_GPU] = gpu_keys,
+	[CONFIG_SECTION_GUEST] = guest_keys,
+	[CONFIG_SECTION_NONE] = NULL,
+};
+
+/* Little-endian: the low bytes come first. */
+static void store(const struct config_key *key, u64 number, void *target)
+{
+	memcpy((u8 *)target + key->offset, &number, key->size);
+}
 
 const struct config_key *config_keys(enum config_section section, u32 *count)
 {
-	static const struct {
-		const struct config_key *keys;
-		u32 count;
-	} sections[] = {
-		[CONFIG_SECTION_NONE] = { NULL, 0 },
-		[CONFIG_SECTION_HOST] = { host_keys, ARRAY_SIZE(host_keys) },
-		[CONFIG_SECTION_GPU] = { gpu_keys, ARRAY_SIZE(gpu_keys) },
-		[CONFIG_SECTION_GUEST] = { guest_keys, ARRAY_SIZE(guest_keys) },
-	};
+	const struct config_key *keys = sections[section];
 
-	*count = sections[section].count;
-	return sections[section].keys;
+	for (*count = 0; keys && *count < CONFIG_KEYS_MAX && keys[*count].name;)
+		++*count;
+	return keys;
 }
 
-static bool find_word(const char *const *words, struct text value, u64 *index)
+void config_set_defaults(enum config_section section, void *target)
 {
-	for (*index = 0; words[*index]; ++*index)
-		if (text_equal(value, words[*index]))
+	u32 count;
+	const struct config_key *keys = config_keys(section, &count);
+
+	for (u32 i = 0; i < count; i++)
+		if (keys[i].initial)
+			store(&keys[i], keys[i].initial, target);
+}
+
+void config_add_keys(enum config_section section, const struct config_key *keys, u32 count)
+{
+	u32 own;
+
+	(void)config_keys(section, &own);
+	invariant(own + count <= CONFIG_KEYS_MAX);
+	memcpy(&sections[section][own], keys, count * sizeof(*keys));
+}
+
+/* Which of `words` is it? They have ", " between them. */
+static bool find_word(const char *words, struct text value, u64 *index)
+{
+	for (*index = 0; *words; ++*index) {
+		size_t length = 0;
+
+		while (words[length] && words[length] != ',')
+			length++;
+		if (length == value.size && !memcmp(words, value.at, length))
 			return true;
+		words += length;
+		while (*words == ',' || *words == ' ')
+			words++;
+	}
 	return false;
 }
 
-static bool read_port(struct text value, u64 *port)
+static enum err read_port(struct text value, u64 *port)
 {
-	static const char *const names[] = { "com1", "com2", "com3", "com4", NULL };
 	static const u16 ports[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
 	u64 index;
 
-	if (find_word(names, value, &index)) {
+	if (find_word("com1, com2, com3, com4", value, &index)) {
 		*port = ports[index];
-		return true;
+		return OK;
 	}
 	/* A decimal port is a mistake more often than it is meant. */
-	return value.size > 2 && value.at[1] == 'x' && !parse_number(value, port);
+	return value.size > 2 && value.at[1] == 'x' ? parse_number(value, port) : ERR_INVALID;
 }
 
-/* Exactly `digits` hexadecimal digits, which are there. */
-static bool read_hex(const char *at, u32 digits, u32 *value)
+enum err config_read_pci(struct text value, u64 *requester)
 {
-	*value = 0;
-	for (u32 i = 0; i < digits; i++) {
-		u32 digit = digit_of(at[i]);
-
-		if (digit > 15)
-			return false;
-		*value = *value << 4 | digit;
-	}
-	return true;
-}
-
-/* [0000:]bb:dd.f as a requester ID; segment 0 is the only one there is. */
-static bool read_pci(struct text value, u64 *requester)
-{
-	u32 bus, device, function;
+	static const char form[] = "hh:hh.h"; /* h: a hexadecimal digit */
+	u64 digits = 0, device, function;
 
 	if (value.size == 12 && !memcmp(value.at, "0000:", 5))
 		value = (struct text){ value.at + 5, value.size - 5 };
-	if (value.size != 7 || value.at[2] != ':' || value.at[5] != '.')
-		return false;
-	if (!read_hex(value.at, 2, &bus) || !read_hex(value.at + 3, 2, &device) ||
-	    !read_hex(value.at + 6, 1, &function) || device > 31 || function > 7)
-		return false;
-	*requester = bus << 8 | device << 3 | function;
+	if (value.size != sizeof(form) - 1)
+		return ERR_INVALID;
+	for (size_t i = 0; i < value.size; i++) {
+		u32 digit = digit_of(value.at[i]);
+
+		if (form[i] == 'h' ? digit > 15 : value.at[i] != form[i])
+			return ERR_INVALID;
+		if (form[i] == 'h')
+			digits = digits << 4 | digit;
+	}
+	device = digits >> 4 & 0xff;
+	function = digits & 0xf;
+	*requester = digits >> 12 << 8 | device << 3 | function;
+	return device > 31 || function > 7 ? ERR_INVALID : OK;
+}
+
+/* Nothing changes unless all of it is right: 1 to `most` functions, each once. */
+static bool read_devices(struct text value, u64 most, struct config_devices *devices)
+{
+	struct config_devices read = { 0 };
+
+	for (size_t start = 0, end; start <= value.size; start = end + 1) {
+		u64 bdf;
+
+		for (end = start; end < value.size && value.at[end] != ','; end++)
+			;
+		if (read.count == most ||
+		    config_read_pci(text_trim((struct text){ value.at + start, end - start }),
+				    &bdf))
+			return false;
+		for (u32 i = 0; i < read.count; i++)
+			if (read.bdf[i] == bdf)
+				return false;
+		read.bdf[read.count++] = (u16)bdf;
+	}
+	*devices = read;
 	return true;
 }
 
@@ -191,50 +192,36 @@ bool config_is_share(struct text value)
 	return !parse_share(value, &percent);
 }
 
-static bool read_weight(struct text value, u64 *weight)
+static enum err read_weight(struct text value, u64 *weight)
 {
 	u64 percent;
 
 	if (parse_share(value, &percent))
-		return !parse_number(value, weight);
+		return parse_number(value, weight);
 	if (percent > 100)
-		return false;
+		return ERR_RANGE;
 	*weight = percent * SHARE_WEIGHT;
-	return true;
+	return OK;
 }
 
-static bool in_range(const struct config_key *key, u64 value)
-{
-	return value >= key->min && value <= key->max && value % key->step == 0;
-}
+static enum err (*const readers[])(struct text text, u64 *value) = {
+	[CONFIG_VALUE_NUMBER] = parse_number, [CONFIG_VALUE_RATE] = parse_number,
+	[CONFIG_VALUE_SIZE] = parse_size,     [CONFIG_VALUE_TIME] = parse_time,
+	[CONFIG_VALUE_WEIGHT] = read_weight,  [CONFIG_VALUE_SHARE] = parse_share_tenths,
+	[CONFIG_VALUE_BAUD] = parse_number,   [CONFIG_VALUE_PORT] = read_port,
+};
 
 static bool read_value(const struct config_key *key, struct text text, u64 *value)
 {
-	switch (key->type) {
-	case CONFIG_VALUE_WORD:
-		return find_word(key->words, text, value);
-	case CONFIG_VALUE_NUMBER:
-		return !parse_number(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_RATE:
-		return !parse_number(text, value) && (!*value || in_range(key, *value));
-	case CONFIG_VALUE_SHARE:
-		return !parse_share_tenths(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_SIZE:
-		return !parse_size(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_TIME:
-		return !parse_time(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_WEIGHT:
-		return read_weight(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_BAUD:
-		return !parse_number(text, value) && in_range(key, *value) &&
-		       BAUD_BASE % *value == 0;
-	case CONFIG_VALUE_PORT:
-		return read_port(text, value) && in_range(key, *value);
-	case CONFIG_VALUE_PCI:
-		return read_pci(text, value);
-	default:
+	if (key->type == CONFIG_VALUE_WORD)
+		return find_word(key->allowed, text, value);
+	if (readers[key->type](text, value))
 		return false;
-	}
+	if (key->type == CONFIG_VALUE_RATE && !*value)
+		return true;
+	if (*value < key->min || *value > key->max || *value % key->step)
+		return false;
+	return key->type != CONFIG_VALUE_BAUD || BAUD_BASE % *value == 0;
 }
 
 static bool set_text(const struct config_key *key, struct text value, char first, void *target)
@@ -255,11 +242,10 @@ bool config_key_set(const struct config_key *key, struct text value, void *targe
 		return set_text(key, value, '!', target);
 	if (key->type == CONFIG_VALUE_TEXT)
 		return set_text(key, value, ' ', target);
+	if (key->type == CONFIG_VALUE_DEVICES)
+		return read_devices(value, key->max, (void *)((u8 *)target + key->offset));
 	if (!read_value(key, value, &number))
 		return false;
-	/* Little-endian: the low bytes come first. */
-	memcpy((u8 *)target + key->offset, &number, key->size);
-	if (key->type == CONFIG_VALUE_PCI)
-		((struct config_gpu *)target)->has_pci = true;
+	store(key, number, target);
 	return true;
 }

@@ -9,7 +9,7 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/lineout.h"
-#include "core/log_sink.h"
+#include "core/log.h"
 #include "core/vm.h"
 
 #define OUTPUT_SIZE	 1024 /* bytes of a guest that wait; a power of two */
@@ -36,9 +36,6 @@ static struct guest_output outputs[VM_MAX];
 static const struct console_command *commands[CONSOLE_COMMANDS_MAX];
 static u32 command_count;
 static struct vm *attached;
-static char entered[EDITOR_LINE_MAX + 1];
-static bool has_entered;
-static bool prompting;			       /* the prompt is on the screen */
 static enum console_step (*program)(int byte); /* of a command that goes on; or NULL */
 static size_t (*guest_input)(struct vm *vm, const u8 *data, size_t size);
 static void (*guest_drained)(struct vm *vm);
@@ -47,9 +44,11 @@ static void (*guest_drained)(struct vm *vm);
 
 void console_print_text(const char *line)
 {
+	bool prompting;
+
 	spin_guard(&lock);
-	if (prompting)
-		editor_hide(&editor);
+	prompting = editor.shown;
+	editor_hide(&editor);
 	port->write(line, strlen(line));
 	port->write("\r\n", 2);
 	if (prompting)
@@ -62,7 +61,7 @@ void console_write(const char *text)
 	port->write(text, strlen(text));
 }
 
-static void panic_text(const char *text)
+void console_write_unlocked(const char *text)
 {
 	port->write(text, strlen(text));
 }
@@ -85,10 +84,8 @@ bool guest_console_ready(struct vm *vm)
 	struct guest_output *out = &outputs[vm->id - 1];
 
 	spin_guard(&out->lock);
-	if (out->count < OUTPUT_SIZE)
-		return true;
-	out->refused = true;
-	return false;
+	out->refused = out->count == OUTPUT_SIZE;
+	return !out->refused;
 }
 
 void guest_console_output(struct vm *vm, u8 byte)
@@ -105,46 +102,39 @@ void guest_console_output(struct vm *vm, u8 byte)
 		softirq_raise(HOUSEKEEPING_CPU, SOFTIRQ_CONSOLE);
 }
 
-/* Up to `size` waiting bytes; tells whether the guest wants to hear of the room. */
-static u32 take(struct guest_output *out, u8 *bytes, u32 size, bool *tell)
-{
-	u32 n = 0;
-
-	spin_guard(&out->lock);
-	while (n < size && out->count) {
-		bytes[n++] = out->bytes[out->head];
-		out->head = (out->head + 1) % OUTPUT_SIZE;
-		out->count--;
-	}
-	*tell = n && out->refused;
-	if (*tell)
-		out->refused = false;
-	return n;
-}
-
 static void show_guest_bytes(struct vm *vm, struct guest_output *out, const u8 *bytes, u32 n)
 {
 	if (vm != attached) {
 		for (u32 i = 0; i < n; i++)
-			lineout_put(&out->lines, vm->name, bytes[i], console_print_text);
+			lineout_put(&out->lines, vm->name, bytes[i]);
 		return;
 	}
 	spin_guard(&lock);
 	port->write((const char *)bytes, n);
 }
 
-/* True: this guest has more. */
+/* One step; true: this guest has more. What waits stays in place meanwhile. */
 static bool drain(struct vm *vm)
 {
 	struct guest_output *out = &outputs[vm->id - 1];
-	u8 bytes[OUTPUT_STEP];
-	bool tell;
-	u32 n = take(out, bytes, sizeof(bytes), &tell);
+	bool tell, more;
+	u32 n;
 
-	show_guest_bytes(vm, out, bytes, n);
+	spin_lock(&out->lock);
+	n = MIN(out->count, OUTPUT_SIZE - out->head);
+	spin_unlock(&out->lock);
+	n = MIN(n, OUTPUT_STEP);
+	show_guest_bytes(vm, out, out->bytes + out->head, n);
+	spin_lock(&out->lock);
+	out->head = (out->head + n) % OUTPUT_SIZE;
+	out->count -= n;
+	more = out->count;
+	tell = out->refused;
+	out->refused = false;
+	spin_unlock(&out->lock);
 	if (tell && guest_drained)
 		guest_drained(vm);
-	return n == sizeof(bytes);
+	return more;
 }
 
 void console_forget(struct vm *vm)
@@ -153,7 +143,7 @@ void console_forget(struct vm *vm)
 
 	while (drain(vm))
 		;
-	lineout_flush(&out->lines, vm->name, console_print_text);
+	lineout_flush(&out->lines, vm->name);
 }
 
 void console_attach(struct vm *vm)
@@ -161,13 +151,11 @@ void console_attach(struct vm *vm)
 	if (vm)
 		console_print("attached to %s: Ctrl-] detaches", vm->name);
 	spin_guard(&lock);
-	if (prompting)
-		editor_hide(&editor);
+	editor_hide(&editor);
 	if (!vm && attached)
 		port->write("\r\n", 2);
 	attached = vm;
-	prompting = !vm;
-	if (prompting)
+	if (!vm)
 		editor_show(&editor);
 }
 
@@ -251,45 +239,22 @@ static const struct console_command log_command = { "log", "LEVEL", "how much Fa
 
 /* ---- input ---- */
 
-static void editor_write(void *ctx, const char *text, size_t size)
-{
-	(void)ctx;
-	port->write(text, size);
-}
-
-/* Under `lock`: the command runs later, without it. */
-static void editor_line(void *ctx, const char *line)
-{
-	(void)ctx;
-	(void)str_copy(entered, sizeof(entered), line);
-	has_entered = true;
-	prompting = false; /* no prompt before the command has answered */
-}
-
-static const char *editor_candidate(void *ctx, const char *before, const char *word, u32 index)
+/* For the first word names of commands, for others what the command says. */
+static const char *candidate(const char *line, u32 start, u32 index)
 {
 	size_t length;
-	const struct console_command *command = find_command(before, &length);
+	const struct console_command *command = find_command(line, &length);
 
-	(void)ctx;
-	(void)word;
-	if (!length)
+	if (!start || !length)
 		return index < command_count ? commands[index]->name : NULL;
 	return command && command->candidate ? command->candidate(index) : NULL;
 }
-
-static const struct editor_ops editor_ops = {
-	.write = editor_write,
-	.line = editor_line,
-	.candidate = editor_candidate,
-};
 
 /* Unless the command has attached a guest or goes on. */
 static void show_prompt(void)
 {
 	spin_guard(&lock);
-	prompting = !attached && !program;
-	if (prompting)
+	if (!attached && !program)
 		editor_show(&editor);
 }
 
@@ -312,6 +277,8 @@ static bool run_program(int byte)
 
 static void input_byte(u8 byte)
 {
+	char *line;
+
 	if (attached) {
 		if (byte == DETACH_KEY)
 			console_attach(NULL);
@@ -324,11 +291,10 @@ static void input_byte(u8 byte)
 		return;
 	}
 	spin_lock(&lock);
-	editor_input(&editor, byte);
+	line = editor_input(&editor, byte);
 	spin_unlock(&lock);
-	if (has_entered) {
-		has_entered = false;
-		run_line(entered);
+	if (line) {
+		run_line(line);
 		show_prompt();
 	}
 }
@@ -361,13 +327,7 @@ void console_set_guest_hooks(size_t (*input)(struct vm *vm, const u8 *data, size
 void console_start(const struct console_port *console_port)
 {
 	port = console_port;
-	editor_init(&editor, "facet> ", &editor_ops, NULL);
+	editor_init(&editor, port->write, candidate);
 	console_register(&help_command);
 	console_register(&log_command);
-	log_set_sinks(console_print_text, panic_text);
-}
-
-void console_show_prompt(void)
-{
-	console_attach(NULL);
 }

@@ -28,11 +28,8 @@ struct console_command {
 /* At start, in the order in which `help` lists them. Static storage. */
 void console_register(const struct console_command *command);
 
-/* Take over log output. */
+/* Before anything else, and before the first line of the log. */
 void console_start(const struct console_port *port);
-
-/* Everything has started: show the prompt and take commands. */
-void console_show_prompt(void);
 
 /*
  * How typed bytes reach an attached guest (returns how many it took), and how a
@@ -45,11 +42,14 @@ void console_set_guest_hooks(size_t (*input)(struct vm *vm, const u8 *data, size
 /* A line of a command's answer; from a command only. */
 void console_print(const char *fmt, ...) printf_like(1, 2);
 
-/* A text of any length as one line. */
+/* A text of any length as one line. Any CPU, any context but NMI. */
 void console_print_text(const char *line);
 
 /* Any text as it is, without an end of line; from a command or its program. */
 void console_write(const char *text);
+
+/* The same in a panic: what has failed may hold the lock. */
+void console_write_unlocked(const char *text);
 
 enum console_step {
 	CONSOLE_OVER,  /* the prompt may come */
@@ -63,7 +63,7 @@ enum console_step {
  */
 void console_run(enum console_step (*step)(int byte));
 
-/* Raw console of `vm` until Ctrl-]; NULL detaches. */
+/* Raw console of `vm` until Ctrl-]; NULL detaches. At the end of the start NULL: the prompt. */
 void console_attach(struct vm *vm);
 
 /* `vm` goes away: flush what it still has and forget it. */

@@ -8,20 +8,10 @@
 _Static_assert(offsetof(struct percpu, self) == 8, "percpu_self() reads GS:8");
 
 static struct percpu records[CPU_MAX];
-/* Written by the boot CPU at start. */
-static u32 cpus = 1;
 
 u32 cpu_id(void)
 {
-	u32 id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
-}
-
-u32 cpu_count(void)
-{
-	return cpus;
+	return this_cpu_number();
 }
 
 struct percpu *percpu_of(u32 cpu)
@@ -34,11 +24,7 @@ void percpu_init(u32 cpu, u32 apic)
 	records[cpu].id = cpu;
 	records[cpu].apic_id = apic;
 	records[cpu].armed_ns = ~0ULL;
+	list_init(&records[cpu].timers);
 	records[cpu].self = &records[cpu];
 	wrmsr(MSR_GS_BASE, (u64)&records[cpu]);
-}
-
-void percpu_set_count(u32 count)
-{
-	cpus = count;
 }

@@ -9,7 +9,7 @@
  * Only one row of the terminal is ever used, so that hiding is clearing it: of
  * a line that is wider than that, the part around the cursor is shown.
  */
-#define ROOM	       (79 - EDITOR_PROMPT_MAX) /* characters of the line in the row */
+#define ROOM	       (80 - (u32)sizeof(EDITOR_PROMPT)) /* characters of the line in the row */
 #define SCROLL	       (ROOM / 2)
 #define CANDIDATES_MAX 256
 
@@ -37,7 +37,7 @@ enum escape_state {
 static void out_bytes(struct editor *editor, const char *text, size_t size)
 {
 	if (editor->shown && size)
-		editor->ops->write(editor->ctx, text, size);
+		editor->write(text, size);
 }
 
 static void out(struct editor *editor, const char *text)
@@ -58,8 +58,7 @@ static void draw(struct editor *editor)
 	u32 end = MIN(editor->length, first + ROOM);
 	char back[16];
 
-	out(editor, "\r");
-	out(editor, editor->prompt);
+	out(editor, "\r" EDITOR_PROMPT);
 	out_bytes(editor, editor->line + first, end - first);
 	out(editor, CLEAR_TO_END);
 	if (end > editor->cursor) {
@@ -178,49 +177,42 @@ static void recall(struct editor *editor, u32 distance)
 
 /* ---- completion ---- */
 
-/* What the candidates that begin with the word have in common. */
-struct completion {
-	char before[EDITOR_LINE_MAX + 1];
-	char word[EDITOR_LINE_MAX + 1];
-	char common[EDITOR_LINE_MAX + 1];
-	u32 count;
-};
-
-/* The next candidate from *index on that begins with the word; NULL: no more. */
-static const char *next_fitting(struct editor *editor, const struct completion *c, u32 *index)
+/* The next candidate from *index on that begins as the word at `start`; NULL: no more. */
+static const char *next_fitting(struct editor *editor, u32 start, u32 *index)
 {
-	while (editor->ops->candidate && *index < CANDIDATES_MAX) {
-		const char *candidate =
-			editor->ops->candidate(editor->ctx, c->before, c->word, (*index)++);
+	while (*index < CANDIDATES_MAX) {
+		const char *candidate = editor->candidate(editor->line, start, (*index)++);
 
-		if (!candidate || !strncmp(candidate, c->word, strlen(c->word)))
+		if (!candidate || !strncmp(candidate, editor->line + start, editor->cursor - start))
 			return candidate;
 	}
 	return NULL;
 }
 
-static void find_common(struct editor *editor, struct completion *c)
+/* How many candidates there are, and what they have in common. */
+static u32 find_common(struct editor *editor, u32 start, char common[EDITOR_LINE_MAX + 1])
 {
 	const char *candidate;
-	u32 index = 0;
+	u32 count, index = 0;
 
-	for (c->count = 0; (candidate = next_fitting(editor, c, &index)); c->count++) {
+	for (count = 0; (candidate = next_fitting(editor, start, &index)); count++) {
 		u32 same = 0;
 
-		if (!c->count)
-			(void)str_copy(c->common, sizeof(c->common), candidate);
-		while (c->common[same] && c->common[same] == candidate[same])
+		if (!count)
+			(void)str_copy(common, EDITOR_LINE_MAX + 1, candidate);
+		while (common[same] && common[same] == candidate[same])
 			same++;
-		c->common[same] = 0;
+		common[same] = 0;
 	}
+	return count;
 }
 
-static void list_candidates(struct editor *editor, const struct completion *c)
+static void list_candidates(struct editor *editor, u32 start)
 {
 	const char *candidate;
 	u32 index = 0;
 
-	while ((candidate = next_fitting(editor, c, &index))) {
+	while ((candidate = next_fitting(editor, start, &index))) {
 		out(editor, NEW_LINE "  ");
 		out(editor, candidate);
 	}
@@ -229,28 +221,24 @@ static void list_candidates(struct editor *editor, const struct completion *c)
 
 static void complete(struct editor *editor)
 {
-	struct completion c;
+	char common[EDITOR_LINE_MAX + 1];
 	u32 start = editor->cursor;
-	u32 typed, more;
+	u32 typed, more, count;
 
 	while (start && editor->line[start - 1] != ' ')
 		start--;
 	typed = editor->cursor - start;
-	memcpy(c.before, editor->line, start);
-	c.before[start] = 0;
-	memcpy(c.word, editor->line + start, typed);
-	c.word[typed] = 0;
-	find_common(editor, &c);
-	if (!c.count) {
+	count = find_common(editor, start, common);
+	if (!count) {
 		out(editor, BELL);
 		return;
 	}
-	more = (u32)strlen(c.common) - typed;
-	if (!more && c.count > 1)
-		list_candidates(editor, &c);
-	if (!insert(editor, c.common + typed, more))
+	more = (u32)strlen(common) - typed;
+	if (!more && count > 1)
+		list_candidates(editor, start);
+	if (!insert(editor, common + typed, more))
 		out(editor, BELL);
-	else if (c.count == 1 && editor->line[editor->cursor] != ' ')
+	else if (count == 1 && editor->line[editor->cursor] != ' ')
 		(void)insert(editor, " ", 1);
 	draw(editor);
 }
@@ -268,12 +256,12 @@ static void finish(struct editor *editor, const char *mark)
 	set_line(editor, "");
 }
 
-static void enter(struct editor *editor)
+static char *enter(struct editor *editor)
 {
 	finish(editor, "");
 	remember(editor, editor->draft);
 	editor->shown = false;
-	editor->ops->line(editor->ctx, editor->draft);
+	return editor->draft;
 }
 
 static void control_key(struct editor *editor, u8 byte)
@@ -304,10 +292,6 @@ static void control_key(struct editor *editor, u8 byte)
 		break;
 	case CTRL('I'):
 		complete(editor);
-		break;
-	case CTRL('J'):
-	case CTRL('M'):
-		enter(editor);
 		break;
 	case CTRL('K'):
 		cut(editor, editor->cursor, editor->length);
@@ -391,27 +375,25 @@ static bool sequence_byte(struct editor *editor, u8 byte)
 	}
 }
 
-void editor_input(struct editor *editor, u8 byte)
+char *editor_input(struct editor *editor, u8 byte)
 {
 	if (sequence_byte(editor, byte))
-		return;
-	if (byte == KEY_ESCAPE) {
+		return NULL;
+	if (byte == '\r' || byte == '\n') {
+		if (byte == '\r')
+			editor->escape = AFTER_CR;
+		return enter(editor);
+	}
+	if (byte == KEY_ESCAPE)
 		editor->escape = AFTER_ESCAPE;
-		return;
-	}
-	if (byte >= ' ' && byte < KEY_RUBOUT) {
+	else if (byte >= ' ' && byte < KEY_RUBOUT)
 		type(editor, (char)byte);
-		return;
-	}
-	control_key(editor, byte);
-	if (byte == '\r')
-		editor->escape = AFTER_CR;
+	else
+		control_key(editor, byte);
+	return NULL;
 }
 
-void editor_init(struct editor *editor, const char *prompt, const struct editor_ops *ops, void *ctx)
+void editor_init(struct editor *editor, editor_write write, editor_candidate candidate)
 {
-	memset(editor, 0, sizeof(*editor));
-	editor->ops = ops;
-	editor->ctx = ctx;
-	(void)str_copy(editor->prompt, sizeof(editor->prompt), prompt);
+	*editor = (struct editor){ .write = write, .candidate = candidate };
 }

@@ -5,32 +5,24 @@
 
 #include "core/lib/types.h"
 
-#define EDITOR_LINE_MAX	  255 /* characters of a line */
-#define EDITOR_HISTORY	  16  /* lines remembered */
-#define EDITOR_PROMPT_MAX 16
+#define EDITOR_LINE_MAX 255 /* characters of a line */
+#define EDITOR_HISTORY	16  /* lines remembered */
+#define EDITOR_PROMPT	"facet> "
 
-/* What the editor needs from its owner; called from within the functions below. */
-struct editor_ops {
-	/* Bytes for the terminal. */
-	void (*write)(void *ctx, const char *text, size_t size);
-	/*
-	 * A line was entered (without its end); may be empty. The editor is hidden
-	 * then: the owner answers and calls editor_show().
-	 */
-	void (*line)(void *ctx, const char *line);
-	/*
-	 * Candidate number `index` for completing `word`, the text from the
-	 * line's last blank up to the cursor; `before` is what stands before it.
-	 * NULL: no more. Candidates that do not begin with `word` are skipped.
-	 */
-	const char *(*candidate)(void *ctx, const char *before, const char *word, u32 index);
-};
+/* Bytes for the terminal. */
+typedef void (*editor_write)(const char *text, size_t size);
+
+/*
+ * Candidate number `index` for completing the word that begins at `start` of the
+ * line, behind a blank before the cursor. NULL: no more. Those that do not begin as
+ * the word does are skipped.
+ */
+typedef const char *(*editor_candidate)(const char *line, u32 start, u32 index);
 
 /* One terminal. No allocation; the owner serialises all calls. */
 struct editor {
-	const struct editor_ops *ops;
-	void *ctx;
-	char prompt[EDITOR_PROMPT_MAX + 1];
+	editor_write write; /* both are called from within the functions below */
+	editor_candidate candidate;
 	char line[EDITOR_LINE_MAX + 1];
 	u32 length, cursor;
 	bool shown;
@@ -42,11 +34,14 @@ struct editor {
 	char draft[EDITOR_LINE_MAX + 1]; /* what was typed before going back in history */
 };
 
-void editor_init(struct editor *editor, const char *prompt, const struct editor_ops *ops,
-		 void *ctx);
+void editor_init(struct editor *editor, editor_write write, editor_candidate candidate);
 
-/* One byte from the terminal. */
-void editor_input(struct editor *editor, u8 byte);
+/*
+ * One byte from the terminal. Gives the line (without its end; may be empty) that it has
+ * entered, for the caller to change until the next byte; else NULL. The editor is hidden
+ * with a line: the owner answers and calls editor_show().
+ */
+char *editor_input(struct editor *editor, u8 byte);
 
 /* Take prompt and line off the screen, so that other text can be printed; and back. */
 void editor_hide(struct editor *editor);

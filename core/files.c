@@ -9,19 +9,12 @@
 static struct boot_file files[HANDOVER_FILES_MAX];
 static u32 file_count;
 
-static const char *error_text(u64 status)
-{
-	switch (status) {
-	case HANDOVER_FILE_READ:
-		return NULL;
-	case HANDOVER_FILE_MISSING:
-		return "it is not in \\facet on the boot volume, or is empty";
-	case HANDOVER_FILE_NO_MEMORY:
-		return "there was not enough memory to read it";
-	default:
-		return "the boot volume could not be read";
-	}
-}
+static const char *const errors[] = {
+	[HANDOVER_FILE_READ] = NULL,
+	[HANDOVER_FILE_MISSING] = "it is not in \\facet on the boot volume, or is empty",
+	[HANDOVER_FILE_NO_MEMORY] = "there was not enough memory to read it",
+	[HANDOVER_FILE_IO_ERROR] = "the boot volume could not be read",
+};
 
 enum err files_init(const struct handover *record)
 {
@@ -31,7 +24,7 @@ enum err files_init(const struct handover *record)
 
 		file->name = from->name;
 		file->size = from->size;
-		file->error = error_text(from->status);
+		file->error = errors[MIN(from->status, HANDOVER_FILE_IO_ERROR)];
 		if (file->error)
 			continue;
 		file->data = vmap_readonly(HPA(from->base), from->size);

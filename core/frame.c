@@ -25,7 +25,8 @@ static struct {
 	u64 pool_base, pool_size;
 	u8 *pool;  /* mapping of pool_base */
 	u64 *used; /* one bit a pool frame */
-	u64 pool_frames, pool_used, next_hint;
+	u64 pool_frames, pool_used;
+	u64 first_free;	      /* no pool frame below this one is */
 	struct chunk *chunks; /* by address >> 21 */
 	u64 chunk_count, guest_chunks, guest_free;
 	u64 own_bytes, files_bytes, low_page;
@@ -53,49 +54,39 @@ static bool is_usable(const struct handover_memory *m)
 	return m->kind == HANDOVER_FREE || m->kind == HANDOVER_LOADER;
 }
 
-/* How much memory there is that can be used, and where it ends. */
-static u64 measure_ram(const struct handover *record, u64 *top)
-{
-	u64 total = 0;
-
-	*top = 0;
-	for (u64 i = 0; i < record->memory_count; i++) {
-		const struct handover_memory *m = &record->memory[i];
-
-		if (is_usable(m)) {
-			total += m->size;
-			*top = MAX(*top, m->base + m->size);
-		}
-	}
-	return total;
-}
+/* What the map of the memory says of that which can be used. */
+struct survey {
+	u64 ram, top;		 /* bytes, and where it ends */
+	u64 pool_base, pool_end; /* the largest range that the pool may lie in */
+};
 
 /*
- * The pool lies below 4 GiB (other CPUs load CR3 in 32-bit mode) in the
- * largest free range; the loader's ranges stay out, since we still run on
- * tables that lie there.
+ * The pool lies below 4 GiB (other CPUs load CR3 in 32-bit mode) in the largest free
+ * range; the loader's ranges stay out, since we still run on tables that lie there.
  */
-static enum err place_pool(const struct handover *record, u64 ram)
+static struct survey survey_memory(const struct handover *record)
 {
-	u64 size = ALIGN_DOWN(MIN(MAX(ram / POOL_SHARE, POOL_MIN), POOL_MAX), GMEM_CHUNK_SIZE);
-	u64 best = 0, best_size = 0, base;
+	struct survey found = { 0 };
 
 	for (u64 i = 0; i < record->memory_count; i++) {
 		const struct handover_memory *m = &record->memory[i];
+		u64 end = m->base + m->size, low_page = MAX(m->base, PAGE_SIZE);
 
-		if (m->kind == HANDOVER_FREE && m->base >= MIB(1) && m->base + m->size <= GIB(4) &&
-		    m->size > best_size) {
-			best = m->base;
-			best_size = m->size;
+		if (!is_usable(m))
+			continue;
+		found.ram += m->size;
+		found.top = MAX(found.top, end);
+		if (m->kind != HANDOVER_FREE)
+			continue;
+		if (low_page < 0xa0000 && end > low_page)
+			frames.low_page = low_page;
+		if (m->base >= MIB(1) && end <= GIB(4) &&
+		    m->size > found.pool_end - found.pool_base) {
+			found.pool_base = m->base;
+			found.pool_end = end;
 		}
 	}
-	base = ALIGN_UP(best, GMEM_CHUNK_SIZE);
-	if (!base || base + size > best + best_size)
-		return ERR_NO_MEMORY;
-	frames.pool_base = base;
-	frames.pool_size = size;
-	frames.pool = (u8 *)frames.pool_base; /* one to one, until frame_pool_moved() */
-	return OK;
+	return found;
 }
 
 static void add_guest_chunks(const struct handover *record, const struct handover_memory *m)
@@ -128,17 +119,6 @@ static void add_all_guest_chunks(const struct handover *record)
 	frames.guest_free = frames.guest_chunks;
 }
 
-static void find_low_page(const struct handover *record)
-{
-	for (u64 i = 0; i < record->memory_count; i++) {
-		const struct handover_memory *m = &record->memory[i];
-		u64 page = MAX(m->base, PAGE_SIZE);
-
-		if (m->kind == HANDOVER_FREE && page < 0xa0000 && m->base + m->size > page)
-			frames.low_page = page;
-	}
-}
-
 static void take_run(u64 first, u64 pages)
 {
 	for (u64 i = first; i < first + pages; i++)
@@ -148,18 +128,22 @@ static void take_run(u64 first, u64 pages)
 
 enum err frame_init(const struct handover *record)
 {
-	u64 bitmap_bytes, chunk_bytes, top;
-	enum err e = place_pool(record, measure_ram(record, &top));
+	struct survey found = survey_memory(record);
+	u64 share = MIN(MAX(found.ram / POOL_SHARE, POOL_MIN), POOL_MAX);
+	u64 bitmap_bytes, chunk_bytes;
 
-	if (e)
-		return e;
+	frames.pool_base = ALIGN_UP(found.pool_base, GMEM_CHUNK_SIZE);
+	frames.pool_size = ALIGN_DOWN(share, GMEM_CHUNK_SIZE);
+	if (!frames.pool_base || frames.pool_base + frames.pool_size > found.pool_end)
+		return ERR_NO_MEMORY;
+	frames.pool = (u8 *)frames.pool_base; /* one to one, until frame_pool_moved() */
 	frames.pool_frames = frames.pool_size >> PAGE_SHIFT;
 	bitmap_bytes = ALIGN_UP(frames.pool_frames / 8, PAGE_SIZE);
-	frames.chunk_count = (top >> GMEM_CHUNK_SHIFT) + 1;
+	frames.chunk_count = (found.top >> GMEM_CHUNK_SHIFT) + 1;
 	chunk_bytes = ALIGN_UP(frames.chunk_count * sizeof(struct chunk), PAGE_SIZE);
 	if (bitmap_bytes + chunk_bytes > frames.pool_size / 2)
 		return ERR_NO_MEMORY;
-	frames.pool_used = 0;
+	frames.pool_used = frames.first_free = 0;
 	frames.used = (u64 *)(void *)frames.pool;
 	frames.chunks = (struct chunk *)(void *)(frames.pool + bitmap_bytes);
 	memset(frames.used, 0, bitmap_bytes);
@@ -170,7 +154,6 @@ enum err frame_init(const struct handover *record)
 	for (u64 i = 0; i < record->file_count; i++)
 		frames.files_bytes += ALIGN_UP(record->files[i].size, PAGE_SIZE);
 	add_all_guest_chunks(record);
-	find_low_page(record);
 	return OK;
 }
 
@@ -204,11 +187,11 @@ static bool frame_is_used(u64 index)
 }
 
 /* First of `pages` free frames in a row, or pool_frames. */
-static u64 find_run(u64 from, u32 pages)
+static u64 find_run(u32 pages)
 {
 	u64 run = 0;
 
-	for (u64 i = from; i < frames.pool_frames; i++) {
+	for (u64 i = frames.first_free; i < frames.pool_frames; i++) {
 		if (!run && !(i % 64) && frames.used[i / 64] == ~0ULL) {
 			i += 63;
 			continue;
@@ -225,16 +208,14 @@ hpa_t frame_alloc_contiguous(u32 pages)
 	u64 first;
 
 	spin_lock(&frames.lock);
-	first = find_run(pages == 1 ? frames.next_hint : 0, pages);
-	if (first == frames.pool_frames)
-		first = find_run(0, pages);
+	first = find_run(pages);
 	if (first == frames.pool_frames) {
 		spin_unlock(&frames.lock);
 		return HPA(0);
 	}
 	take_run(first, pages);
 	if (pages == 1)
-		frames.next_hint = first + 1;
+		frames.first_free = first + 1;
 	spin_unlock(&frames.lock);
 	memset(frames.pool + (first << PAGE_SHIFT), 0, (u64)pages << PAGE_SHIFT);
 	return HPA(frames.pool_base + (first << PAGE_SHIFT));
@@ -256,7 +237,7 @@ void frame_free_contiguous(hpa_t frame, u32 pages)
 		frames.used[i / 64] &= ~BIT(i % 64);
 	}
 	frames.pool_used -= pages;
-	frames.next_hint = MIN(frames.next_hint, first);
+	frames.first_free = MIN(frames.first_free, first);
 }
 
 void frame_free(hpa_t frame)

@@ -3,26 +3,8 @@
 #include "core/frame.h"
 #include "core/ptab.h"
 
-static hpa_t alloc_table(void *ctx)
-{
-	(void)ctx;
-	return frame_alloc();
-}
-
-static void free_table(void *ctx, hpa_t table)
-{
-	(void)ctx;
-	frame_free(table);
-}
-
-static u64 *table_window(void *ctx, hpa_t table)
-{
-	(void)ctx;
-	return frame_ptr(table);
-}
-
 const struct ptab_memory frame_tables = {
-	.alloc_table = alloc_table,
-	.free_table = free_table,
-	.window = table_window,
+	.alloc_table = frame_alloc,
+	.free_table = frame_free,
+	.window = frame_ptr,
 };

@@ -10,11 +10,6 @@
 
 #define WINDOW_GUEST 0
 
-/* Numbers at any address: one access, which the processor does not split within a line. */
-typedef u16 __attribute__((aligned(1), may_alias)) any_u16;
-typedef u32 __attribute__((aligned(1), may_alias)) any_u32;
-typedef u64 __attribute__((aligned(1), may_alias)) any_u64;
-
 enum err gmem_create(struct gmem *mem, u64 size, u16 owner)
 {
 	u64 count = size >> GMEM_CHUNK_SHIFT;
@@ -104,10 +99,9 @@ static void copy(void *dst, const void *src, size_t size)
 	}
 }
 
-enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
+/* Between guest RAM and ours, which a write leaves alone; a page of guest RAM may lie anywhere. */
+static inline enum err transfer(const struct gmem *mem, u64 at, u8 *ours, size_t size, bool write)
 {
-	u8 *out = dst;
-	u64 at = gpa.raw;
 	hpa_t hpa;
 
 	while (size) {
@@ -115,23 +109,25 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 
 		if (!find(mem, at, &hpa))
 			return ERR_FAULT;
-		copy(out, vmap_window(WINDOW_GUEST, hpa), part);
-		out += part;
+		if (write)
+			copy(vmap_window(WINDOW_GUEST, hpa), ours, part);
+		else
+			copy(ours, vmap_window(WINDOW_GUEST, hpa), part);
+		ours += part;
 		at += part;
 		size -= part;
 	}
 	return OK;
 }
 
-enum err gmem_read_u64(const struct gmem *mem, gpa_t gpa, u32 window, u64 *value)
+enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 {
-	hpa_t hpa;
+	return transfer(mem, gpa.raw, dst, size, false);
+}
 
-	if (gpa.raw >= mem->low_size || gpa.raw & 7)
-		return gmem_read(mem, gpa, value, sizeof(*value));
-	hpa = HPA(mem->chunks[gpa.raw >> GMEM_CHUNK_SHIFT].raw + (gpa.raw & (GMEM_CHUNK_SIZE - 1)));
-	*value = *(const volatile u64 *)vmap_window_fast(window, hpa);
-	return OK;
+enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
+{
+	return transfer(mem, gpa.raw, (u8 *)src, size, true);
 }
 
 bool host_words_unchanged(const struct host_word *words, u32 count)
@@ -151,25 +147,6 @@ void host_read_code(hpa_t hpa, u64 *out)
 	out[1] = code[1];
 }
 
-enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
-{
-	const u8 *in = src;
-	u64 at = gpa.raw;
-	hpa_t hpa;
-
-	while (size) {
-		size_t part = MIN(size, PAGE_SIZE - (at & PAGE_MASK));
-
-		if (!find(mem, at, &hpa))
-			return ERR_FAULT;
-		copy(vmap_window(WINDOW_GUEST, hpa), in, part);
-		in += part;
-		at += part;
-		size -= part;
-	}
-	return OK;
-}
-
 enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out)
 {
 	if ((gpa.raw & (GMEM_CHUNK_SIZE - 1)) + size > GMEM_CHUNK_SIZE || size > GMEM_CHUNK_SIZE)
@@ -179,11 +156,9 @@ enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out)
 
 bool gmem_is_ram(const struct gmem *mem, gpa_t gpa, u64 size)
 {
-	u64 low_end = MIN(mem->size, GMEM_HOLE_START);
-	u64 high_end = mem->size > GMEM_HOLE_START ? mem->size - GMEM_HOLE_START + GMEM_HOLE_END
-						   : GMEM_HOLE_END;
+	bool low = gpa.raw < GMEM_HOLE_END;
+	u64 part_size = low ? mem->low_size : mem->size - mem->low_size;
+	u64 offset = low ? gpa.raw : gpa.raw - GMEM_HOLE_END;
 
-	if (gpa.raw <= low_end && size <= low_end - gpa.raw)
-		return true;
-	return gpa.raw >= GMEM_HOLE_END && gpa.raw <= high_end && size <= high_end - gpa.raw;
+	return offset <= part_size && size <= part_size - offset;
 }

@@ -44,16 +44,17 @@ void gmem_clear_chunk(const struct gmem *mem, u32 index);
 must_check enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size);
 must_check enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size);
 
-/*
- * One naturally aligned quadword, the fast way: for walks of a guest's page
- * tables and its instructions. `window` (GMEM_WINDOW_WALK and the five behind
- * it) keeps the page for the next call. ERR_FAULT as above.
- */
+/* The window at which host_words_unchanged() looks, and the five behind it. */
 #define GMEM_WINDOW_WALK 2
-must_check enum err gmem_read_u64(const struct gmem *mem, gpa_t gpa, u32 window, u64 *value);
 
 /* Where [gpa, gpa + size) lies in host memory. ERR_FAULT unless it is RAM in one chunk. */
 must_check enum err gmem_translate(const struct gmem *mem, gpa_t gpa, u64 size, hpa_t *out);
+
+/* Where byte number `offset` of the RAM stands in the guest, past the hole. */
+static inline u64 gmem_gpa(u64 offset)
+{
+	return offset < GMEM_HOLE_START ? offset : offset - GMEM_HOLE_START + GMEM_HOLE_END;
+}
 
 /* True when [gpa, gpa + size) is RAM of this VM as a whole; size may be 0. */
 bool gmem_is_ram(const struct gmem *mem, gpa_t gpa, u64 size);

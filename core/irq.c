@@ -12,7 +12,7 @@
 #include "core/time_init.h"
 
 #define VECTOR_DEVICES 0x30
-#define DEVICE_VECTORS 64
+#define DEVICE_VECTORS 160 /* below those of arch/x86/trap.h */
 
 /* Written at start only. */
 static struct {

@@ -23,10 +23,9 @@ void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data);
  */
 enum cpu_softirq {
 	SOFTIRQ_GPU = BIT(0),
-	SOFTIRQ_RESCHEDULE = BIT(1),
-	SOFTIRQ_TIMER = BIT(2),
-	SOFTIRQ_CONSOLE = BIT(3),
-	SOFTIRQ_COUNT = 4,
+	SOFTIRQ_RESCHEDULE = BIT(1), /* nothing runs: to look up is all that is asked */
+	SOFTIRQ_CONSOLE = BIT(2),    /* as well */
+	SOFTIRQ_COUNT = 3,
 };
 
 void softirq_raise(u32 cpu, u32 bit);

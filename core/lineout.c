@@ -3,6 +3,7 @@
 #include "core/lineout.h"
 
 #include "core/config.h"
+#include "core/console.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 
@@ -19,34 +20,28 @@ enum escape_state {
 	IN_STRING,    /* ESC ] and its like: ends with BEL or ESC \ */
 };
 
-/* Where the lines of one call go. */
-struct sink {
-	const char *name;
-	void (*emit)(const char *line);
-};
-
-static void emit(struct lineout *out, const struct sink *sink)
+static void emit(struct lineout *out, const char *name)
 {
 	char line[CONFIG_NAME_MAX + sizeof("| ") + LINEOUT_MAX];
 
-	fmt_snprintf(line, sizeof(line), "%.*s| %.*s", CONFIG_NAME_MAX, sink->name,
-		     (int)out->length, out->text);
+	fmt_snprintf(line, sizeof(line), "%.*s| %.*s", CONFIG_NAME_MAX, name, (int)out->length,
+		     out->text);
 	out->length = 0;
-	sink->emit(line);
+	console_print_text(line);
 }
 
 /* A full line is emitted by the character that has no room, so that its end makes no empty one. */
-static void add(struct lineout *out, const struct sink *sink, char c)
+static void add(struct lineout *out, const char *name, char c)
 {
 	if (out->length == LINEOUT_MAX)
-		emit(out, sink);
+		emit(out, name);
 	out->text[out->length++] = c;
 }
 
-static void add_tab(struct lineout *out, const struct sink *sink)
+static void add_tab(struct lineout *out, const char *name)
 {
 	do
-		add(out, sink, ' ');
+		add(out, name, ' ');
 	while (out->length % TAB_WIDTH);
 }
 
@@ -84,27 +79,24 @@ static bool drop_escape(struct lineout *out, u8 byte)
 	}
 }
 
-static void put_character(struct lineout *out, const struct sink *sink, u8 byte)
+static void put_character(struct lineout *out, const char *name, u8 byte)
 {
 	if (byte == '\t')
-		add_tab(out, sink);
+		add_tab(out, name);
 	else if (byte == '\b')
 		out->length -= out->length > 0;
 	else if (byte >= ' ' && byte < RUBOUT)
-		add(out, sink, (char)byte);
+		add(out, name, (char)byte);
 	else if (byte != BELL && byte != 0)
-		add(out, sink, '?');
+		add(out, name, '?');
 }
 
-void lineout_put(struct lineout *out, const char *name, u8 byte,
-		 void (*emit_line)(const char *line))
+void lineout_put(struct lineout *out, const char *name, u8 byte)
 {
-	const struct sink sink = { name, emit_line };
-
 	if (byte == '\n') { /* ends whatever was begun: a guest hides one line at most */
 		out->escape = PLAIN;
 		out->carriage_return = false;
-		emit(out, &sink);
+		emit(out, name);
 		return;
 	}
 	if (drop_escape(out, byte))
@@ -114,16 +106,14 @@ void lineout_put(struct lineout *out, const char *name, u8 byte,
 		return;
 	}
 	if (out->carriage_return && out->length)
-		emit(out, &sink);
+		emit(out, name);
 	out->carriage_return = false;
-	put_character(out, &sink, byte);
+	put_character(out, name, byte);
 }
 
-void lineout_flush(struct lineout *out, const char *name, void (*emit_line)(const char *line))
+void lineout_flush(struct lineout *out, const char *name)
 {
-	const struct sink sink = { name, emit_line };
-
 	if (out->length)
-		emit(out, &sink);
+		emit(out, name);
 	out->carriage_return = false;
 }

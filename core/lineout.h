@@ -17,17 +17,17 @@ struct lineout {
 
 /*
  * One byte of guest `name` (at most CONFIG_NAME_MAX characters). A complete line
- * goes to `emit` as `name| text`, with nothing in it but printable ASCII: a guest
+ * goes to the console as `name| text`, with nothing in it but printable ASCII: a guest
  * can neither fake a prefix nor steer the operator's terminal.
  *
  * A line ends at a line feed, at a carriage return with text before it that no
  * line feed follows (a progress display), or when it is full. Escape sequences
  * are dropped, a tab becomes blanks, a backspace takes a character back, bell and
- * NUL vanish, any other byte is shown as `?`. Calls `emit` at most twice.
+ * NUL vanish, any other byte is shown as `?`. At most two lines come of it.
  */
-void lineout_put(struct lineout *out, const char *name, u8 byte, void (*emit)(const char *line));
+void lineout_put(struct lineout *out, const char *name, u8 byte);
 
-/* Emit what has no newline yet. */
-void lineout_flush(struct lineout *out, const char *name, void (*emit)(const char *line));
+/* Print what has no newline yet. */
+void lineout_flush(struct lineout *out, const char *name);
 
 #endif

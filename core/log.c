@@ -7,10 +7,10 @@
 #include "arch/x86/host.h"
 #include "arch/x86/spinlock.h"
 #include "arch/x86/trap.h"
+#include "core/console.h"
 #include "core/cpu.h"
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
-#include "core/log_sink.h"
 #include "core/symbols.h"
 #include "core/timer.h"
 
@@ -22,15 +22,7 @@
 
 /* Written at start and by the console's `log` command. */
 static enum log_level current_level = LOG_INFO;
-static void (*line_sink)(const char *line);
-static void (*raw_sink)(const char *text);
 static u32 panicking; /* atomic: number of CPUs that have panicked */
-
-void log_set_sinks(void (*line)(const char *line), void (*raw)(const char *text))
-{
-	line_sink = line;
-	raw_sink = raw;
-}
 
 void log_set_level(enum log_level level)
 {
@@ -42,36 +34,24 @@ enum log_level log_get_level(void)
 	return current_level;
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list args)
+void log_at(enum log_level level, const char *fmt, ...)
 {
 	static const char *const marks[] = { "error: ", "warning: ", "", "debug: " };
 	char line[LINE_MAX];
+	va_list args;
 	int used;
 
-	if (level > current_level || !line_sink)
+	if (level > current_level)
 		return;
 	used = fmt_snprintf(line, sizeof(line), "facet: %s", marks[level]);
+	va_start(args, fmt);
 	fmt_vsnprintf(line + used, sizeof(line) - (size_t)used, fmt, args);
-	line_sink(line);
-}
-
-void log_at(enum log_level level, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	log_line(level, fmt, args);
 	va_end(args);
+	console_print_text(line);
 }
 
-void host_log(int level, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	log_line((enum log_level)level, fmt, args);
-	va_end(args);
-}
+/* arch/x86/host.h's name for it. */
+void host_log(u32 level, const char *fmt, ...) __attribute__((alias("log_at")));
 
 bool log_allowed(struct log_limit *limit, u32 burst)
 {
@@ -99,12 +79,10 @@ static void raw(const char *fmt, ...)
 	char text[LINE_MAX];
 	va_list args;
 
-	if (!raw_sink)
-		return;
 	va_start(args, fmt);
 	fmt_vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	raw_sink(text);
+	console_write_unlocked(text);
 }
 
 static bool is_stack(u64 address)
@@ -135,7 +113,7 @@ static void stop_others(void)
 	if (__atomic_fetch_add(&panicking, 1, __ATOMIC_SEQ_CST))
 		cpu_stop();
 	if (cpu_count() > 1)
-		apic_send_others(VECTOR_STOP);
+		apic_send(0, APIC_OTHERS | VECTOR_STOP);
 }
 
 _Noreturn void panic(const char *fmt, ...)

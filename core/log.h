@@ -24,6 +24,7 @@ void log_at(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 
 /*
  * Rate limit for lines that a guest can cause: at most `burst` lines a

@@ -2,7 +2,6 @@
 /* Starts every room, in the order in which it can be read here. */
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/spinlock.h"
 #include "arch/x86/trap.h"
 #include "core/config.h"
 #include "core/console.h"
@@ -11,20 +10,27 @@
 #include "core/frame_init.h"
 #include "core/handover.h"
 #include "core/irq.h"
-#include "core/log_sink.h"
+#include "core/lib/string.h"
+#include "core/log.h"
 #include "core/percpu.h"
 #include "core/ptab_formats.h"
 #include "core/sched.h"
 #include "core/smp.h"
+#include "core/softirq.h"
 #include "core/time_init.h"
 #include "core/vmap.h"
 #include "core/vmap_init.h"
 #include "drivers/acpi.h"
 #include "drivers/iommu.h"
 #include "drivers/pci.h"
+#include "drivers/pci_commands.h"
+#include "drivers/pci_groups.h"
+#include "drivers/pci_sriov.h"
 #include "drivers/uart.h"
 #include "gpu/commands.h"
+#include "gpu/config.h"
 #include "gpu/gpu.h"
+#include "guest/assigned.h"
 #include "guest/commands.h"
 #include "guest/machine.h"
 
@@ -34,7 +40,6 @@ _Noreturn void core_main(const struct handover *record);
 void switch_stack(u64 cr3, u64 stack, void (*function)(void *), void *argument);
 
 static struct handover handover; /* our copy: the loader's memory becomes guests' */
-static struct spinlock early_lock;
 static struct acpi_info acpi;
 static bool have_acpi;
 static struct pci pci;
@@ -43,26 +48,7 @@ static bool have_iommu;
 static struct config config;
 static struct config_errors config_errors;
 
-static void early_line(const char *line)
-{
-	size_t n = 0;
-
-	while (line[n])
-		n++;
-	spin_lock(&early_lock);
-	uart_write(line, n);
-	uart_write("\r\n", 2);
-	spin_unlock(&early_lock);
-}
-
-static void early_raw(const char *text)
-{
-	size_t n = 0;
-
-	while (text[n])
-		n++;
-	uart_write(text, n);
-}
+static const struct console_port uart_port = { uart_write, uart_read };
 
 static void init_this_cpu(void)
 {
@@ -76,10 +62,8 @@ static void main_on_own_tables(void *unused);
 
 _Noreturn void core_main(const struct handover *record)
 {
-	struct vmap_stacks stacks;
-
 	uart_init(UART_COM1, 115200);
-	log_set_sinks(early_line, early_raw);
+	console_start(&uart_port);
 	trap_init_cpu(0, NULL);
 	percpu_init(0, 0); /* after the segments: loading GS clears its base */
 	if (record->magic != HANDOVER_MAGIC || record->record_size != sizeof(handover))
@@ -88,12 +72,10 @@ _Noreturn void core_main(const struct handover *record)
 	init_this_cpu();
 	if (frame_init(&handover))
 		panic("not enough memory: 32 MiB in a row below 4 GiB are needed");
-	if (vmap_init(&handover) || vmap_make_stacks(0, &stacks))
+	if (vmap_init(&handover) || vmap_init_cpu(0))
 		panic("not enough memory for the hypervisor's own page tables");
-	percpu_of(0)->stacks = stacks;
-	vmap_init_cpu(0);
-	trap_set_stacks(0, stacks.ist_tops);
-	switch_stack(vmap_root(), stacks.main_top, main_on_own_tables, NULL);
+	trap_set_stacks(0, percpu_of(0)->stacks.ist_tops);
+	switch_stack(vmap_root(), percpu_of(0)->stacks.main_top, main_on_own_tables, NULL);
 	cpu_stop();
 }
 
@@ -103,21 +85,13 @@ static void ap_main(void)
 	apic_init_cpu();
 	if (virt && virt->cpu_enable())
 		panic("CPU %u cannot switch %s on though the first one did", cpu_id(), virt->name);
-	smp_mark_online();
+	__atomic_store_n(&percpu_self()->online, 1, __ATOMIC_RELEASE);
 	sched_loop(NULL);
-}
-
-static const void *map_table(void *ctx, hpa_t pa, size_t size)
-{
-	(void)ctx;
-	return vmap_readonly(pa, size);
 }
 
 static void read_acpi(void)
 {
-	const struct acpi_memory memory = { map_table, NULL };
-
-	have_acpi = !acpi_parse(&memory, HPA(handover.rsdp), &acpi);
+	have_acpi = !acpi_parse(vmap_readonly, HPA(handover.rsdp), &acpi);
 	for (u32 i = 0; i < acpi.complaint_count; i++)
 		log_warn("ACPI table %s: %s", acpi.complaints[i].table, acpi.complaints[i].what);
 }
@@ -144,16 +118,22 @@ static void start_processors(void)
 	log_info("%u processors, TSC %lu MHz", cpu_count(), time_tsc_hz() / 1000000);
 }
 
+/* While a function is being reset, this CPU goes on serving GPUs. */
+static void serve(void)
+{
+	interrupts_take_pending();
+	softirq_run();
+}
+
 static void start_pci(void)
 {
-	const struct acpi_mcfg *mcfg = acpi.mcfg;
+	static const struct acpi_mcfg ports_only;
+	const struct acpi_mcfg *mcfg =
+		acpi.mcfg_count && !acpi.mcfg->segment ? acpi.mcfg : &ports_only;
 
-	if (acpi.mcfg_count && !mcfg->segment)
-		pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
-	else
-		pci_init(&pci, vmap_mmio, HPA(0), 0, 0);
+	pci_init(&pci, vmap_mmio, mcfg->base, mcfg->first_bus, mcfg->last_bus);
+	pci.relax = serve;
 	pci_enumerate(&pci);
-	log_info("%u PCI functions", pci.function_count);
 }
 
 /* One line about a machine of which no table tells, and what stands in for them. */
@@ -174,7 +154,8 @@ static void fill_in_for_acpi(void)
 /* Everything that can write memory by itself is denied from here on. */
 static void start_iommu(void)
 {
-	enum err e = iommu_start(&iommu, &acpi.dmar, &pci, &frame_tables, vmap_mmio, false);
+	const struct acpi_iommus *units = acpi.dmar.present ? &acpi.dmar : &acpi.ivrs;
+	enum err e = iommu_start(&iommu, units, &pci, &frame_tables, vmap_mmio);
 
 	have_iommu = !e;
 	if (!e)
@@ -192,15 +173,19 @@ static void start_iommu(void)
 			  err_name(e));
 }
 
+/* The console looks for typed characters this often while nothing wakes us. */
+#define POLL_NS 10000000ULL
+/* Of blocked accesses so many are looked at in that time, however many there are. */
+#define FAULTS_A_POLL 8
+
 static void report_faults(void)
 {
 	static struct log_limit limit;
 	struct iommu_fault fault;
 
-	for (u32 i = 0; have_iommu && i < IOMMU_MAX_UNITS; i++) {
-		if (!iommu_poll_fault(&iommu, &fault))
-			return;
-		if (log_allowed(&limit, 4))
+	for (u32 i = 0; i < FAULTS_A_POLL && iommu_poll_fault(&iommu, &fault); i++) {
+		iommu.faults++;
+		if (!assigned_fault(&fault) && log_allowed(&limit, 4))
 			log_warn("IOMMU blocked %02x:%02x.%x %s 0x%lx: %s", PCI_BDF_ARGS(fault.bdf),
 				 fault.interrupt ? "interrupt"
 				 : fault.write	 ? "writing"
@@ -209,17 +194,28 @@ static void report_faults(void)
 	}
 }
 
+static void poll_faults(void)
+{
+	static u64 next_ns;
+	u64 begin = rdtsc();
+
+	if (!have_iommu || now_ns() < next_ns)
+		return;
+	next_ns = now_ns() + POLL_NS;
+	report_faults();
+	iommu.fault_ticks += rdtsc() - begin;
+}
+
 /* The file, or what is wrong with it. False: no guest is to start. */
 static bool read_config(void)
 {
 	const struct boot_file *file = boot_file_find("facet.conf");
+	bool found = file && !file->error;
 
-	if (!file || file->error) {
-		config_parse("facet.conf", "", 0, &config, &config_errors);
-		return false;
-	}
-	config_parse("facet.conf", file->data, file->size, &config, &config_errors);
-	return !config_errors.count;
+	config_add(&gpu_config_part);
+	config_parse("facet.conf", found ? file->data : "", found ? file->size : 0, &config,
+		     &config_errors);
+	return found && !config_errors.count;
 }
 
 static void report_config(void)
@@ -231,7 +227,7 @@ static void report_config(void)
 		return;
 	}
 	for (u32 i = 0; i < MIN(config_errors.count, CONFIG_ERRORS_KEPT); i++)
-		log_error("%s", config_errors.text[i]);
+		log_error("%s", config_errors.kept[i].text);
 	if (config_errors.count > CONFIG_ERRORS_KEPT)
 		log_error("and %u more", config_errors.count - CONFIG_ERRORS_KEPT);
 	if (config_errors.count)
@@ -274,11 +270,6 @@ static const struct console_command power_commands[] = {
 	{ "poweroff", "", "switch the whole machine off", run_poweroff, NULL },
 };
 
-static const struct console_port uart_port = { uart_write, uart_read };
-
-/* The console looks for typed characters this often while nothing wakes us. */
-#define POLL_NS 10000000ULL
-
 static void poll_again(struct timer *timer)
 {
 	softirq_raise(cpu_id(), SOFTIRQ_CONSOLE);
@@ -291,7 +282,8 @@ static bool housekeeping(void)
 {
 	bool more = console_poll();
 
-	report_faults();
+	poll_faults();
+	assigned_housekeeping();
 	more |= machine_housekeeping();
 	if (machines_idle() && config.host.when_idle == CONFIG_IDLE_POWEROFF && !more)
 		run_poweroff(NULL);
@@ -300,16 +292,15 @@ static bool housekeeping(void)
 
 static void main_on_own_tables(void *unused)
 {
-	bool config_good;
+	bool guests;
 
 	(void)unused;
-	frame_pool_moved(vmap_pool());
+	frame_pool_moved((void *)VMAP_POOL);
 	if (files_init(&handover))
 		panic("not enough memory to map the boot files");
-	config_good = read_config();
+	guests = read_config();
 	uart_init(config.host.console_port, config.host.baud);
 	log_set_level((enum log_level)config.host.log_level);
-	console_start(&uart_port);
 	log_info("Facet " FACET_VERSION);
 
 	apic_set_registers(vmap_mmio(HPA(APIC_PHYSICAL_BASE), PAGE_SIZE));
@@ -328,18 +319,26 @@ static void main_on_own_tables(void *unused)
 		log_warn("this is the only processor: guests run on it, `guests-on-cpu0 = no` "
 			 "or not");
 	report_config();
-	if (virt && config_good) {
+	guests = guests && virt;
+	if (guests) {
 		start_iommu();
+		pci_sriov_start(&pci, have_iommu ? &iommu : NULL, &config.host);
+	}
+	pci_make_groups(&pci);
+	log_info("%u PCI functions", pci.function_count);
+	if (guests) {
 		if (gpu_start(&config, &pci, have_iommu ? &iommu : NULL))
 			log_error("guests that are to have a GPU cannot start");
+		assigned_init(&config.host, &pci, have_iommu ? &iommu : NULL);
 		machine_create_all(&config);
 	}
-	commands_register();
+	commands_register(have_iommu ? &iommu : NULL);
 	gpu_commands_register();
+	pci_commands_register(&pci, have_iommu ? &iommu : NULL, commands_pci);
 	for (u32 i = 0; i < ARRAY_SIZE(power_commands); i++)
 		console_register(&power_commands[i]);
 	report_memory();
-	console_show_prompt();
+	console_attach(NULL);
 	poll_again(&poll_timer);
 	sched_loop(housekeeping);
 }

@@ -5,13 +5,14 @@
 
 #include "arch/x86/spinlock.h"
 #include "core/cpu.h"
+#include "core/lib/list.h"
 #include "core/lib/types.h"
 #include "core/timer.h"
 #include "core/vmap_init.h"
 
 struct vcpu;
 
-/* Every vCPU of every guest may have a timer here, the assertion is in sched.c. */
+/* More than can be armed on one: every vCPU of every guest may have a timer, see sched.c. */
 #define TIMERS_PER_CPU 256
 
 /* GS points here. Fields belong to their CPU unless they say otherwise. */
@@ -27,9 +28,8 @@ struct percpu {
 	struct vcpu *running;
 	u64 slice_end_ns;
 	struct spinlock timer_lock;
-	struct timer *timers[TIMERS_PER_CPU + 1]; /* heap by deadline, 1-based */
-	u32 timer_count;
-	u64 armed_ns; /* deadline that the hardware timer is set to, ~0: none */
+	struct list_node timers; /* by deadline */
+	u64 armed_ns;		 /* deadline that the hardware timer is set to, ~0: none */
 	struct vmap_stacks stacks;
 };
 
@@ -55,6 +55,5 @@ static inline bool percpu_wants_attention(void)
 
 /* Point GS at the record of CPU number `cpu`. */
 void percpu_init(u32 cpu, u32 apic);
-void percpu_set_count(u32 count);
 
 #endif

@@ -51,17 +51,14 @@ static bool is_present(const struct ptab *pt, u64 entry)
 
 static bool is_leaf(const struct ptab *pt, u64 entry, unsigned level)
 {
+	if (pt->format->next_level)
+		return !(entry & pt->format->next_level);
 	return level == PTAB_4K || (entry & pt->format->large) != 0;
-}
-
-static bool may_be_leaf(const struct ptab *pt, unsigned level)
-{
-	return level <= pt->max_leaf_level && (pt->format->leaf_levels & BIT(level)) != 0;
 }
 
 static u64 *entries_of(const struct ptab *pt, hpa_t table)
 {
-	return pt->memory->window(pt->memory->ctx, table);
+	return pt->memory->window(table);
 }
 
 static u64 *child_entries(const struct ptab *pt, u64 entry)
@@ -72,45 +69,21 @@ static u64 *child_entries(const struct ptab *pt, u64 entry)
 static void flush(const struct ptab *pt, void *ptr, size_t size)
 {
 	if (pt->memory->flush)
-		pt->memory->flush(pt->memory->ctx, ptr, size);
+		pt->memory->flush(ptr, size);
 }
 
-static void flush_slots(const struct ptab *pt, u64 *entries, struct range range, unsigned level)
+/* Every store to a table is made here: one store, after all that it depends on can be seen. */
+static void write_entry(const struct ptab *pt, u64 *slot, u64 entry)
 {
-	unsigned first = slot_of(range.first, level);
-
-	flush(pt, &entries[first], (slot_of(range.last, level) - first + 1) * sizeof(u64));
-}
-
-#ifdef FACET_HOST
-static void tell_test(const struct ptab *pt, u64 *slot, u64 old_entry)
-{
-	if (ptab_host_entry_written)
-		ptab_host_entry_written(pt, slot, old_entry);
-}
-#else
-static void tell_test(const struct ptab *pt, u64 *slot, u64 old_entry)
-{
-	(void)pt;
-	(void)slot;
-	(void)old_entry;
-}
-#endif
-
-/* Every store to a table is made here: one store, after all stores that it depends on. */
-static void ptab_write_entry(const struct ptab *pt, u64 *slot, u64 entry)
-{
-	u64 old_entry = *slot;
-
 	__atomic_store_n(slot, entry, __ATOMIC_RELEASE);
-	tell_test(pt, slot, old_entry);
+	flush(pt, slot, sizeof(*slot));
 }
 
 static enum err check_attr(const struct ptab_format *format, struct ptab_attr attr)
 {
 	if ((unsigned)attr.type >= PTAB_MEMTYPES)
 		return ERR_INVALID;
-	if (format->memtype[attr.type] == PTAB_NO_MEMTYPE)
+	if (attr.type != PTAB_WB && format->memtype[attr.type] == format->memtype[PTAB_WB])
 		return ERR_UNSUPPORTED;
 	if (format->read_always && !attr.read)
 		return ERR_UNSUPPORTED;
@@ -119,77 +92,54 @@ static enum err check_attr(const struct ptab_format *format, struct ptab_attr at
 		return ERR_UNSUPPORTED;
 	if (attr.exec && !format->exec && !format->no_exec)
 		return ERR_UNSUPPORTED;
-	if ((attr.user && !format->user) || (attr.fixed_type && !format->fixed_type))
-		return ERR_UNSUPPORTED;
 	return OK;
+}
+
+/* The bits of a 4 KiB leaf, as a large one says the same; without the address. */
+static u64 large_bits(const struct ptab_format *format, u64 bits)
+{
+	if (bits & format->pat)
+		bits ^= format->pat | format->large_pat;
+	return bits | format->large;
+}
+
+/* And back. */
+static u64 small_bits(const struct ptab_format *format, u64 bits)
+{
+	bits &= ~format->large;
+	return bits & format->large_pat ? bits ^ (format->pat | format->large_pat) : bits;
 }
 
 /* `attr` has passed check_attr(). */
 static u64 encode_leaf(const struct ptab_format *format, u64 pa, unsigned level,
 		       struct ptab_attr attr)
 {
-	u64 entry = pa | format->leaf_bits;
+	u64 entry = format->leaf_bits | format->memtype[attr.type];
 
-	if (level > PTAB_4K)
-		entry |= format->large | format->large_memtype[attr.type];
-	else
-		entry |= format->memtype[attr.type];
 	if (attr.read)
 		entry |= format->read;
 	if (attr.write)
 		entry |= format->write;
 	entry |= attr.exec ? format->exec : format->no_exec;
-	if (attr.user)
-		entry |= format->user;
-	if (attr.fixed_type)
-		entry |= format->fixed_type;
-	return entry;
+	return pa | (level > PTAB_4K ? large_bits(format, entry) : entry);
 }
 
-static u64 leaf_address(const struct ptab_format *format, u64 entry, unsigned level)
-{
-	return entry & format->address & ~(slot_span(level) - 1);
-}
-
-static enum ptab_memtype decode_memtype(const struct ptab_format *format, u64 entry, unsigned level)
-{
-	const u64 *types = level > PTAB_4K ? format->large_memtype : format->memtype;
-	u64 mask = level > PTAB_4K ? format->large_memtype_mask : format->memtype_mask;
-
-	for (unsigned type = 0; type < PTAB_MEMTYPES; type++) {
-		if (types[type] == (entry & mask))
-			return (enum ptab_memtype)type;
-	}
-	return PTAB_UC;
-}
-
-static struct ptab_attr decode_attr(const struct ptab_format *format, u64 entry, unsigned level)
-{
-	return (struct ptab_attr){
-		.read = !format->read || (entry & format->read),
-		.write = (entry & format->write) != 0,
-		.exec = (entry & format->exec) || (format->no_exec && !(entry & format->no_exec)),
-		.user = (entry & format->user) != 0,
-		.fixed_type = (entry & format->fixed_type) != 0,
-		.type = decode_memtype(format, entry, level),
-	};
-}
-
-/* A zeroed table, counted and visible; HPA(0) where there is no memory. */
+/* A zeroed and visible table; HPA(0) where there is no memory. */
 static hpa_t new_table(struct ptab *pt)
 {
-	hpa_t table = pt->memory->alloc_table(pt->memory->ctx);
+	hpa_t table = pt->memory->alloc_table();
 
-	if (!table.raw)
-		return table;
-	pt->tables++;
-	flush(pt, entries_of(pt, table), PAGE_SIZE);
+	if (table.raw)
+		flush(pt, entries_of(pt, table), PAGE_SIZE);
 	return table;
 }
 
-static void hook_table(struct ptab *pt, u64 *slot, hpa_t table)
+/* `level` is the table's own. */
+static void hook_table(struct ptab *pt, u64 *slot, hpa_t table, unsigned level)
 {
-	ptab_write_entry(pt, slot, table.raw | pt->format->table_bits);
+	u64 lowest_bit = pt->format->next_level & -pt->format->next_level;
+
+	write_entry(pt, slot, table.raw | pt->format->table_bits | level * lowest_bit);
 }
 
 /*
@@ -202,11 +152,9 @@ static void bury_table(struct ptab *pt, u64 *slot)
 	hpa_t table = HPA(*slot & pt->format->address);
 	u64 *link = entries_of(pt, table);
 
-	ptab_write_entry(pt, slot, 0);
-	ptab_write_entry(pt, link, pt->buried.raw);
+	write_entry(pt, slot, 0);
+	write_entry(pt, link, pt->buried.raw);
 	pt->buried = table;
-	pt->tables--;
-	pt->buried_tables++;
 }
 
 static bool is_empty_table(const u64 *entries)
@@ -231,12 +179,11 @@ static u64 offset_of(const struct ptab *pt, u64 va)
 
 static bool is_addressable(const struct ptab *pt, u64 va)
 {
-	u64 top = va & ~(coverage(pt) - 1);
-	u64 sign = coverage(pt) >> 1;
+	unsigned unused = 64 - PAGE_SHIFT - 9 * pt->format->levels;
 
-	if (!pt->format->sign_extended)
-		return top == 0;
-	return (va & sign) ? top == ~(coverage(pt) - 1) : top == 0;
+	if (pt->format->sign_extended)
+		return (u64)((s64)(va << unused) >> unused) == va;
+	return va < coverage(pt);
 }
 
 static enum err make_range(const struct ptab *pt, u64 va, u64 size, struct range *range)
@@ -276,39 +223,35 @@ static enum err map_range(struct ptab *pt, u64 *entries, unsigned level, struct 
 			  struct ptab_attr attr)
 {
 	u64 span = slot_span(level);
-	enum err err = OK;
 
 	for (unsigned i = slot_of(range.first, level); i <= slot_of(range.last, level); i++) {
 		struct range part = slot_part(range, i, level);
 		u64 target = pa + (i * span + part.first - range.first);
 		hpa_t fresh = HPA(0);
+		enum err err;
 		u64 *below;
 
 		if (!is_present(pt, entries[i]) && is_whole(part, level) &&
-		    may_be_leaf(pt, level) && IS_ALIGNED(target, span)) {
-			ptab_write_entry(pt, &entries[i],
-					 encode_leaf(pt->format, target, level, attr));
+		    level <= pt->max_leaf_level && IS_ALIGNED(target, span)) {
+			write_entry(pt, &entries[i], encode_leaf(pt->format, target, level, attr));
 			continue;
 		}
 		if (is_present(pt, entries[i])) {
 			below = child_entries(pt, entries[i]);
 		} else {
 			fresh = new_table(pt);
-			if (!fresh.raw) {
-				err = ERR_NO_MEMORY;
-				break;
-			}
+			if (!fresh.raw)
+				return ERR_NO_MEMORY;
 			below = entries_of(pt, fresh);
 		}
 		err = map_range(pt, below, level - 1, part, target, attr);
 		/* Hooked in when it is complete, or else for the roll-back to find it. */
 		if (fresh.raw)
-			hook_table(pt, &entries[i], fresh);
+			hook_table(pt, &entries[i], fresh, level - 1);
 		if (err)
-			break;
+			return err;
 	}
-	flush_slots(pt, entries, range, level);
-	return err;
+	return OK;
 }
 
 /* No leaf reaches over an edge of the range: ptab_unmap() has seen to that. */
@@ -320,7 +263,7 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
 		if (!is_present(pt, entries[i]))
 			continue;
 		if (level <= 1 || is_leaf(pt, entries[i], level)) {
-			ptab_write_entry(pt, &entries[i], 0);
+			write_entry(pt, &entries[i], 0);
 			continue;
 		}
 		below = child_entries(pt, entries[i]);
@@ -328,7 +271,6 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
 		if (is_empty_table(below))
 			bury_table(pt, &entries[i]);
 	}
-	flush_slots(pt, entries, range, level);
 }
 
 /*
@@ -337,22 +279,20 @@ static void unmap_range(struct ptab *pt, u64 *entries, unsigned level, struct ra
  */
 static enum err split_leaf(struct ptab *pt, u64 *slot, unsigned level)
 {
-	u64 pa = leaf_address(pt->format, *slot, level);
-	struct ptab_attr attr = decode_attr(pt->format, *slot, level);
+	const struct ptab_format *format = pt->format;
+	u64 pa = *slot & format->address & ~(slot_span(level) - 1);
+	u64 bits = *slot & ~pa;
 	hpa_t table = new_table(pt);
 	u64 *entries;
 
 	if (!table.raw)
 		return ERR_NO_MEMORY;
+	if (level - 1 == PTAB_4K)
+		bits = small_bits(format, bits);
 	entries = entries_of(pt, table);
-	for (unsigned i = 0; i < PTAB_ENTRIES; i++) {
-		u64 target = pa + i * slot_span(level - 1);
-
-		ptab_write_entry(pt, &entries[i], encode_leaf(pt->format, target, level - 1, attr));
-	}
-	flush(pt, entries, PAGE_SIZE);
-	hook_table(pt, slot, table);
-	flush(pt, slot, sizeof(*slot));
+	for (unsigned i = 0; i < PTAB_ENTRIES; i++)
+		write_entry(pt, &entries[i], bits | (pa + i * slot_span(level - 1)));
+	hook_table(pt, slot, table, level - 1);
 	return OK;
 }
 
@@ -388,16 +328,13 @@ static void free_tree(struct ptab *pt, hpa_t table, unsigned level)
 		if (is_present(pt, entries[i]) && !is_leaf(pt, entries[i], level))
 			free_tree(pt, HPA(entries[i] & pt->format->address), level - 1);
 	}
-	pt->memory->free_table(pt->memory->ctx, table);
-	pt->tables--;
+	pt->memory->free_table(table);
 }
 
 enum err ptab_init(struct ptab *pt, const struct ptab_format *format,
 		   const struct ptab_memory *memory, u8 max_leaf_level)
 {
 	*pt = (struct ptab){ .format = format, .memory = memory, .max_leaf_level = max_leaf_level };
-	if (max_leaf_level < PTAB_4K || max_leaf_level > PTAB_1G)
-		return ERR_RANGE;
 	pt->root = new_table(pt);
 	return pt->root.raw ? OK : ERR_NO_MEMORY;
 }
@@ -456,7 +393,6 @@ void ptab_reap(struct ptab *pt)
 		hpa_t table = pt->buried;
 
 		pt->buried = HPA(*entries_of(pt, table));
-		pt->memory->free_table(pt->memory->ctx, table);
-		pt->buried_tables--;
+		pt->memory->free_table(table);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One page-table walker for host, NPT, EPT and VT-d tables: map, unmap, split, look up. */
+/* One page-table walker for host, NPT, EPT, VT-d and AMD-Vi tables: map, unmap, split, look up. */
 #ifndef CORE_PTAB_H
 #define CORE_PTAB_H
 
@@ -8,29 +8,27 @@
 #include "core/ptab_formats.h"
 
 /*
- * The memory that tables live in. All functions get `ctx`.
+ * The memory that tables live in.
  *
  * alloc_table: a zeroed 4 KiB frame, or HPA(0) where there is none.
  * free_table:  takes back what alloc_table gave.
  * window:      the 512 entries of a table; valid until the table is freed.
  * flush:       makes `size` bytes at `ptr` visible to a reader that does not
- *              snoop caches (VT-d with ECAP.C = 0); NULL where not needed.
+ *              snoop caches (VT-d with ECAP.C = 0), after each store; NULL where
+ *              not needed.
  */
 struct ptab_memory {
-	hpa_t (*alloc_table)(void *ctx);
-	void (*free_table)(void *ctx, hpa_t table);
-	u64 *(*window)(void *ctx, hpa_t table);
-	void (*flush)(void *ctx, void *ptr, size_t size);
-	void *ctx;
+	hpa_t (*alloc_table)(void);
+	void (*free_table)(hpa_t table);
+	void *(*window)(hpa_t table);
+	void (*flush)(void *ptr, size_t size);
 };
 
-/* What a page allows. `fixed_type` (EPT only): the guest's own PAT does not count. */
+/* What a page allows. */
 struct ptab_attr {
 	bool read;
 	bool write;
 	bool exec;
-	bool user;
-	bool fixed_type;
 	enum ptab_memtype type;
 };
 
@@ -48,28 +46,27 @@ struct ptab {
 	const struct ptab_memory *memory;
 	hpa_t root;
 	u8 max_leaf_level;
-	u32 tables;	   /* in the tree, the root among them */
-	u32 buried_tables; /* taken out of it, waiting for ptab_reap() */
-	hpa_t buried;	   /* the first of those, or 0; chained through entry 0 */
+	/* The first table that waits for ptab_reap(), or 0; they are chained through entry 0. */
+	hpa_t buried;
 };
 
 /*
  * Makes an empty tree. `max_leaf_level` (PTAB_4K to PTAB_1G) is the largest
- * page that the hardware has; the format may allow less.
- * OK; ERR_RANGE for another level; ERR_NO_MEMORY.
+ * page that the hardware has.
+ * OK; ERR_NO_MEMORY.
  */
 enum err ptab_init(struct ptab *pt, const struct ptab_format *format,
 		   const struct ptab_memory *memory, u8 max_leaf_level) must_check;
 
 /*
  * Gives every table back, buried ones too. Nothing may walk or cache the tree
- * any more. `pt` is then as before ptab_init().
+ * any more. `pt` is then as before ptab_init(), zeroed; such a one may be given, too.
  */
 void ptab_destroy(struct ptab *pt);
 
 /*
  * Maps `size` bytes from `va` to the range at `pa`, with the largest pages that
- * alignment, format and hardware allow.
+ * alignment and hardware allow.
  *
  * OK             mapped. No flush is due, unless the hardware caches absent
  *                entries (VT-d with CAP.CM).
@@ -93,11 +90,5 @@ enum err ptab_unmap(struct ptab *pt, u64 va, u64 size) must_check;
 
 /* Frees the tables that unmapping has emptied. Call it once TLBs are known to be clean. */
 void ptab_reap(struct ptab *pt);
-
-#ifdef FACET_HOST
-/* A test may define this to see each store to a table, right after it was made. */
-extern void ptab_host_entry_written(const struct ptab *pt, u64 *slot, u64 old_entry)
-	__attribute__((weak));
-#endif
 
 #endif

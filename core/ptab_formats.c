@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptions of the host, NPT, EPT and VT-d page-table formats. */
+/* Descriptions of the host, NPT, EPT, VT-d and AMD-Vi page-table formats. */
 #include "core/ptab_formats.h"
 
 #define ADDRESS_51_12 0x000ffffffffff000ULL
-#define LEAF_4K_2M_1G (BIT(PTAB_4K) | BIT(PTAB_2M) | BIT(PTAB_1G))
 
 /* Long-mode entries, SDM vol. 3, table 4-15 to 4-20; APM vol. 2, 5.3. */
 #define X86_P	     BIT(0)
@@ -19,10 +18,10 @@
 #define X86_NX	     BIT(63)
 
 /* The PAT entry that holds the type, see PTAB_PAT_VALUE. */
-#define X86_MEMTYPES(pat) \
+#define X86_MEMTYPES \
 	{ \
 		[PTAB_WB] = 0, [PTAB_WT] = X86_PWT, [PTAB_UC] = X86_PCD | X86_PWT, \
-		[PTAB_WC] = (pat), [PTAB_WP] = (pat) | X86_PWT, \
+		[PTAB_WC] = X86_PAT, [PTAB_WP] = X86_PAT | X86_PWT, \
 	}
 
 /*
@@ -30,34 +29,28 @@
  * has no reason to write to a table by itself.
  */
 #define X86_FORMAT \
-	.levels = 4, .leaf_levels = LEAF_4K_2M_1G, .read_always = true, .present = X86_P, \
-	.address = ADDRESS_51_12, .large = X86_PS, .table_bits = X86_P | X86_RW | X86_US | X86_A, \
-	.write = X86_RW, .no_exec = X86_NX, .memtype_mask = X86_PAT | X86_PCD | X86_PWT, \
-	.memtype = X86_MEMTYPES(X86_PAT), .large_memtype_mask = X86_PAT_HUGE | X86_PCD | X86_PWT, \
-	.large_memtype = X86_MEMTYPES(X86_PAT_HUGE)
+	.levels = 4, .read_always = true, .present = X86_P, .address = ADDRESS_51_12, \
+	.large = X86_PS, .table_bits = X86_P | X86_RW | X86_US | X86_A, .write = X86_RW, \
+	.no_exec = X86_NX, .memtype = X86_MEMTYPES, .pat = X86_PAT, .large_pat = X86_PAT_HUGE
 
 const struct ptab_format ptab_format_host = {
-	.name = "host",
 	.sign_extended = true,
 	.leaf_bits = X86_P | X86_A | X86_D,
-	.user = X86_US,
 	X86_FORMAT,
 };
 
 const struct ptab_format ptab_format_npt = {
-	.name = "npt",
 	.leaf_bits = X86_P | X86_US | X86_A | X86_D,
 	X86_FORMAT,
 };
 
 /* EPT entries, SDM vol. 3, tables 29-1 to 29-7. */
-#define EPT_R	 BIT(0)
-#define EPT_W	 BIT(1)
-#define EPT_X	 BIT(2)
-#define EPT_IPAT BIT(6)
-#define EPT_PS	 BIT(7)
-#define EPT_A	 BIT(8)
-#define EPT_D	 BIT(9)
+#define EPT_R  BIT(0)
+#define EPT_W  BIT(1)
+#define EPT_X  BIT(2)
+#define EPT_PS BIT(7)
+#define EPT_A  BIT(8)
+#define EPT_D  BIT(9)
 
 #define EPT_MT(type) ((u64)(type) << 3)
 #define EPT_MEMTYPES \
@@ -67,9 +60,7 @@ const struct ptab_format ptab_format_npt = {
 	}
 
 const struct ptab_format ptab_format_ept = {
-	.name = "ept",
 	.levels = 4,
-	.leaf_levels = LEAF_4K_2M_1G,
 	/* Execute-only is optional and write without read is a misconfiguration. */
 	.read_always = true,
 	.present = EPT_R | EPT_W | EPT_X,
@@ -80,11 +71,7 @@ const struct ptab_format ptab_format_ept = {
 	.read = EPT_R,
 	.write = EPT_W,
 	.exec = EPT_X,
-	.fixed_type = EPT_IPAT,
-	.memtype_mask = EPT_MT(7),
 	.memtype = EPT_MEMTYPES,
-	.large_memtype_mask = EPT_MT(7),
-	.large_memtype = EPT_MEMTYPES,
 };
 
 /* Second-level entries of VT-d, 9.8. */
@@ -94,21 +81,32 @@ const struct ptab_format ptab_format_ept = {
 #define VTD_SNP BIT(11)
 
 /* The type of a DMA access is the device's affair: only "memory" can be said. */
-#define VTD_MEMTYPES \
+#define VTD_FORMAT(depth, snoop) \
 	{ \
-		[PTAB_WB] = 0, [PTAB_UC] = PTAB_NO_MEMTYPE, [PTAB_WC] = PTAB_NO_MEMTYPE, \
-		[PTAB_WT] = PTAB_NO_MEMTYPE, [PTAB_WP] = PTAB_NO_MEMTYPE, \
+		.levels = (depth), .leaf_bits = (snoop), .present = VTD_R | VTD_W, \
+		.address = ADDRESS_51_12, .large = VTD_PS, .table_bits = VTD_R | VTD_W, \
+		.read = VTD_R, .write = VTD_W, \
 	}
 
-#define VTD_FORMAT(title, depth, snoop) \
-	{ \
-		.name = (title), .levels = (depth), .leaf_bits = (snoop), \
-		.leaf_levels = LEAF_4K_2M_1G, .present = VTD_R | VTD_W, .address = ADDRESS_51_12, \
-		.large = VTD_PS, .table_bits = VTD_R | VTD_W, .read = VTD_R, .write = VTD_W, \
-		.memtype = VTD_MEMTYPES, .large_memtype = VTD_MEMTYPES, \
-	}
+const struct ptab_format ptab_format_vtd = VTD_FORMAT(4, 0);
+const struct ptab_format ptab_format_vtd_snoop = VTD_FORMAT(4, VTD_SNP);
+const struct ptab_format ptab_format_vtd39 = VTD_FORMAT(3, 0);
+const struct ptab_format ptab_format_vtd39_snoop = VTD_FORMAT(3, VTD_SNP);
 
-const struct ptab_format ptab_format_vtd = VTD_FORMAT("vtd", 4, 0);
-const struct ptab_format ptab_format_vtd_snoop = VTD_FORMAT("vtd-snoop", 4, VTD_SNP);
-const struct ptab_format ptab_format_vtd39 = VTD_FORMAT("vtd39", 3, 0);
-const struct ptab_format ptab_format_vtd39_snoop = VTD_FORMAT("vtd39-snoop", 3, VTD_SNP);
+/* I/O page-table entries of AMD-Vi, 2.2.3. */
+#define AMDVI_PR	 BIT(0)
+#define AMDVI_NEXT_LEVEL (7ULL << 9)
+#define AMDVI_FC	 BIT(60) /* accesses snoop, whatever the device asks for */
+#define AMDVI_IR	 BIT(61)
+#define AMDVI_IW	 BIT(62)
+
+const struct ptab_format ptab_format_amdvi = {
+	.levels = 4,
+	.present = AMDVI_PR,
+	.address = ADDRESS_51_12,
+	.next_level = AMDVI_NEXT_LEVEL,
+	.table_bits = AMDVI_PR | AMDVI_IR | AMDVI_IW,
+	.leaf_bits = AMDVI_PR | AMDVI_FC,
+	.read = AMDVI_IR,
+	.write = AMDVI_IW,
+};

@@ -7,7 +7,8 @@
 
 /*
  * Every format here is a radix tree of 4 KiB tables with 512 entries of 64
- * bits. Levels are counted from the leaves, as the manuals draw them:
+ * bits, of which those of the levels 1 to 3 may map a page. Levels are counted from the leaves, as
+ * the manuals draw them:
  *
  *   bit  47    39 38    30 29    21 20    12 11      0
  *       +--------+--------+--------+--------+---------+
@@ -44,34 +45,28 @@ enum ptab_memtype {
  */
 #define PTAB_PAT_VALUE 0x0007050100070406ULL
 
-/* A memory type that a format has no encoding for. */
-#define PTAB_NO_MEMTYPE (~0ULL)
-
 /*
  * A right or property whose mask is 0 has no bit in the format; ptab_map()
  * refuses an attribute that the format cannot express.
  */
 struct ptab_format {
-	const char *name;
 	u8 levels;	    /* of tables, so also the root's level */
-	u8 leaf_levels;	    /* BIT(level) set: an entry of that level may map a page */
 	bool sign_extended; /* addresses are canonical: the top half is at the top of 64 bits */
 	bool read_always;   /* a present page can be read: `read` must be asked for */
 	u64 present;	    /* an entry with none of these bits set is empty */
 	u64 address;	    /* the bits of an entry that may hold an address */
-	u64 large;	    /* marks a leaf above level 1 */
-	u64 table_bits;	    /* set in every entry that leads to a table */
-	u64 leaf_bits;	    /* set in every leaf */
+	u64 large;	    /* marks a leaf above level 1 ... */
+	u64 next_level; /* ... or the field with the next table's level, which is 0 in every leaf */
+	u64 table_bits; /* set in every entry that leads to a table */
+	u64 leaf_bits;	/* set in every leaf */
 	u64 read;
 	u64 write;
 	u64 exec;    /* set where execution is allowed ... */
 	u64 no_exec; /* ... or set where it is not; at most one of both is used */
-	u64 user;
-	u64 fixed_type; /* the guest's own memory type does not count (EPT's ignore-PAT) */
 
-	/* Memory type bits of a 4 KiB leaf and of a large one: PAT's bit 7 moves to 12. */
-	u64 memtype_mask, memtype[PTAB_MEMTYPES];
-	u64 large_memtype_mask, large_memtype[PTAB_MEMTYPES];
+	/* Of a 4 KiB leaf; and of a large one, but for this bit. One as PTAB_WB: there is none. */
+	u64 memtype[PTAB_MEMTYPES];
+	u64 pat, large_pat;
 };
 
 /* Intel SDM vol. 3, 4.5: 4-level paging with NX; types need PTAB_PAT_VALUE. */
@@ -92,5 +87,8 @@ extern const struct ptab_format ptab_format_vtd;
 extern const struct ptab_format ptab_format_vtd_snoop;
 extern const struct ptab_format ptab_format_vtd39;
 extern const struct ptab_format ptab_format_vtd39_snoop;
+
+/* AMD-Vi specification (AMD's document 48882) 2.2.3: I/O page tables of 4 levels. */
+extern const struct ptab_format ptab_format_amdvi;
 
 #endif

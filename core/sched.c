@@ -21,7 +21,7 @@ static u64 queue_clock; /* vruntime of the vCPU that was picked last */
 static struct timer slice_timers[CPU_MAX];
 static u32 first_cpu; /* the first one that runs guests: 0 or 1; written at start */
 
-/* One for each vCPU, and a slice and a poll timer: guests cannot fill a CPU's heap. */
+/* One for each vCPU, and a slice and a poll timer: so long a CPU's queue can be. */
 _Static_assert(TIMERS_PER_CPU >= 2 + VM_MAX * VM_MAX_VCPUS, "timers of a CPU");
 
 static void queue_insert(struct vcpu *vcpu)
@@ -75,14 +75,9 @@ static void make_ready(struct vcpu *vcpu)
 		softirq_raise(target, SOFTIRQ_RESCHEDULE);
 }
 
-static void reschedule(u32 cpu)
-{
-	percpu_of(cpu)->slice_end_ns = 0;
-}
-
 static void slice_over(struct timer *timer)
 {
-	reschedule(timer->cpu);
+	percpu_of(timer->cpu)->slice_end_ns = 0;
 }
 
 void vcpu_start(struct vcpu *vcpu, bool wait_for_init)
@@ -125,28 +120,31 @@ void vcpu_kick(struct vcpu *vcpu)
 }
 
 /*
- * Returns with `lock` held and the vCPU on no processor. Looking first and
- * locking again would leave a gap in which a request sets it going.
+ * Returns with `lock` held and the vCPU on no processor and in no queue. Looking first
+ * and locking again would leave a gap in which a request sets it going.
  */
-static void lock_once_off(struct vcpu *vcpu)
+static void park(struct vcpu *vcpu)
 {
+	__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
 	for (;;) {
 		spin_lock(&lock);
 		if (vcpu->state != VCPU_RUNNING)
-			return;
+			break;
 		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
 		spin_unlock(&lock);
 		for (int i = 0; i < 1000; i++)
 			cpu_relax();
 	}
+	if (vcpu->state == VCPU_READY) {
+		list_remove(&vcpu->queue_node);
+		vcpu->state = VCPU_HALTED;
+		vcpu->thaw_ready = true;
+	}
 }
 
 void vcpu_stop(struct vcpu *vcpu)
 {
-	__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
-	lock_once_off(vcpu);
-	if (vcpu->state == VCPU_READY)
-		list_remove(&vcpu->queue_node);
+	park(vcpu);
 	vcpu->state = VCPU_OFF;
 	vcpu->parked = false;
 	spin_unlock(&lock);
@@ -155,17 +153,7 @@ void vcpu_stop(struct vcpu *vcpu)
 void vm_freeze(struct vm *vm)
 {
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *vcpu = vm->vcpus[i];
-
-		spin_lock(&lock);
-		__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
-		if (vcpu->state == VCPU_READY)
-			list_remove(&vcpu->queue_node);
-		vcpu->thaw_ready = vcpu->state == VCPU_READY || vcpu->state == VCPU_RUNNING;
-		if (vcpu->state == VCPU_READY)
-			vcpu->state = VCPU_HALTED;
-		spin_unlock(&lock);
-		lock_once_off(vcpu);
+		park(vm->vcpus[i]);
 		spin_unlock(&lock);
 	}
 }
@@ -212,8 +200,8 @@ static void put(struct vcpu *vcpu, enum vcpu_leave leave)
 	percpu_self()->running = NULL;
 	vcpu->run_ns += ran;
 	vcpu->vruntime += ran * WEIGHT_UNIT / vcpu->weight;
+	vcpu->thaw_ready = leave == VCPU_LEAVE_PREEMPTED;
 	if (vcpu->parked) {
-		vcpu->thaw_ready = leave == VCPU_LEAVE_PREEMPTED;
 		vcpu->state = leave == VCPU_LEAVE_WAIT_INIT ? VCPU_WAIT_INIT : VCPU_HALTED;
 	} else if (leave == VCPU_LEAVE_WAIT_INIT &&
 		   !(vcpu->requests & (VCPU_REQ_INIT | VCPU_REQ_SIPI))) {
@@ -227,11 +215,6 @@ static void put(struct vcpu *vcpu, enum vcpu_leave leave)
 	}
 }
 
-static bool anything_ready(void)
-{
-	return __atomic_load_n(&queue.next, __ATOMIC_SEQ_CST) != &queue;
-}
-
 bool sched_reserve_cpu0(void)
 {
 	if (cpu_count() < 2)
@@ -242,11 +225,12 @@ bool sched_reserve_cpu0(void)
 
 static void idle(struct percpu *cpu)
 {
-	bool runs_guests = cpu->id >= first_cpu;
+	bool ready;
 
 	__atomic_store_n(&cpu->sleeping, true, __ATOMIC_SEQ_CST);
 	/* Whoever queues a vCPU or a softirq after these looks finds us sleeping and interrupts. */
-	if (!(runs_guests && anything_ready()) && !softirq_pending())
+	ready = cpu->id >= first_cpu && __atomic_load_n(&queue.next, __ATOMIC_SEQ_CST) != &queue;
+	if (!ready && !softirq_pending())
 		cpu_sleep();
 	__atomic_store_n(&cpu->sleeping, false, __ATOMIC_SEQ_CST);
 }
@@ -257,7 +241,6 @@ _Noreturn void sched_loop(bool (*housekeeping)(void))
 	struct timer *slice = &slice_timers[cpu->id];
 
 	slice->fire = slice_over;
-	softirq_register(SOFTIRQ_RESCHEDULE, reschedule);
 	for (;;) {
 		struct vcpu *vcpu;
 		bool busy = false;

@@ -30,13 +30,12 @@ struct trampoline_data {
 };
 
 static void (*cpu_entry)(void);
+/* Written by the boot CPU at start. */
+static u32 cpus = 1;
 
-static void wait_ns(u64 ns)
+u32 cpu_count(void)
 {
-	u64 end = now_ns() + ns;
-
-	while (now_ns() < end)
-		cpu_relax();
+	return cpus;
 }
 
 /* First C function of a started CPU, on its own stack. */
@@ -82,23 +81,21 @@ static bool wait_online(u32 number, u64 limit_ns)
 static bool start_one(hpa_t page, u32 number, u32 apic)
 {
 	percpu_of(number)->apic_id = apic;
-	percpu_of(number)->id = number;
-	vmap_init_cpu(number);
-	if (vmap_make_stacks(number, &percpu_of(number)->stacks)) {
+	if (vmap_init_cpu(number)) {
 		log_warn("processor with APIC id %u left out: no memory for its stacks", apic);
 		return false;
 	}
 	write_trampoline(page, number);
-	apic_send_init(apic);
-	wait_ns(INIT_WAIT_NS);
-	apic_send_startup(apic, (u8)(page.raw >> PAGE_SHIFT));
+	apic_send(apic, APIC_INIT);
+	(void)wait_online(number, INIT_WAIT_NS); /* it cannot be, yet */
+	apic_send(apic, APIC_STARTUP | (u8)(page.raw >> PAGE_SHIFT));
 	if (wait_online(number, STARTUP_WAIT_NS))
 		return true;
-	apic_send_startup(apic, (u8)(page.raw >> PAGE_SHIFT));
+	apic_send(apic, APIC_STARTUP | (u8)(page.raw >> PAGE_SHIFT));
 	if (wait_online(number, ANSWER_LIMIT_NS))
 		return true;
 	/* It may wake up late and must not run into the next one's words. */
-	apic_send_init(apic);
+	apic_send(apic, APIC_INIT);
 	log_warn("processor with APIC id %u does not answer: left out", apic);
 	return false;
 }
@@ -106,21 +103,14 @@ static bool start_one(hpa_t page, u32 number, u32 apic)
 void smp_start(const u32 *apic_ids, u32 count, void (*entry)(void))
 {
 	hpa_t page = frame_low_page();
-	u32 next = 1;
 
 	cpu_entry = entry;
 	if (!page.raw || vmap_map_trampoline(page)) {
 		log_warn("no memory below 640 KiB: only one processor is used");
 		return;
 	}
-	for (u32 i = 0; i < count && next < CPU_MAX; i++)
-		if (apic_ids[i] != apic_id() && start_one(page, next, apic_ids[i]))
-			next++;
+	for (u32 i = 0; i < count && cpus < CPU_MAX; i++)
+		if (apic_ids[i] != apic_id() && start_one(page, cpus, apic_ids[i]))
+			cpus++;
 	vmap_unmap_trampoline(page);
-	percpu_set_count(next);
-}
-
-void smp_mark_online(void)
-{
-	__atomic_store_n(&percpu_self()->online, 1, __ATOMIC_RELEASE);
 }

@@ -7,12 +7,9 @@
 
 /*
  * Start the processors with these APIC ids (the caller's own among them is
- * skipped), each into `entry`, which does not return. One that does not answer
- * within 200 ms is named in a log line and left out.
+ * skipped), each into `entry`, which sets percpu.online and does not return. One that does not
+ * answer within 200 ms is named in a log line and left out.
  */
 void smp_start(const u32 *apic_ids, u32 count, void (*entry)(void));
-
-/* Called by a started CPU once it can take interrupts. */
-void smp_mark_online(void);
 
 #endif

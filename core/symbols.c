@@ -15,22 +15,15 @@ extern const char symbol_names[];
 const char *symbol_find(u64 address, u64 *offset)
 {
 	u64 at = address - (u64)image_start;
-	u64 low = 0;
-	u64 high = symbol_count;
+	u64 i = 0;
 
 	*offset = at;
 	if (address < (u64)image_start || address >= (u64)image_text_end)
 		return "?";
-	while (low < high) {
-		u64 middle = (low + high) / 2;
-
-		if (symbol_table[middle].offset <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	while (i < symbol_count && symbol_table[i].offset <= at)
+		i++;
+	if (!i)
 		return "?";
-	*offset = at - symbol_table[low - 1].offset;
-	return symbol_names + symbol_table[low - 1].name;
+	*offset = at - symbol_table[i - 1].offset;
+	return symbol_names + symbol_table[i - 1].name;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The clock (TSC) and one-shot timers in a heap for each CPU. */
+/* The clock (TSC) and one-shot timers in a queue for each CPU. */
 #include "core/timer.h"
 
 #include "arch/x86/apic.h"
@@ -46,15 +46,13 @@ u64 now_ns(void)
 	return scale(rdtsc() - start_tsc, ns_per_tsc);
 }
 
-u64 host_tsc_hz(void) /* arch/x86/host.h */
-{
-	return tsc_hz;
-}
-
 u64 time_tsc_hz(void)
 {
 	return tsc_hz;
 }
+
+/* arch/x86/host.h's name for it. */
+u64 host_tsc_hz(void) __attribute__((alias("time_tsc_hz")));
 
 u64 time_ns_to_tsc(u64 ns)
 {
@@ -192,62 +190,31 @@ void time_init(u64 boot_tsc, u64 unix_seconds, u16 pm_timer)
 		  apic_hz / 1000, by_pm ? "PM timer" : "8254");
 }
 
-/* ---- the heap; the CPU's timer_lock is held ---- */
+/* ---- the queue by deadline; the CPU's timer_lock is held ---- */
 
-static void place(struct percpu *cpu, u32 index, struct timer *timer)
+/* The timer that is due first; NULL: none is armed. */
+static struct timer *first_of(struct percpu *cpu)
 {
-	cpu->timers[index] = timer;
-	timer->heap_index = index;
+	return list_is_empty(&cpu->timers) ? NULL
+					   : container_of(cpu->timers.next, struct timer, node);
 }
 
-static void sift_up(struct percpu *cpu, u32 index)
+/* At most TIMERS_PER_CPU steps, a few as a rule; behind those that are due at the same time. */
+static void insert(struct percpu *cpu, struct timer *timer)
 {
-	struct timer *timer = cpu->timers[index];
+	struct list_node *at = cpu->timers.prev;
 
-	while (index > 1 && cpu->timers[index / 2]->deadline_ns > timer->deadline_ns) {
-		place(cpu, index, cpu->timers[index / 2]);
-		index /= 2;
-	}
-	place(cpu, index, timer);
-}
-
-static void sift_down(struct percpu *cpu, u32 index)
-{
-	struct timer *timer = cpu->timers[index];
-
-	for (;;) {
-		u32 child = index * 2;
-
-		if (child > cpu->timer_count)
-			break;
-		if (child < cpu->timer_count &&
-		    cpu->timers[child + 1]->deadline_ns < cpu->timers[child]->deadline_ns)
-			child++;
-		if (cpu->timers[child]->deadline_ns >= timer->deadline_ns)
-			break;
-		place(cpu, index, cpu->timers[child]);
-		index = child;
-	}
-	place(cpu, index, timer);
-}
-
-static void heap_remove(struct percpu *cpu, struct timer *timer)
-{
-	u32 index = timer->heap_index;
-	struct timer *last = cpu->timers[cpu->timer_count--];
-
-	timer->heap_index = 0;
-	if (last == timer)
-		return;
-	place(cpu, index, last);
-	sift_up(cpu, index);
-	sift_down(cpu, last->heap_index);
+	while (at != &cpu->timers &&
+	       container_of(at, struct timer, node)->deadline_ns > timer->deadline_ns)
+		at = at->prev;
+	list_add_after(at, &timer->node);
 }
 
 /* Set the hardware for the earliest deadline; on this CPU. */
 static void arm_hardware(struct percpu *cpu)
 {
-	u64 deadline = cpu->timer_count ? cpu->timers[1]->deadline_ns : ~0ULL;
+	const struct timer *first = first_of(cpu);
+	u64 deadline = first ? first->deadline_ns : ~0ULL;
 	u64 now, ticks;
 
 	if (deadline == cpu->armed_ns)
@@ -271,8 +238,8 @@ void timer_cancel(struct timer *timer)
 		spin_guard(&cpu->timer_lock);
 		if (timer->cpu != home)
 			continue;
-		if (timer->heap_index)
-			heap_remove(cpu, timer);
+		if (list_is_linked(&timer->node))
+			list_remove(&timer->node);
 		return;
 	}
 }
@@ -283,24 +250,22 @@ void timer_set(struct timer *timer, u64 deadline_ns)
 
 	timer_cancel(timer);
 	spin_guard(&cpu->timer_lock);
-	invariant(cpu->timer_count < TIMERS_PER_CPU);
 	__atomic_store_n(&timer->cpu, cpu->id, __ATOMIC_RELEASE);
 	timer->deadline_ns = deadline_ns;
-	place(cpu, ++cpu->timer_count, timer);
-	sift_up(cpu, cpu->timer_count);
+	insert(cpu, timer);
 	arm_hardware(cpu);
 }
 
-/* Takes a timer whose time has come out of the heap; NULL: none. */
+/* Takes a timer whose time has come out of the queue; NULL: none. */
 static struct timer *take_due(struct percpu *cpu)
 {
 	struct timer *due;
 
 	spin_guard(&cpu->timer_lock);
-	if (!cpu->timer_count || cpu->timers[1]->deadline_ns > now_ns())
+	due = first_of(cpu);
+	if (!due || due->deadline_ns > now_ns())
 		return NULL;
-	due = cpu->timers[1];
-	heap_remove(cpu, due);
+	list_remove(&due->node);
 	return due;
 }
 

@@ -3,6 +3,7 @@
 #ifndef CORE_TIMER_H
 #define CORE_TIMER_H
 
+#include "core/lib/list.h"
 #include "core/lib/types.h"
 
 /* Nanoseconds since Facet started; monotone on one CPU, TSCs are in step. */
@@ -23,7 +24,7 @@ u64 wallclock_boot_seconds(void);
 struct timer {
 	u64 deadline_ns;
 	void (*fire)(struct timer *timer); /* on the timer's CPU, IF = 0, no lock held */
-	u32 heap_index;			   /* 1-based; 0: not armed */
+	struct list_node node;
 	u32 cpu;
 };
 

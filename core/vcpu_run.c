@@ -7,11 +7,6 @@
 #include "core/percpu.h"
 #include "core/softirq.h"
 
-static u64 all_ones(u8 size)
-{
-	return size == 8 ? ~0ULL : BIT(size * 8) - 1;
-}
-
 /* One access to the VM's device model; false: a guest error. */
 static bool access_region(struct vcpu *vcpu, struct region_table *table, u64 address,
 			  struct access *access)
@@ -28,42 +23,33 @@ static bool access_region(struct vcpu *vcpu, struct region_table *table, u64 add
 	}
 	spin_unlock(&vm->device_lock);
 	if (result == ACCESS_NOT_MINE)
-		access->value = all_ones(access->size);
+		access->value = LOW_BYTES(access->size);
 	return result != ACCESS_GUEST_ERROR;
 }
 
-static void handle_mmio(struct vcpu *vcpu, struct vm_exit *exit)
+/* MMIO and ports alike, with each further access of the same instruction. */
+static void handle_access(struct vcpu *vcpu, struct vm_exit *exit)
 {
+	struct vm *vm = vcpu->vm;
+	bool port = exit->kind == VM_EXIT_PIO;
+	struct vm_exit_access *asked = port ? &exit->pio : &exit->mmio;
+
 	do {
 		struct access access = {
-			.value = exit->mmio.value,
-			.size = exit->mmio.size,
-			.write = exit->mmio.write,
+			.value = asked->value,
+			.size = asked->size,
+			.write = asked->write,
 		};
 
-		if (!access_region(vcpu, &vcpu->vm->mmio, exit->mmio.gpa.raw, &access)) {
-			vm_end(vcpu->vm, VM_END_CRASH, "refused access to guest address 0x%lx",
-			       exit->mmio.gpa.raw);
+		if (!access_region(vcpu, port ? &vm->ports : &vm->mmio, asked->address, &access)) {
+			if (port)
+				virt->inject_exception(&vcpu->arch, X86_GP, true, 0);
+			else
+				vm_end(vm, VM_END_CRASH, "refused access to guest address 0x%lx",
+				       asked->address);
 			return;
 		}
-		exit->mmio.value = access.value;
-	} while (virt->complete(&vcpu->arch, exit));
-}
-
-static void handle_pio(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	do {
-		struct access access = {
-			.value = exit->pio.value,
-			.size = exit->pio.size,
-			.write = exit->pio.write,
-		};
-
-		if (!access_region(vcpu, &vcpu->vm->ports, exit->pio.port, &access)) {
-			virt->inject_exception(&vcpu->arch, X86_GP, true, 0);
-			return;
-		}
-		exit->pio.value = (u32)access.value;
+		asked->value = access.value;
 	} while (virt->complete(&vcpu->arch, exit));
 }
 
@@ -124,7 +110,7 @@ static void handle_nothing(struct vcpu *vcpu, struct vm_exit *exit)
 
 static void (*const handlers[VM_EXIT_KIND_COUNT])(struct vcpu *, struct vm_exit *) = {
 	[VM_EXIT_INTERRUPT] = handle_nothing, [VM_EXIT_IRQ_WINDOW] = handle_nothing,
-	[VM_EXIT_MMIO] = handle_mmio,	      [VM_EXIT_PIO] = handle_pio,
+	[VM_EXIT_MMIO] = handle_access,	      [VM_EXIT_PIO] = handle_access,
 	[VM_EXIT_CPUID] = handle_cpuid,	      [VM_EXIT_MSR] = handle_msr,
 	[VM_EXIT_HLT] = handle_hlt,	      [VM_EXIT_HYPERCALL] = handle_hypercall,
 	[VM_EXIT_SHUTDOWN] = handle_shutdown, [VM_EXIT_STOP] = handle_stop,
@@ -163,7 +149,6 @@ static bool do_work(struct vcpu *vcpu)
 	if (!list_is_empty(&vcpu->work)) {
 		work = container_of(vcpu->work.next, struct vcpu_work, node);
 		list_remove(&work->node);
-		work->queued = false;
 	}
 	spin_unlock(&vcpu->work_lock);
 	if (work && work->step(vcpu, work))

@@ -27,32 +27,25 @@ static enum err map_ram(struct vm *vm)
 {
 	enum err e = OK;
 
-	for (u64 offset = 0; offset < vm->memory.size && !e; offset += GMEM_CHUNK_SIZE) {
-		u64 gpa = offset < GMEM_HOLE_START ? offset
-						   : offset - GMEM_HOLE_START + GMEM_HOLE_END;
-
-		e = ptab_map(&vm->nested, gpa, vm->memory.chunks[offset >> GMEM_CHUNK_SHIFT],
-			     GMEM_CHUNK_SIZE, ram_attr);
-	}
+	for (u64 offset = 0; offset < vm->memory.size && !e; offset += GMEM_CHUNK_SIZE)
+		e = ptab_map(&vm->nested, gmem_gpa(offset),
+			     vm->memory.chunks[offset >> GMEM_CHUNK_SHIFT], GMEM_CHUNK_SIZE,
+			     ram_attr);
 	return e;
 }
 
 static void free_vm(struct vm *vm)
 {
-	if (vm->nested.root.raw)
-		ptab_destroy(&vm->nested);
+	ptab_destroy(&vm->nested);
 	gmem_destroy(&vm->memory);
 	frame_free_contiguous(frame_of(vm), (sizeof(*vm) + PAGE_MASK) >> PAGE_SHIFT);
 }
 
-static const struct ptab_format *nested_format(void)
-{
-	return virt->nested == VIRT_NESTED_EPT ? &ptab_format_ept : &ptab_format_npt;
-}
-
 static enum err fill(struct vm *vm)
 {
-	enum err e = ptab_init(&vm->nested, nested_format(), &frame_tables, virt->largest());
+	const struct ptab_format *format =
+		virt->nested == VIRT_NESTED_EPT ? &ptab_format_ept : &ptab_format_npt;
+	enum err e = ptab_init(&vm->nested, format, &frame_tables, virt->largest());
 
 	nested_space_init(&vm->space);
 	if (!e)
@@ -132,16 +125,14 @@ void vm_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
 
 void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
-	bool added = false;
+	bool queued;
 
 	spin_lock(&vcpu->work_lock);
-	if (!work->queued) {
-		work->queued = true;
+	queued = list_is_linked(&work->node);
+	if (!queued)
 		list_add_before(&vcpu->work, &work->node);
-		added = true;
-	}
 	spin_unlock(&vcpu->work_lock);
-	if (added)
+	if (!queued)
 		vcpu_request(vcpu, VCPU_REQ_WORK);
 }
 
@@ -149,12 +140,10 @@ bool vcpu_cancel_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
 	bool queued;
 
-	spin_lock(&vcpu->work_lock);
-	queued = work->queued;
+	spin_guard(&vcpu->work_lock);
+	queued = list_is_linked(&work->node);
 	if (queued)
 		list_remove(&work->node);
-	work->queued = false;
-	spin_unlock(&vcpu->work_lock);
 	return queued;
 }
 
@@ -206,12 +195,6 @@ enum err vm_unmap_direct(struct vm *vm, gpa_t gpa, u64 size)
 enum err host_guest_read(struct arch_vcpu *arch, gpa_t gpa, void *dst, size_t size)
 {
 	return gmem_read(&container_of(arch, struct vcpu, arch)->vm->memory, gpa, dst, size);
-}
-
-enum err host_guest_read_u64(struct arch_vcpu *arch, gpa_t gpa, u32 hint, u64 *value)
-{
-	return gmem_read_u64(&container_of(arch, struct vcpu, arch)->vm->memory, gpa,
-			     GMEM_WINDOW_WALK + hint, value);
 }
 
 enum err host_guest_locate(struct arch_vcpu *arch, gpa_t gpa, hpa_t *hpa)

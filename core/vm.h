@@ -45,8 +45,7 @@ enum vcpu_state {
  * steps, before it is entered again.
  */
 struct vcpu_work {
-	struct list_node node;
-	bool queued; /* guarded by vcpu.work_lock */
+	struct list_node node; /* guarded by vcpu.work_lock */
 	/* At most some 20 microseconds of work; true: more is left, call again. */
 	bool (*step)(struct vcpu *vcpu, struct vcpu_work *work);
 };
@@ -65,7 +64,7 @@ struct vcpu {
 	struct list_node queue_node;
 	u64 weight;
 	bool parked;	 /* kept from running: vcpu_stop, vm_freeze */
-	bool thaw_ready; /* was runnable when parked */
+	bool thaw_ready; /* was runnable when it ran last, or when parked */
 
 	/* Atomic. */
 	u32 requests;

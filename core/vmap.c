@@ -23,7 +23,6 @@
 #include "core/vmap_init.h"
 #include "core/window.h"
 
-#define POOL_VA	    0xffff800000000000ULL
 #define STACKS_VA   0xffffa00000000000ULL
 #define WINDOWS_VA  0xffffb00000000000ULL
 #define DEVICES_VA  0xffffc00000000000ULL
@@ -90,7 +89,7 @@ static enum err make_windows(void)
 			   tables.format->address);
 		table = frame_ptr(leaf);
 	}
-	window_entries = (u64 *)(POOL_VA + (leaf.raw - frame_pool_base().raw));
+	window_entries = (u64 *)(VMAP_POOL + (leaf.raw - frame_pool_base().raw));
 	if ((table[0] & ~tables.format->address) != WINDOW_LEAF)
 		return ERR_UNSUPPORTED; /* window.h and the format disagree: a defect */
 	table[0] = 0;
@@ -104,7 +103,7 @@ enum err vmap_init(const struct handover *record)
 	if (!e)
 		e = map_image(record);
 	if (!e)
-		e = ptab_map(&tables, POOL_VA, frame_pool_base(), frame_pool_size(), attr_data);
+		e = ptab_map(&tables, VMAP_POOL, frame_pool_base(), frame_pool_size(), attr_data);
 	if (!e)
 		e = make_windows();
 	return e;
@@ -113,11 +112,6 @@ enum err vmap_init(const struct handover *record)
 u64 vmap_root(void)
 {
 	return tables.root.raw;
-}
-
-void *vmap_pool(void)
-{
-	return (void *)POOL_VA;
 }
 
 /* A stack of `pages` whose lowest byte is at `va`; returns its top, 0 without memory. */
@@ -130,10 +124,13 @@ static u64 make_stack(u64 va, u32 pages)
 	return va + pages * PAGE_SIZE;
 }
 
-enum err vmap_make_stacks(u32 cpu, struct vmap_stacks *stacks)
+enum err vmap_init_cpu(u32 cpu)
 {
+	struct vmap_stacks *stacks = &percpu_of(cpu)->stacks;
 	u64 va = STACKS_VA + cpu * STACK_STRIDE + PAGE_SIZE; /* the guard page comes first */
 
+	percpu_of(cpu)->windows = window_entries + cpu * VMAP_WINDOWS;
+	percpu_of(cpu)->windows_va = (u8 *)WINDOWS_VA + cpu * VMAP_WINDOWS * PAGE_SIZE;
 	stacks->main_top = make_stack(va, MAIN_STACK_PAGES);
 	if (!stacks->main_top)
 		return ERR_NO_MEMORY;
@@ -187,12 +184,6 @@ const void *vmap_readonly(hpa_t base, u64 size)
 void *vmap_write_combining(hpa_t base, u64 size)
 {
 	return map_fixed(base, size, attr_combining);
-}
-
-void vmap_init_cpu(u32 cpu)
-{
-	percpu_of(cpu)->windows = window_entries + cpu * VMAP_WINDOWS;
-	percpu_of(cpu)->windows_va = (u8 *)WINDOWS_VA + cpu * VMAP_WINDOWS * PAGE_SIZE;
 }
 
 void *vmap_window(unsigned int slot, hpa_t hpa)

@@ -16,16 +16,14 @@ struct vmap_stacks {
 /* Build tables for image, pool and files; nothing is switched yet. */
 must_check enum err vmap_init(const struct handover *record);
 
-/* Give CPU number `cpu` its windows; before it uses one. */
-void vmap_init_cpu(u32 cpu);
+/* Give CPU number `cpu` its windows and stacks, which percpu_of() has from then on. */
+must_check enum err vmap_init_cpu(u32 cpu);
 
 /* Physical address of the top-level table; below 4 GiB. */
 u64 vmap_root(void);
 
 /* Where the pool will be once vmap_root() is loaded. */
-void *vmap_pool(void);
-
-must_check enum err vmap_make_stacks(u32 cpu, struct vmap_stacks *stacks);
+#define VMAP_POOL 0xffff800000000000ULL
 
 /* A page of code for starting CPUs, one to one; taken away by the second call. */
 must_check enum err vmap_map_trampoline(hpa_t page);

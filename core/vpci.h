@@ -7,6 +7,7 @@
 #define CORE_VPCI_H
 
 #include "core/lib/error.h"
+#include "core/lib/string.h"
 #include "core/lib/types.h"
 #include "core/ptab.h"
 #include "core/region.h"
@@ -19,7 +20,8 @@ enum vpci_span_kind {
 	VPCI_SPAN_DIRECT,  /* mapped to host memory: no exits */
 };
 
-#define VPCI_BAR_COUNT	  6
+#define VPCI_ROM	  6 /* the option ROM, among the BARs: 32 bits wide */
+#define VPCI_BAR_COUNT	  7
 #define VPCI_BAR_SPAN_MAX 8
 #define VPCI_CONFIG_SIZE  4096
 
@@ -50,8 +52,10 @@ struct vpci_function {
 	u8 msix_bar;	 /* BAR of table and PBA: whole pages of it are theirs alone */
 	u32 msix_offset; /* table at this offset, PBA at + 0x800; one 4 KiB page */
 	u8 msix_cap;	 /* offset at which guest/pci.c writes the MSI-X capability */
+	bool msix_own;	 /* the model traps table and PBA itself and fills in where they are */
 	void *ctx;
-	/* After the guest changed bits in `config` (not BARs, not MSI-X); may be NULL. */
+	/* After the guest changed bits in `config` (not BARs, MSI-X with msix_own only); may be
+	 * NULL. */
 	void (*config_written)(struct vpci_function *function, u32 offset, u32 size);
 
 	/* Filled by guest/pci.c when it is put on a bus. */
@@ -63,5 +67,19 @@ struct vpci_function {
 	bool memory_enabled;
 	bool bus_master;
 };
+
+/* A register of configuration space, 1 to 4 bytes wide. */
+static inline void vpci_put(u8 *at, u32 value, u32 size)
+{
+	memcpy(at, &value, size);
+}
+
+static inline u32 vpci_get(const u8 *at, u32 size)
+{
+	u32 value = 0;
+
+	memcpy(&value, at, size);
+	return value;
+}
 
 #endif

@@ -9,7 +9,7 @@
 #define MAX_ROOT_REFS 64U
 
 struct parser {
-	const struct acpi_memory *memory;
+	acpi_map_fn memory;
 	struct acpi_info *info;
 };
 
@@ -41,7 +41,7 @@ static struct acpi_bytes map(struct parser *parser, u64 pa, u32 size)
 	const void *at = NULL;
 
 	if (pa && pa + size > pa)
-		at = parser->memory->map(parser->memory->ctx, HPA(pa), size);
+		at = parser->memory(HPA(pa), size);
 	return (struct acpi_bytes){ at, at ? size : 0 };
 }
 
@@ -53,32 +53,27 @@ static bool has_signature(struct acpi_bytes table, const char *signature)
 /* A whole table with a sound header, or no bytes; says what is wrong with it. */
 static struct acpi_bytes map_table(struct parser *parser, u64 pa)
 {
-	struct acpi_bytes none = { NULL, 0 };
-	struct acpi_bytes header = map(parser, pa, HEADER_BYTES);
-	struct acpi_bytes table;
-	char signature[4];
-	u32 size;
+	struct acpi_bytes table = map(parser, pa, HEADER_BYTES);
+	const char *wrong = NULL;
+	char signature[4] = "????";
+	u32 size = acpi_get32(table, 4);
 
-	if (!header.size) {
-		complain(parser->info, "????", "table is outside memory");
-		return none;
-	}
-	memcpy(signature, header.at, 4);
-	size = acpi_get32(header, 4);
-	if (size < HEADER_BYTES || size > ACPI_MAX_TABLE_BYTES) {
-		complain(parser->info, signature, "impossible length");
-		return none;
-	}
-	table = map(parser, pa, size);
+	if (table.size)
+		memcpy(signature, table.at, 4);
 	if (!table.size) {
-		complain(parser->info, signature, "table ends outside memory");
-		return none;
+		wrong = "table is outside memory";
+	} else if (size < HEADER_BYTES || size > ACPI_MAX_TABLE_BYTES) {
+		wrong = "impossible length";
+	} else {
+		table = map(parser, pa, size);
+		if (!table.size)
+			wrong = "table ends outside memory";
+		else if (!sums_to_zero(table))
+			wrong = "wrong checksum";
 	}
-	if (!sums_to_zero(table)) {
-		complain(parser->info, signature, "wrong checksum");
-		return none;
-	}
-	return table;
+	if (wrong)
+		complain(parser->info, signature, wrong);
+	return wrong ? (struct acpi_bytes){ NULL, 0 } : table;
 }
 
 static void add_cpu(struct acpi_info *info, u32 apic_id, u32 flags)
@@ -98,28 +93,18 @@ static void add_cpu(struct acpi_info *info, u32 apic_id, u32 flags)
 	info->cpus[info->cpu_count++] = (struct acpi_cpu){ apic_id };
 }
 
+/* Local APICs and local x2APICs (5.2.12.2, 5.2.12.12); the broadcast id marks empty sockets. */
 static void parse_madt_entry(struct acpi_info *info, struct acpi_bytes entry)
 {
-	static const u8 sizes[] = { [0] = 8, [9] = 16 };
-	u8 type = acpi_get8(entry, 0);
+	bool x2apic = acpi_get8(entry, 0) == 9;
+	u32 id = x2apic ? acpi_get32(entry, 4) : acpi_get8(entry, 3);
 
-	if (type < ARRAY_SIZE(sizes) && entry.size < sizes[type]) {
-		complain(info, "APIC", "entry is too short");
+	if (!x2apic && acpi_get8(entry, 0) != 0)
 		return;
-	}
-	switch (type) {
-	case 0:
-		/* 255 is the broadcast id: firmware marks empty sockets with it. */
-		if (acpi_get8(entry, 3) != 0xff)
-			add_cpu(info, acpi_get8(entry, 3), acpi_get32(entry, 4));
-		break;
-	case 9:
-		if (acpi_get32(entry, 4) != 0xffffffff)
-			add_cpu(info, acpi_get32(entry, 4), acpi_get32(entry, 8));
-		break;
-	default:
-		break;
-	}
+	if (entry.size < (x2apic ? 16 : 8))
+		complain(info, "APIC", "entry is too short");
+	else if (id != (x2apic ? 0xffffffff : 0xff))
+		add_cpu(info, id, acpi_get32(entry, x2apic ? 8 : 4));
 }
 
 static void parse_madt(struct acpi_info *info, struct acpi_bytes table)
@@ -161,33 +146,15 @@ static void parse_mcfg(struct acpi_info *info, struct acpi_bytes table)
 /* Takes a small integer constant of AML (20.2.3); false where another term stands. */
 static bool take_integer(struct acpi_bytes aml, u32 *offset, u64 *value)
 {
+	/* Behind BytePrefix, WordPrefix, DWordPrefix; ZeroOp and OneOp stand for themselves. */
+	static const u8 widths[] = { [0x0a] = 1, [0x0b] = 2, [0x0c] = 4 };
 	u8 op = acpi_get8(aml, *offset);
-	unsigned width;
+	u8 width = op < ARRAY_SIZE(widths) ? widths[op] : 0;
 
-	if (*offset >= aml.size)
+	if ((op > 1 && !width) || *offset >= aml.size || aml.size - *offset <= width)
 		return false;
-	(*offset)++;
-	switch (op) {
-	case 0x00: /* ZeroOp */
-	case 0x01: /* OneOp */
-		*value = op;
-		return true;
-	case 0x0a: /* BytePrefix */
-		width = 1;
-		break;
-	case 0x0b: /* WordPrefix */
-		width = 2;
-		break;
-	case 0x0c: /* DWordPrefix */
-		width = 4;
-		break;
-	default:
-		return false;
-	}
-	if (aml.size - *offset < width)
-		return false;
-	*value = acpi_get(aml, *offset, width);
-	*offset += width;
+	*value = width ? acpi_get(aml, *offset + 1, width) : op;
+	*offset += 1U + width;
 	return true;
 }
 
@@ -273,11 +240,42 @@ static void parse_fadt(struct parser *parser, struct acpi_bytes table)
 		find_s5(aml, power);
 }
 
+/*
+ * DMAR and IVRS begin alike, and so do their structures. A unit that cannot be trusted must
+ * not be passed over: its devices would look as if another unit served them. So the table
+ * counts as present only if all of it is sound.
+ */
+static void parse_iommus(struct acpi_info *info, struct acpi_bytes table, acpi_iommu_parser *parse,
+			 struct acpi_iommus *iommus)
+{
+	const char *wrong = NULL;
+
+	if (iommus->present)
+		return;
+	for (u32 pass = 0; pass < ACPI_IOMMU_PASSES; pass++) {
+		for (u32 offset = 48; !wrong && offset < table.size;) {
+			u16 length = acpi_get16(table, offset + 2);
+
+			if (length < 4 || length > table.size - offset)
+				wrong = "structure has an impossible length";
+			else
+				wrong = parse(acpi_part(table, offset, length), pass, iommus);
+			offset += length;
+		}
+	}
+	if (!wrong && !iommus->unit_count)
+		wrong = "no unit";
+	if (wrong) {
+		complain(info, (const char *)table.at, wrong);
+		*iommus = (struct acpi_iommus){ 0 };
+	}
+	iommus->present = !wrong;
+}
+
 static void parse_table(struct parser *parser, u64 pa)
 {
 	struct acpi_info *info = parser->info;
 	struct acpi_bytes table = map_table(parser, pa);
-	const char *wrong;
 
 	if (has_signature(table, "APIC")) {
 		/* A second MADT (some firmware has one) adds nothing that can be trusted. */
@@ -289,10 +287,10 @@ static void parse_table(struct parser *parser, u64 pa)
 		parse_fadt(parser, table);
 	} else if (has_signature(table, "SSDT")) {
 		find_s5(table, &info->power);
-	} else if (has_signature(table, "DMAR") && !info->dmar.present) {
-		wrong = acpi_parse_dmar(table.at, table.size, &info->dmar);
-		if (wrong)
-			complain(info, "DMAR", wrong);
+	} else if (has_signature(table, "DMAR")) {
+		parse_iommus(info, table, acpi_parse_dmar, &info->dmar);
+	} else if (has_signature(table, "IVRS")) {
+		parse_iommus(info, table, acpi_parse_ivrs, &info->ivrs);
 	}
 }
 
@@ -321,7 +319,7 @@ static bool parse_root(struct parser *parser, u64 pa, const char *signature, uns
 	return true;
 }
 
-enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp, struct acpi_info *info)
+enum err acpi_parse(acpi_map_fn memory, hpa_t rsdp, struct acpi_info *info)
 {
 	struct parser parser = { memory, info };
 	struct acpi_bytes root;

@@ -5,14 +5,18 @@
 
 #include "core/lib/error.h"
 #include "core/lib/types.h"
+#include "drivers/acpi_bytes.h"
 #include "drivers/pci.h"
 
-/* Section numbers are those of the ACPI specification 6.5, VT-d's of its revision 4.1. */
+/*
+ * Section numbers are those of the ACPI specification 6.5, VT-d's of its revision 4.1,
+ * AMD-Vi's of AMD's document 48882, revision 3.
+ */
 
 #define ACPI_MAX_CPUS	    256
 #define ACPI_MAX_MCFG	    8
-#define ACPI_MAX_DRHD	    16
-#define ACPI_MAX_RMRR	    16
+#define ACPI_MAX_IOMMUS	    16
+#define ACPI_MAX_RESERVED   16
 #define ACPI_MAX_SCOPES	    96
 #define ACPI_MAX_PATH	    8
 #define ACPI_MAX_COMPLAINTS 8
@@ -21,14 +25,11 @@
 #define ACPI_MAX_TABLE_BYTES MIB(2)
 
 /*
- * How tables are reached: `map` gives `size` bytes at `pa`, readable until
+ * How tables are reached: gives `size` bytes at `pa`, readable until
  * acpi_parse() returns, or NULL where that is no memory to read. `pa` need not
  * be aligned.
  */
-struct acpi_memory {
-	const void *(*map)(void *ctx, hpa_t pa, size_t size);
-	void *ctx;
-};
+typedef const void *(*acpi_map_fn)(hpa_t pa, u64 size);
 
 /* A processor that may be started; MADT, 5.2.12.2 and 5.2.12.12. */
 struct acpi_cpu {
@@ -51,11 +52,18 @@ enum acpi_scope_type { /* VT-d, 8.3.1 */
 	ACPI_SCOPE_NAMESPACE = 5,
 };
 
-/* A device by its path from a root bus, so that it holds whatever bus numbers are. */
+/*
+ * Devices. The DMAR names one by its path from a root bus, so that it holds whatever bus
+ * numbers are; the IVRS gives numbers, `path_length` is then 0.
+ */
 struct acpi_scope {
 	u8 type; /* enum acpi_scope_type */
 	u8 start_bus;
 	u8 path_length;
+	bool aliased; /* IVRS: their requests bear the number `alias` */
+	u16 alias;
+	u16 first_bdf; /* IVRS */
+	u16 last_bdf;
 	struct {
 		u8 device;
 		u8 function;
@@ -63,16 +71,17 @@ struct acpi_scope {
 };
 
 /* A remapping unit; its scopes are scopes[first_scope] and the next ones. */
-struct acpi_drhd {
+struct acpi_iommu_unit {
 	hpa_t base;
 	u16 segment;
 	bool include_all; /* serves what no other unit of the segment names */
+	u8 flags;	  /* IVRS: what its control register is to hold, AMD-Vi 5.2.2.1 */
 	u8 first_scope;
 	u8 scope_count;
 };
 
-/* Memory that firmware says a device must go on reaching, VT-d 8.4. */
-struct acpi_rmrr {
+/* Memory that firmware says a device must go on reaching, VT-d 8.4, AMD-Vi 5.2.2.2. */
+struct acpi_reserved {
 	hpa_t base;
 	hpa_t last; /* inclusive */
 	u16 segment;
@@ -80,13 +89,15 @@ struct acpi_rmrr {
 	u8 scope_count;
 };
 
-struct acpi_dmar {
+/* What the DMAR or the IVRS says. */
+struct acpi_iommus {
 	bool present;
-	u8 drhd_count;
-	u8 rmrr_count;
+	bool amd;
+	u8 unit_count;
+	u8 reserved_count;
 	u8 scope_count;
-	struct acpi_drhd drhd[ACPI_MAX_DRHD];
-	struct acpi_rmrr rmrr[ACPI_MAX_RMRR];
+	struct acpi_iommu_unit units[ACPI_MAX_IOMMUS];
+	struct acpi_reserved reserved[ACPI_MAX_RESERVED];
 	struct acpi_scope scopes[ACPI_MAX_SCOPES];
 };
 
@@ -116,7 +127,8 @@ struct acpi_info {
 	u8 complaint_count;
 	struct acpi_cpu cpus[ACPI_MAX_CPUS];
 	struct acpi_mcfg mcfg[ACPI_MAX_MCFG];
-	struct acpi_dmar dmar;
+	struct acpi_iommus dmar;
+	struct acpi_iommus ivrs;
 	struct acpi_power power;
 	struct acpi_complaint complaints[ACPI_MAX_COMPLAINTS];
 };
@@ -130,8 +142,7 @@ struct acpi_info {
  * OK; ERR_NOT_FOUND: no sound RSDP, or neither XSDT nor RSDT; `info` then
  * holds the architectural defaults only.
  */
-enum err acpi_parse(const struct acpi_memory *memory, hpa_t rsdp,
-		    struct acpi_info *info) must_check;
+enum err acpi_parse(acpi_map_fn memory, hpa_t rsdp, struct acpi_info *info) must_check;
 
 /*
  * For a machine whose acpi_parse() found nothing: what a PC has without being
@@ -147,8 +158,15 @@ bool acpi_defaults(struct pci *pci, struct acpi_info *info) must_check;
  */
 void acpi_defaults_before_reset(struct pci *pci);
 
-/* Reads the structures of the DMAR table in `table`, header included; for acpi_parse(). */
-const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_dmar *dmar);
+/*
+ * Adds what one structure of the DMAR or IVRS says, for acpi_parse(): all of them pass
+ * ACPI_IOMMU_PASSES times. NULL, or what is wrong: then nothing of the table is used.
+ */
+typedef const char *acpi_iommu_parser(struct acpi_bytes structure, u32 pass,
+				      struct acpi_iommus *iommus);
+acpi_iommu_parser acpi_parse_dmar;
+acpi_iommu_parser acpi_parse_ivrs;
+#define ACPI_IOMMU_PASSES 3
 
 /*
  * Switches the machine off (S5, 4.8.3.2), or resets it by the FADT's register,

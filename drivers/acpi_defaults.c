@@ -21,19 +21,13 @@ static const struct pci_function *find_piix4(const struct pci *pci)
 	return NULL;
 }
 
-static u16 find_pm_ports(struct pci *pci)
-{
-	const struct pci_function *piix4 = find_piix4(pci);
-
-	if (!piix4 || !(pci_read(pci, piix4->bdf, PIIX4_PMREGMISC, 1) & PMREGMISC_DECODE))
-		return 0;
-	return (u16)(pci_read(pci, piix4->bdf, PIIX4_PMBASE, 4) & PMBASE_PORTS);
-}
-
 bool acpi_defaults(struct pci *pci, struct acpi_info *info)
 {
-	u16 ports = find_pm_ports(pci);
+	const struct pci_function *piix4 = find_piix4(pci);
+	u16 ports = 0;
 
+	if (piix4 && (pci_read(pci, piix4->bdf, PIIX4_PMREGMISC, 1) & PMREGMISC_DECODE))
+		ports = (u16)(pci_read(pci, piix4->bdf, PIIX4_PMBASE, 4) & PMBASE_PORTS);
 	if (!ports)
 		return false;
 	info->power.pm1a_control = (u16)(ports + PIIX4_CONTROL);

@@ -10,7 +10,7 @@ enum {
 };
 
 /* Reads one scope into the next free element; false where it is not sound. */
-static bool parse_scope(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+static bool parse_scope(struct acpi_bytes bytes, struct acpi_iommus *dmar)
 {
 	struct acpi_scope *scope = &dmar->scopes[dmar->scope_count];
 	u32 path_length = (bytes.size - 6) / 2;
@@ -36,7 +36,7 @@ static bool parse_scope(struct acpi_bytes bytes, struct acpi_dmar *dmar)
 }
 
 /* All scopes of one structure. A bad one makes the whole structure untrustworthy. */
-static bool parse_scopes(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+static bool parse_scopes(struct acpi_bytes bytes, struct acpi_iommus *dmar)
 {
 	u32 offset = 0;
 
@@ -52,9 +52,9 @@ static bool parse_scopes(struct acpi_bytes bytes, struct acpi_dmar *dmar)
 	return true;
 }
 
-static const char *parse_drhd(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+static const char *parse_drhd(struct acpi_bytes bytes, struct acpi_iommus *dmar)
 {
-	struct acpi_drhd unit = {
+	struct acpi_iommu_unit unit = {
 		.base = HPA(acpi_get64(bytes, 8)),
 		.segment = acpi_get16(bytes, 6),
 		.include_all = acpi_get8(bytes, 4) & BIT(0),
@@ -64,20 +64,18 @@ static const char *parse_drhd(struct acpi_bytes bytes, struct acpi_dmar *dmar)
 	if (bytes.size < 16 || !unit.base.raw || !IS_ALIGNED(unit.base.raw, PAGE_SIZE) ||
 	    unit.base.raw >= BIT(52))
 		return "remapping unit has impossible registers";
-	if (dmar->drhd_count == ACPI_MAX_DRHD)
+	if (dmar->unit_count == ACPI_MAX_IOMMUS)
 		return "more remapping units than can be used";
-	if (!parse_scopes(acpi_part(bytes, 16, bytes.size), dmar)) {
-		dmar->scope_count = unit.first_scope;
+	if (!parse_scopes(acpi_part(bytes, 16, bytes.size), dmar))
 		return "remapping unit has an impossible device scope";
-	}
 	unit.scope_count = (u8)(dmar->scope_count - unit.first_scope);
-	dmar->drhd[dmar->drhd_count++] = unit;
+	dmar->units[dmar->unit_count++] = unit;
 	return NULL;
 }
 
-static const char *parse_rmrr(struct acpi_bytes bytes, struct acpi_dmar *dmar)
+static const char *parse_rmrr(struct acpi_bytes bytes, struct acpi_iommus *dmar)
 {
-	struct acpi_rmrr region = {
+	struct acpi_reserved region = {
 		.base = HPA(acpi_get64(bytes, 8)),
 		.last = HPA(acpi_get64(bytes, 16)),
 		.segment = acpi_get16(bytes, 6),
@@ -88,45 +86,22 @@ static const char *parse_rmrr(struct acpi_bytes bytes, struct acpi_dmar *dmar)
 	    !IS_ALIGNED(region.base.raw, PAGE_SIZE) ||
 	    !IS_ALIGNED(region.last.raw + 1, PAGE_SIZE) || region.last.raw >= BIT(52))
 		return "reserved memory has an impossible range";
-	if (dmar->rmrr_count == ACPI_MAX_RMRR)
+	if (dmar->reserved_count == ACPI_MAX_RESERVED)
 		return "more reserved memory regions than can be used";
-	if (!parse_scopes(acpi_part(bytes, 24, bytes.size), dmar)) {
-		dmar->scope_count = region.first_scope;
+	if (!parse_scopes(acpi_part(bytes, 24, bytes.size), dmar))
 		return "reserved memory has an impossible device scope";
-	}
 	region.scope_count = (u8)(dmar->scope_count - region.first_scope);
-	dmar->rmrr[dmar->rmrr_count++] = region;
+	dmar->reserved[dmar->reserved_count++] = region;
 	return NULL;
 }
 
-/*
- * A unit that cannot be trusted must not be passed over: its devices would
- * look as if the include-all unit served them. So the table counts as present
- * only if all of it is sound.
- */
-const char *acpi_parse_dmar(const u8 *table, u32 size, struct acpi_dmar *dmar)
+const char *acpi_parse_dmar(struct acpi_bytes structure, u32 pass, struct acpi_iommus *dmar)
 {
-	struct acpi_bytes bytes = { table, size };
-	const char *wrong = NULL;
-	u32 offset = 48;
+	u16 type = acpi_get16(structure, 0);
 
-	*dmar = (struct acpi_dmar){ 0 };
-	while (!wrong && offset < size) {
-		u16 type = acpi_get16(bytes, offset);
-		u16 length = acpi_get16(bytes, offset + 2);
-
-		if (length < 4 || length > size - offset)
-			wrong = "structure has an impossible length";
-		else if (type == DMAR_DRHD)
-			wrong = parse_drhd(acpi_part(bytes, offset, length), dmar);
-		else if (type == DMAR_RMRR)
-			wrong = parse_rmrr(acpi_part(bytes, offset, length), dmar);
-		offset += length;
-	}
-	if (!wrong && !dmar->drhd_count)
-		wrong = "no remapping unit";
-	if (wrong)
-		*dmar = (struct acpi_dmar){ 0 };
-	dmar->present = !wrong;
-	return wrong;
+	if (pass == 0 && type == DMAR_DRHD)
+		return parse_drhd(structure, dmar);
+	if (pass == 0 && type == DMAR_RMRR)
+		return parse_rmrr(structure, dmar);
+	return NULL;
 }

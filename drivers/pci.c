@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCI configuration access by ECAM or ports, enumeration, capabilities, MSI-X. */
+/* PCI configuration access by ECAM or ports, enumeration, capabilities. */
 #include "drivers/pci.h"
 
 #include "arch/x86/io.h"
@@ -13,40 +13,21 @@
 #define HEADER_MULTIFUNCTION 0x80
 #define CLASS_HOST_BRIDGE    0x0600
 
-#define BAR_IO		 BIT(0)
-#define BAR_TYPE_64	 BIT(2) /* of the two type bits: 10b is 64 bits wide */
-#define BAR_PREFETCHABLE BIT(3)
-#define BAR_IO_FLAGS	 3ULL
-#define BAR_MEM_FLAGS	 15ULL
+#define BAR_IO	     BIT(0)
+#define BAR_IO_FLAGS 3ULL
 
-/* MSI-X capability and table, PCI 3.0 6.8.2. */
-#define MSIX_CONTROL	  2
-#define MSIX_TABLE	  4
-#define MSIX_ENABLE	  BIT(15)
-#define MSIX_MASK_ALL	  BIT(14)
-#define MSIX_ENTRY_BYTES  16U
-#define MSIX_ENTRY_MASKED BIT(0)
-
-/* Where one access goes: an address in ECAM, or NULL for the ports. */
-static u8 *ecam_address(struct pci *pci, u16 bdf, u32 offset)
+/* Buses without ECAM are reached by the ports, which have no room for more than 256 bytes. */
+static bool is_access(const struct pci *pci, u16 bdf, u32 offset, unsigned width)
 {
-	u8 bus = PCI_BUS(bdf);
+	u32 bytes = pci->ecam[PCI_BUS(bdf)] ? PCIE_CONFIG_BYTES : PCI_CONFIG_BYTES;
 
-	if (!pci->ecam[bus])
-		return NULL;
-	return pci->ecam[bus] + ((u32)(bdf & 0xff) << 12) + offset;
+	return (width == 1 || width == 2 || width == 4) && offset < bytes &&
+	       IS_ALIGNED(offset, width);
 }
 
-static bool is_access(u32 offset, unsigned width)
+static u8 *ecam_address(const struct pci *pci, u16 bdf, u32 offset)
 {
-	if (width != 1 && width != 2 && width != 4)
-		return false;
-	return offset < PCIE_CONFIG_BYTES && IS_ALIGNED(offset, width);
-}
-
-static u32 all_ones(unsigned width)
-{
-	return width >= 4 ? ~0U : (1U << (8 * width)) - 1;
+	return pci->ecam[PCI_BUS(bdf)] + ((u32)(bdf & 0xff) << 12) + offset;
 }
 
 static void select_register(u16 bdf, u32 offset)
@@ -54,15 +35,22 @@ static void select_register(u16 bdf, u32 offset)
 	outl(CONFIG_ADDRESS_PORT, (u32)(CONFIG_ENABLE | (u32)bdf << 8 | (offset & ~3U)));
 }
 
-static u32 port_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
+/* Registers have 32 bits, and reading one changes nothing. */
+u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
 {
-	u16 port = (u16)(CONFIG_DATA_PORT + (offset & 3));
+	u32 mask = width >= 4 ? ~0U : (1U << (8 * width)) - 1;
+	u32 value;
 
-	spin_guard(&pci->ports);
-	select_register(bdf, offset);
-	if (width == 1)
-		return inb(port);
-	return width == 2 ? inw(port) : inl(port);
+	if (!is_access(pci, bdf, offset, width))
+		return mask;
+	if (pci->ecam[PCI_BUS(bdf)]) {
+		value = mmio_read32(ecam_address(pci, bdf, offset & ~3U));
+	} else {
+		spin_guard(&pci->ports);
+		select_register(bdf, offset);
+		value = inl(CONFIG_DATA_PORT);
+	}
+	return value >> (8 * (offset & 3)) & mask;
 }
 
 static void port_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
@@ -79,39 +67,19 @@ static void port_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32
 		outl(port, value);
 }
 
-u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
-{
-	u8 *address;
-
-	if (!is_access(offset, width))
-		return all_ones(width);
-	address = ecam_address(pci, bdf, offset);
-	if (!address)
-		return offset < PCI_CONFIG_BYTES ? port_read(pci, bdf, offset, width)
-						 : all_ones(width);
-	if (width == 1)
-		return mmio_read8(address);
-	return width == 2 ? mmio_read16(address) : mmio_read32(address);
-}
-
 void pci_write(struct pci *pci, u16 bdf, u32 offset, unsigned width, u32 value)
 {
-	u8 *address;
-
-	if (!is_access(offset, width))
+	if (!is_access(pci, bdf, offset, width))
 		return;
-	address = ecam_address(pci, bdf, offset);
-	if (!address) {
-		if (offset < PCI_CONFIG_BYTES)
-			port_write(pci, bdf, offset, width, value);
-		return;
-	}
-	if (width == 1)
-		mmio_write8(address, (u8)value);
-	else if (width == 2)
-		mmio_write16(address, (u16)value);
+	if (!pci->ecam[PCI_BUS(bdf)])
+		port_write(pci, bdf, offset, width, value);
 	else
-		mmio_write32(address, value);
+		mmio_write(ecam_address(pci, bdf, offset), width, value);
+}
+
+void pci_change(struct pci *pci, u16 bdf, u32 offset, u32 set, u32 clear)
+{
+	pci_write(pci, bdf, offset, 2, (pci_read(pci, bdf, offset, 2) & ~clear) | set);
 }
 
 void pci_init(struct pci *pci, pci_map_fn map, hpa_t ecam_base, u8 first_bus, u8 last_bus)
@@ -142,23 +110,54 @@ struct pci_function *pci_find(struct pci *pci, u16 bdf)
 	return NULL;
 }
 
+u8 pci_next_capability(struct pci *pci, u16 bdf, u8 after)
+{
+	u32 at = after ? after + 1U : PCI_CAPABILITIES;
+
+	if (!(pci_read(pci, bdf, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
+		return 0;
+	at = pci_read(pci, bdf, at, 1) & ~3U;
+	return (u8)(at < 64 ? 0 : at);
+}
+
 /*
  * The list is the device's to make: a loop in it ends after as many steps as
  * capabilities fit into the space behind the header.
  */
 u8 pci_find_capability(struct pci *pci, u16 bdf, u8 id, u8 after)
 {
-	u8 at = (u8)(after ? after + 1 : PCI_CAPABILITIES);
+	for (unsigned steps = 0; steps < PCI_CAPABILITIES_MAX; steps++) {
+		after = pci_next_capability(pci, bdf, after);
+		if (!after || pci_read(pci, bdf, after, 1) == id)
+			return after;
+	}
+	return 0;
+}
 
-	if (!(pci_read(pci, bdf, PCI_STATUS, 2) & PCI_STATUS_CAPABILITIES))
+u16 pci_next_extended(struct pci *pci, u16 bdf, u16 after)
+{
+	u32 at = PCI_CONFIG_BYTES;
+	u32 header;
+
+	/* Elsewhere a bus may repeat the first 256 bytes there. */
+	if (!after && !pci_find_capability(pci, bdf, PCI_CAP_PCIE, 0))
 		return 0;
-	for (unsigned steps = 0; steps < (PCI_CONFIG_BYTES - 64) / 4; steps++) {
-		at = (u8)(pci_read(pci, bdf, at, 1) & ~3U);
-		if (at < 64)
-			return 0;
-		if (pci_read(pci, bdf, at, 1) == id)
+	if (after)
+		at = pci_read(pci, bdf, after, 4) >> 20 & ~3U;
+	if (at < PCI_CONFIG_BYTES)
+		return 0;
+	header = pci_read(pci, bdf, at, 4);
+	return (u16)(header == 0 || header == ~0U ? 0 : at);
+}
+
+u16 pci_find_extended(struct pci *pci, u16 bdf, u16 id)
+{
+	u16 at = 0;
+
+	for (unsigned steps = 0; steps < PCI_EXTENDED_MAX; steps++) {
+		at = pci_next_extended(pci, bdf, at);
+		if (!at || pci_read(pci, bdf, at, 2) == id)
 			return at;
-		at = (u8)(at + 1);
 	}
 	return 0;
 }
@@ -174,14 +173,11 @@ static u32 probe_bar(struct pci *pci, u16 bdf, u32 offset, u32 old)
 	return mask;
 }
 
-/* Describes the BAR in register `index`; returns how many registers it takes. */
-static unsigned size_bar(struct pci *pci, struct pci_function *function, unsigned index,
-			 unsigned count)
+/* Describes the BAR at `offset`, `count` registers from the end; returns how many it takes. */
+static unsigned size_bar(struct pci *pci, u16 bdf, u32 offset, unsigned count, struct pci_bar *bar)
 {
-	struct pci_bar *bar = &function->bars[index];
-	u32 offset = PCI_BAR0 + 4 * index;
-	u32 low = pci_read(pci, function->bdf, offset, 4);
-	u64 mask = probe_bar(pci, function->bdf, offset, low);
+	u32 low = pci_read(pci, bdf, offset, 4);
+	u64 mask = probe_bar(pci, bdf, offset, low);
 	u64 base = low;
 	u32 high;
 
@@ -195,37 +191,42 @@ static unsigned size_bar(struct pci *pci, struct pci_function *function, unsigne
 		return 1;
 	}
 	bar->kind = PCI_BAR_MEM32;
-	bar->prefetchable = low & BAR_PREFETCHABLE;
-	if ((low & BAR_TYPE_64) && index + 1 < count) {
+	bar->prefetchable = low & PCI_BAR_PREFETCHABLE;
+	if ((low & PCI_BAR_64BIT) && count > 1) {
 		bar->kind = PCI_BAR_MEM64;
-		high = pci_read(pci, function->bdf, offset + 4, 4);
+		high = pci_read(pci, bdf, offset + 4, 4);
 		base |= (u64)high << 32;
-		mask |= (u64)probe_bar(pci, function->bdf, offset + 4, high) << 32;
+		mask |= (u64)probe_bar(pci, bdf, offset + 4, high) << 32;
 	} else {
 		mask |= ~0ULL << 32;
 	}
-	bar->base = base & ~BAR_MEM_FLAGS;
-	bar->size = ~(mask & ~BAR_MEM_FLAGS) + 1;
+	bar->base = base & ~PCI_BAR_FLAGS;
+	bar->size = ~(mask & ~PCI_BAR_FLAGS) + 1;
 	if (bar->size & (bar->size - 1)) {
 		/* Ones in the middle: no BAR that follows the rules. */
 		*bar = (struct pci_bar){ .kind = PCI_BAR_NONE };
-		return low & BAR_TYPE_64 ? 2 : 1;
+		return low & PCI_BAR_64BIT ? 2 : 1;
 	}
 	return bar->kind == PCI_BAR_MEM64 ? 2 : 1;
+}
+
+void pci_size_bars(struct pci *pci, u16 bdf, u32 offset, unsigned count, struct pci_bar bars[])
+{
+	for (unsigned i = 0; i < count;)
+		i += size_bar(pci, bdf, offset + 4 * i, count - i, &bars[i]);
 }
 
 static void size_bars(struct pci *pci, struct pci_function *function)
 {
 	unsigned count = function->header_type == 1 ? 2 : PCI_MAX_BARS;
-	u16 command = (u16)pci_read(pci, function->bdf, PCI_COMMAND, 2);
+	u32 command = pci_read(pci, function->bdf, PCI_COMMAND, 2) & ~(u32)PCI_COMMAND_BUS_MASTER;
 
 	/* A host bridge without decoding may cut the processor off from memory. */
 	if (function->header_type > 1 || function->class_code >> 8 == CLASS_HOST_BRIDGE)
 		return;
 	pci_write(pci, function->bdf, PCI_COMMAND, 2,
 		  command & ~(u32)(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
-	for (unsigned i = 0; i < count;)
-		i += size_bar(pci, function, i, count);
+	pci_size_bars(pci, function->bdf, PCI_BAR0, count, function->bars);
 	pci_write(pci, function->bdf, PCI_COMMAND, 2, command);
 }
 
@@ -237,6 +238,7 @@ static void read_capabilities(struct pci *pci, struct pci_function *function)
 
 	function->msi = pci_find_capability(pci, bdf, PCI_CAP_MSI, 0);
 	function->msix = pci_find_capability(pci, bdf, PCI_CAP_MSIX, 0);
+	function->pcie = pci_find_capability(pci, bdf, PCI_CAP_PCIE, 0);
 	while (function->vendor_cap_count < PCI_MAX_VENDOR_CAPS) {
 		at = pci_find_capability(pci, bdf, PCI_CAP_VENDOR, at);
 		if (!at)
@@ -245,11 +247,11 @@ static void read_capabilities(struct pci *pci, struct pci_function *function)
 	}
 	if (!function->msix)
 		return;
-	table = pci_read(pci, bdf, function->msix + MSIX_TABLE, 4);
+	table = pci_read(pci, bdf, function->msix + PCI_MSIX_TABLE, 4);
 	function->msix_vectors =
-		(u16)((pci_read(pci, bdf, function->msix + MSIX_CONTROL, 2) & 0x7ff) + 1);
-	function->msix_bar = table & 7;
-	function->msix_offset = table & ~7U;
+		(u16)((pci_read(pci, bdf, function->msix + PCI_MSIX_CONTROL, 2) & 0x7ff) + 1);
+	function->msix_bar = table & PCI_MSIX_BAR;
+	function->msix_offset = table & ~PCI_MSIX_BAR;
 }
 
 /* The bus numbers that firmware gave a bridge, if they lead onwards. */
@@ -264,21 +266,16 @@ static void read_bridge(struct pci *pci, struct pci_function *function)
 	}
 }
 
-/* False where no function answers. */
-static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
+struct pci_function *pci_add(struct pci *pci, u16 bdf, u16 bridge, u32 ids)
 {
-	u32 ids = pci_read(pci, bdf, PCI_VENDOR_ID, 4);
-	u32 class_revision;
+	u32 class_revision = pci_read(pci, bdf, PCI_CLASS, 4);
 	struct pci_function *function;
 
-	if ((ids & 0xffff) == 0xffff || ids == 0)
-		return false;
 	if (pci->function_count == PCI_MAX_FUNCTIONS) {
 		pci->left_out++;
-		return true;
+		return NULL;
 	}
 	function = &pci->functions[pci->function_count++];
-	class_revision = pci_read(pci, bdf, PCI_CLASS, 4);
 	*function = (struct pci_function){
 		.bdf = bdf,
 		.bridge = bridge,
@@ -288,10 +285,23 @@ static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
 		.revision = (u8)class_revision,
 		.header_type = pci_read(pci, bdf, PCI_HEADER_TYPE, 1) & 0x7f,
 	};
-	if (function->header_type == 1)
-		read_bridge(pci, function);
-	size_bars(pci, function);
 	read_capabilities(pci, function);
+	return function;
+}
+
+/* False where no function answers. */
+static bool read_function(struct pci *pci, u16 bdf, u16 bridge)
+{
+	u32 ids = pci_read(pci, bdf, PCI_VENDOR_ID, 4);
+	struct pci_function *function;
+
+	if ((ids & 0xffff) == 0xffff || ids == 0)
+		return false;
+	function = pci_add(pci, bdf, bridge, ids);
+	if (function && function->header_type == 1)
+		read_bridge(pci, function);
+	if (function)
+		size_bars(pci, function);
 	return true;
 }
 
@@ -331,13 +341,6 @@ void pci_enumerate(struct pci *pci)
 	}
 }
 
-static void change_command(struct pci *pci, u16 bdf, u16 set, u16 clear)
-{
-	u16 command = (u16)pci_read(pci, bdf, PCI_COMMAND, 2);
-
-	pci_write(pci, bdf, PCI_COMMAND, 2, (u16)((command | set) & ~clear));
-}
-
 void pci_enable(struct pci *pci, const struct pci_function *function, u16 command)
 {
 	u16 forward = command & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
@@ -349,73 +352,13 @@ void pci_enable(struct pci *pci, const struct pci_function *function, u16 comman
 
 		if (!above)
 			break;
-		change_command(pci, bridge, forward, 0);
+		pci_change(pci, bridge, PCI_COMMAND, forward, 0);
 		bridge = above->bridge;
 	}
-	change_command(pci, function->bdf, command, 0);
+	pci_change(pci, function->bdf, PCI_COMMAND, command, 0);
 }
 
 void pci_disable(struct pci *pci, const struct pci_function *function, u16 command)
 {
-	change_command(pci, function->bdf, 0, command);
-}
-
-enum err pci_msix_enable(struct pci *pci, const struct pci_function *function,
-			 struct pci_msix *msix)
-{
-	u64 bytes = function->msix_vectors * (u64)MSIX_ENTRY_BYTES;
-	const struct pci_bar *bar;
-	u64 first, last;
-	u8 *pages;
-	u16 control;
-
-	if (!function->msix)
-		return ERR_NOT_FOUND;
-	if (function->msix_bar >= PCI_MAX_BARS)
-		return ERR_INVALID;
-	bar = &function->bars[function->msix_bar];
-	if ((bar->kind != PCI_BAR_MEM32 && bar->kind != PCI_BAR_MEM64) || !bar->base ||
-	    function->msix_offset > bar->size || bytes > bar->size - function->msix_offset)
-		return ERR_INVALID;
-	first = ALIGN_DOWN(bar->base + function->msix_offset, PAGE_SIZE);
-	last = bar->base + function->msix_offset + bytes;
-	pages = pci->map(HPA(first), ALIGN_UP(last, PAGE_SIZE) - first);
-	if (!pages)
-		return ERR_NO_MEMORY;
-	msix->table = pages + (bar->base + function->msix_offset - first);
-	msix->vectors = function->msix_vectors;
-
-	/* All masked as a whole while the entries, which may hold anything, are masked. */
-	control = (u16)pci_read(pci, function->bdf, function->msix + MSIX_CONTROL, 2);
-	control |= MSIX_ENABLE | MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
-	for (u16 i = 0; i < msix->vectors; i++)
-		(void)!pci_msix_mask(msix, i);
-	control &= (u16)~MSIX_MASK_ALL;
-	pci_write(pci, function->bdf, function->msix + MSIX_CONTROL, 2, control);
-	change_command(pci, function->bdf, PCI_COMMAND_INTX_DISABLE, 0);
-	return OK;
-}
-
-enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data)
-{
-	u8 *entry = msix->table + vector * MSIX_ENTRY_BYTES;
-
-	if (vector >= msix->vectors)
-		return ERR_RANGE;
-	/* An entry may only change while it is masked, 6.8.2.9. */
-	mmio_write32(entry + 12, MSIX_ENTRY_MASKED);
-	mmio_write32(entry, (u32)address);
-	mmio_write32(entry + 4, (u32)(address >> 32));
-	mmio_write32(entry + 8, data);
-	mmio_write32(entry + 12, 0);
-	return OK;
-}
-
-enum err pci_msix_mask(struct pci_msix *msix, u16 vector)
-{
-	if (vector >= msix->vectors)
-		return ERR_RANGE;
-	mmio_write32(msix->table + vector * MSIX_ENTRY_BYTES + 12, MSIX_ENTRY_MASKED);
-	return OK;
+	pci_change(pci, function->bdf, PCI_COMMAND, 0, command);
 }

@@ -35,7 +35,6 @@
 #define ECAP_C		      BIT(0)
 #define ECAP_QI		      BIT(1)
 #define ECAP_IR		      BIT(3)
-#define ECAP_EIM	      BIT(4)
 #define ECAP_SC		      BIT(7)
 #define ECAP_IOTLB_OFFSET(ec) ((u32)((ec) >> 8 & 0x3ff) * 16)
 
@@ -84,149 +83,66 @@
 #define INV_INDEX(index)   ((u64)(index) << 32)
 #define INV_WAIT_STATUS	   (5ULL | 1ULL << 5)
 
-#define QUEUE_BYTES   4096U
-#define QUEUE_ENTRIES (QUEUE_BYTES / 16)
-
 /* Interrupt remapping table entries, 9.9; a table of 2^(S+1) entries. */
 #define IRTA_SIZE_256  7ULL
-#define IRTA_EIME      BIT(11)
-#define IRTE_P	       BIT(0)
-#define IRTE_LEVEL     BIT(4)
-#define IRTE_VECTOR(v) ((u64)(v) << 16)
-#define IRTE_SVT_SID   (1ULL << 18) /* the whole requester id must match */
+#define IRTE_WORDS     4U
+#define IRTE_LEVEL     (1U << 4)
+#define IRTE_VECTOR(v) ((u32)(v) << 16)
+#define IRTE_SOURCE    2	  /* the word with the requester id */
+#define IRTE_SVT_SID   (1U << 18) /* ... which must match as a whole */
 
-/*
- * How often a register is read before the unit counts as dead. A read of a
- * register takes 100 ns or more: this is at least 0.1 s, and a unit answers
- * within microseconds.
- */
-#define MAX_POLLS 1000000U
-
-struct descriptor {
-	u64 low;
-	u64 high;
-};
+/* Remappable messages, 5.1.2.2; an index here has 8 bits. The sub-handle, in the data, is 0. */
+#define MSI_REMAPPABLE	    16U
+#define MSI_SUBHANDLE_VALID 8U
+#define MSI_INDEX_STEP	    32U
 
 static struct vtd *vtd_of(struct iommu_unit *unit)
 {
 	return container_of(unit, struct vtd, unit);
 }
 
-static u32 read32(struct vtd *vtd, u32 reg)
-{
-	return mmio_read32(vtd->regs + reg);
-}
-
-static u64 read64(struct vtd *vtd, u32 reg)
-{
-	return mmio_read64(vtd->regs + reg);
-}
-
-static void *frame(struct vtd *vtd, hpa_t hpa)
-{
-	return vtd->memory->window(vtd->memory->ctx, hpa);
-}
-
-/* Makes a change to a table visible to a unit that does not snoop. */
-static void publish(struct vtd *vtd, void *ptr, size_t size)
-{
-	if (!(vtd->ecap & ECAP_C))
-		cache_flush(ptr, size);
-}
-
-static void store(struct vtd *vtd, u64 *slot, u64 value)
-{
-	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
-	publish(vtd, slot, sizeof(*slot));
-}
-
-/* A zeroed table that the unit sees as such; HPA(0): there is no memory. */
-static hpa_t new_frame(struct vtd *vtd)
-{
-	hpa_t hpa = vtd->memory->alloc_table(vtd->memory->ctx);
-
-	if (hpa.raw)
-		publish(vtd, frame(vtd, hpa), PAGE_SIZE);
-	return hpa;
-}
-
 /* ---- commands and the invalidation queue ------------------------------------------ */
-
-static enum err wait_state(struct vtd *vtd, u32 reg, u32 mask, u32 expected)
-{
-	for (u32 i = 0; i < MAX_POLLS; i++) {
-		if ((read32(vtd, reg) & mask) == expected)
-			return OK;
-		cpu_relax();
-	}
-	return ERR_TIMEOUT;
-}
 
 /* Changes one bit of GCMD and waits until GSTS says so; 11.4.4 allows one at a time. */
 static enum err command(struct vtd *vtd, u32 bit, bool on)
 {
-	u32 state = read32(vtd, REG_GSTS) & ~(u32)GCMD_ONE_SHOT;
+	u32 state = mmio_read32(vtd->unit.regs + REG_GSTS) & ~(u32)GCMD_ONE_SHOT;
 
-	mmio_write32(vtd->regs + REG_GCMD, on ? state | bit : state & ~bit);
+	mmio_write32(vtd->unit.regs + REG_GCMD, on ? state | bit : state & ~bit);
 	if (bit == GCMD_WBF)
 		on = false; /* the state is set while the flush is under way */
-	return wait_state(vtd, REG_GSTS, bit, on ? bit : 0);
+	return iommu_wait(vtd->unit.regs + REG_GSTS, (u32)bit, on ? (u32)bit : 0);
 }
 
-static void put_descriptor(struct vtd *vtd, struct descriptor descriptor)
+static struct iommu_command ticket(const struct iommu_unit *unit)
 {
-	struct descriptor *queue = frame(vtd, vtd->queue);
-	struct descriptor *slot = &queue[vtd->queue_tail];
-
-	*slot = descriptor;
-	publish(vtd, slot, sizeof(*slot));
-	vtd->queue_tail = (vtd->queue_tail + 1) % QUEUE_ENTRIES;
+	return (struct iommu_command){ INV_WAIT_STATUS | (u64)unit->ticket << 32,
+				       unit->status.raw };
 }
 
-/*
- * Hands the queued descriptors over and waits until the unit has done them.
- * Each call waits, so the queue is empty at its begin.
- */
-static enum err run_queue(struct vtd *vtd)
+static bool has_stopped(struct iommu_unit *unit)
 {
-	volatile u32 *status = frame(vtd, vtd->status);
-	u32 fault_state;
+	u32 faults = mmio_read32(unit->regs + REG_FSTS) & (FSTS_IQE | FSTS_ITE);
 
-	vtd->ticket++;
-	put_descriptor(vtd, (struct descriptor){ INV_WAIT_STATUS | (u64)vtd->ticket << 32,
-						 vtd->status.raw });
-	mmio_write64(vtd->regs + REG_IQT, (u64)vtd->queue_tail * sizeof(struct descriptor));
-	for (u32 i = 0; i < MAX_POLLS; i++) {
-		if (*status == vtd->ticket)
-			return OK;
-		fault_state = read32(vtd, REG_FSTS);
-		if (fault_state & (FSTS_IQE | FSTS_ITE)) {
-			mmio_write32(vtd->regs + REG_FSTS, fault_state & (FSTS_IQE | FSTS_ITE));
-			return ERR_DEVICE;
-		}
-		cpu_relax();
-	}
-	return ERR_TIMEOUT;
+	if (faults)
+		mmio_write32(unit->regs + REG_FSTS, faults);
+	return faults;
 }
 
 /*
  * Has the unit forget what the descriptors say, once every change to a table has reached
  * memory: old chipsets hold writes back in a buffer, 6.8.
  */
-static enum err flush(struct vtd *vtd, const struct descriptor *descriptors, u32 count)
+static enum err flush(struct vtd *vtd, const struct iommu_command *descriptors, u32 count)
 {
 	enum err err = vtd->cap & CAP_RWBF ? command(vtd, GCMD_WBF, true) : OK;
 
-	if (err || !count)
-		return err;
-	for (u32 i = 0; i < count; i++)
-		put_descriptor(vtd, descriptors[i]);
-	return run_queue(vtd);
+	return err ? err : iommu_run(&vtd->unit, descriptors, count);
 }
 
 static enum err flush_everything(struct vtd *vtd)
 {
-	static const struct descriptor all[] = {
+	static const struct iommu_command all[] = {
 		{ INV_CONTEXT_GLOBAL, 0 },
 		{ INV_IOTLB_GLOBAL | INV_IOTLB_DRAIN, 0 },
 		{ INV_IRQ_GLOBAL, 0 },
@@ -235,30 +151,14 @@ static enum err flush_everything(struct vtd *vtd)
 	return flush(vtd, all, ARRAY_SIZE(all));
 }
 
-/*
- * The smallest aligned block of pages that covers the range, as its order; 6.5.2.4
- * knows no other shape. To forget too much costs time, never safety.
- */
-static u32 covering_order(u64 first, u64 last)
-{
-	u32 order = 0;
-
-	while (order < 52 && (first >> (PAGE_SHIFT + order)) != (last >> (PAGE_SHIFT + order)))
-		order++;
-	return order;
-}
-
-static enum err flush_range(struct iommu_unit *unit, u16 domain_id, u64 iova, u64 size)
+static enum err flush_pages(struct iommu_unit *unit, u16 domain_id, u64 iova, u32 order)
 {
 	struct vtd *vtd = vtd_of(unit);
-	u32 order = covering_order(iova, iova + (size - 1));
 	u64 domain = INV_DOMAIN(domain_id) | INV_IOTLB_DRAIN;
-	struct descriptor pages = { INV_IOTLB_DOMAIN | domain, 0 };
+	struct iommu_command pages = { INV_IOTLB_DOMAIN | domain, 0 };
 
 	if ((vtd->cap & CAP_PSI) && order <= CAP_MAMV(vtd->cap))
-		pages = (struct descriptor){ INV_IOTLB_PAGE | domain,
-					     ALIGN_DOWN(iova, PAGE_SIZE << order) | order };
-	spin_guard(&vtd->lock);
+		pages = (struct iommu_command){ INV_IOTLB_PAGE | domain, iova | order };
 	return flush(vtd, &pages, 1);
 }
 
@@ -269,23 +169,20 @@ static enum err drop_protected_regions(struct vtd *vtd)
 {
 	if (!(vtd->cap & (CAP_PLMR | CAP_PHMR)))
 		return OK;
-	mmio_write32(vtd->regs + REG_PMEN, read32(vtd, REG_PMEN) & ~(u32)PMEN_EPM);
-	return wait_state(vtd, REG_PMEN, PMEN_PRS, 0);
+	mmio_write32(vtd->unit.regs + REG_PMEN,
+		     mmio_read32(vtd->unit.regs + REG_PMEN) & ~(u32)PMEN_EPM);
+	return iommu_wait(vtd->unit.regs + REG_PMEN, PMEN_PRS, 0);
 }
 
 /* A queue that firmware left running must be empty before it is switched off, 6.5.2. */
 static enum err take_queue_over(struct vtd *vtd)
 {
-	u32 i = 0;
+	enum err err;
 
-	if (!(read32(vtd, REG_GSTS) & GCMD_QIE))
+	if (!(mmio_read32(vtd->unit.regs + REG_GSTS) & GCMD_QIE))
 		return OK;
-	while (read64(vtd, REG_IQH) != read64(vtd, REG_IQT)) {
-		if (i++ == MAX_POLLS)
-			return ERR_TIMEOUT;
-		cpu_relax();
-	}
-	return command(vtd, GCMD_QIE, false);
+	err = iommu_wait(vtd->unit.regs + REG_IQH, ~0U, mmio_read32(vtd->unit.regs + REG_IQT));
+	return err ? err : command(vtd, GCMD_QIE, false);
 }
 
 static enum err start_queue(struct vtd *vtd)
@@ -294,23 +191,22 @@ static enum err start_queue(struct vtd *vtd)
 
 	if (err)
 		return err;
-	vtd->queue_tail = 0;
-	mmio_write32(vtd->regs + REG_FSTS, FSTS_IQE | FSTS_ITE);
-	mmio_write64(vtd->regs + REG_IQT, 0);
-	mmio_write64(vtd->regs + REG_IQA, vtd->queue.raw);
+	vtd->unit.queue_tail = 0;
+	mmio_write32(vtd->unit.regs + REG_FSTS, FSTS_IQE | FSTS_ITE);
+	mmio_write64(vtd->unit.regs + REG_IQT, 0);
+	mmio_write64(vtd->unit.regs + REG_IQA, vtd->unit.queue.raw);
 	return command(vtd, GCMD_QIE, true);
 }
 
 static enum err set_tables(struct vtd *vtd)
 {
-	u64 irta = vtd->irq_table.raw | IRTA_SIZE_256 | (vtd->x2apic ? IRTA_EIME : 0);
 	enum err err;
 
-	mmio_write64(vtd->regs + REG_RTADDR, vtd->root.raw);
+	mmio_write64(vtd->unit.regs + REG_RTADDR, vtd->root.raw);
 	err = command(vtd, GCMD_SRTP, true);
 	if (err || !(vtd->ecap & ECAP_IR))
 		return err;
-	mmio_write64(vtd->regs + REG_IRTA, irta);
+	mmio_write64(vtd->unit.regs + REG_IRTA, vtd->irq_table.raw | IRTA_SIZE_256);
 	return command(vtd, GCMD_SIRTP, true);
 }
 
@@ -323,8 +219,7 @@ static enum err enable(struct iommu_unit *unit)
 	struct vtd *vtd = vtd_of(unit);
 	enum err err;
 
-	spin_guard(&vtd->lock);
-	mmio_write32(vtd->regs + REG_FECTL, FECTL_IM); /* faults are polled */
+	mmio_write32(vtd->unit.regs + REG_FECTL, FECTL_IM); /* faults are polled */
 	err = drop_protected_regions(vtd);
 	if (!err)
 		err = start_queue(vtd);
@@ -337,7 +232,7 @@ static enum err enable(struct iommu_unit *unit)
 	if (err || !(vtd->ecap & ECAP_IR))
 		return err;
 	/* Without CFI a message in the old format, which names any vector, is blocked. */
-	if (read32(vtd, REG_GSTS) & GCMD_CFI)
+	if (mmio_read32(vtd->unit.regs + REG_GSTS) & GCMD_CFI)
 		err = command(vtd, GCMD_CFI, false);
 	return err ? err : command(vtd, GCMD_IRE, true);
 }
@@ -350,72 +245,63 @@ static enum err enable(struct iommu_unit *unit)
  * attached has no entry: its accesses end in a fault that is recorded (reasons
  * 1 and 2), and it needs no memory. NULL: none is left for the bus's table.
  */
-static u64 *context_entry(struct vtd *vtd, u16 bdf)
+static u64 *context_entry(struct iommu_unit *unit, u16 bdf)
 {
-	u64 *root = (u64 *)frame(vtd, vtd->root) + 2 * PCI_BUS(bdf);
+	u64 *root = (u64 *)iommu_frame(unit, vtd_of(unit)->root) + 2 * PCI_BUS(bdf);
 	hpa_t table;
 
 	if (!(*root & ROOT_P)) {
-		table = new_frame(vtd);
+		table = iommu_new_frame(unit);
 		if (!table.raw)
 			return NULL;
-		store(vtd, root, table.raw | ROOT_P);
+		iommu_store(unit, root, table.raw | ROOT_P);
 	}
-	return (u64 *)frame(vtd, HPA(ALIGN_DOWN(*root, PAGE_SIZE))) + 2 * (bdf & 0xff);
+	table = HPA(ALIGN_DOWN(*root, PAGE_SIZE));
+	return (u64 *)iommu_frame(unit, table) + 2 * (bdf & 0xff);
+}
+
+static u64 fill_context(const struct iommu_domain *domain, u64 *entry)
+{
+	u64 width = domain->pt.format->levels == 3 ? CONTEXT_AW_39 : CONTEXT_AW_48;
+
+	entry[1] = width | CONTEXT_DID(domain->id);
+	return domain->pt.root.raw | CONTEXT_P;
 }
 
 /* With CM set, entries that are not present may be cached too, under domain 0. */
-static enum err flush_absent_context(struct vtd *vtd, u16 bdf)
+static enum err forget_context(struct iommu_unit *unit, u16 bdf, u16 domain_id)
 {
-	const struct descriptor absent[] = {
-		{ INV_CONTEXT_DEVICE | INV_DOMAIN(0) | INV_SOURCE(bdf), 0 },
-		{ INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(0), 0 },
+	const struct iommu_command forget[] = {
+		{ INV_CONTEXT_DEVICE | INV_DOMAIN(domain_id) | INV_SOURCE(bdf), 0 },
+		{ INV_IOTLB_DOMAIN | INV_IOTLB_DRAIN | INV_DOMAIN(domain_id), 0 },
 	};
 
-	return flush(vtd, absent, vtd->cap & CAP_CM ? ARRAY_SIZE(absent) : 0);
-}
-
-static enum err attach(struct iommu_unit *unit, u16 bdf, u16 domain_id, const struct ptab *pt)
-{
-	struct vtd *vtd = vtd_of(unit);
-	u64 width = pt->format->levels == 3 ? CONTEXT_AW_39 : CONTEXT_AW_48;
-	enum err err;
-	u64 *entry;
-
-	spin_guard(&vtd->lock);
-	entry = context_entry(vtd, bdf);
-	if (!entry)
-		return ERR_NO_MEMORY;
-	store(vtd, &entry[1], width | CONTEXT_DID(domain_id));
-	store(vtd, &entry[0], pt->root.raw | CONTEXT_P);
-	err = flush_absent_context(vtd, bdf);
-	if (err)
-		store(vtd, &entry[0], 0);
-	return err;
+	return flush(vtd_of(unit), forget, ARRAY_SIZE(forget));
 }
 
 /* ---- interrupt remapping ---------------------------------------------------------- */
 
-/* The index was free, so the entry is not present: its upper half may change first. */
-static enum err set_irq(struct iommu_unit *unit, u16 index, const struct iommu_irq *irq)
+static u32 *irq_table(struct iommu_unit *unit, u16 bdf, bool make)
 {
-	struct vtd *vtd = vtd_of(unit);
-	const struct descriptor forget = { INV_IRQ_ENTRY | INV_INDEX(index), 0 };
-	u64 *entry = (u64 *)frame(vtd, vtd->irq_table) + 2 * index;
-	u64 low = IRTE_P | IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
-	enum err err;
+	(void)bdf;
+	(void)make;
+	return iommu_frame(unit, vtd_of(unit)->irq_table);
+}
 
-	if (irq->apic_id > 0xff && !vtd->x2apic)
-		return ERR_RANGE;
-	/* An 8-bit APIC id stands in bits 15:8 of the destination. */
-	low |= (u64)irq->apic_id << (vtd->x2apic ? 32 : 40);
-	spin_guard(&vtd->lock);
-	store(vtd, &entry[1], IRTE_SVT_SID | irq->source);
-	store(vtd, &entry[0], low);
-	err = flush(vtd, &forget, 1);
-	if (err)
-		store(vtd, &entry[0], 0);
-	return err;
+/* An 8-bit APIC id stands in bits 15:8 of the destination. */
+static u32 fill_irq(const struct iommu_irq *irq, u32 *entry)
+{
+	entry[1] = irq->apic_id << 8;
+	entry[IRTE_SOURCE] = IRTE_SVT_SID | irq->source;
+	return IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
+}
+
+static enum err forget_irq(struct iommu_unit *unit, u16 bdf, u32 index)
+{
+	const struct iommu_command forget = { INV_IRQ_ENTRY | INV_INDEX(index), 0 };
+
+	(void)bdf;
+	return flush(vtd_of(unit), &forget, 1);
 }
 
 /* ---- faults ----------------------------------------------------------------------- */
@@ -447,9 +333,7 @@ static const char *reason_text(u8 code)
 		[0x26] = "interrupt entry belongs to another source",
 	};
 
-	if (code < ARRAY_SIZE(reasons) && reasons[code])
-		return reasons[code];
-	return "reason unknown to this driver";
+	return iommu_reason(reasons, ARRAY_SIZE(reasons), code);
 }
 
 static void decode_fault(u64 low, u64 high, struct iommu_fault *fault)
@@ -473,14 +357,14 @@ static bool take_fault(struct vtd *vtd, struct iommu_fault *fault)
 
 	for (u32 i = 0; i < records; i++) {
 		u32 reg = CAP_FRO(vtd->cap) + vtd->next_fault * FAULT_BYTES;
-		u64 high = read64(vtd, reg + 8);
+		u64 high = mmio_read64(vtd->unit.regs + reg + 8);
 
 		vtd->next_fault = (vtd->next_fault + 1) % records;
 		if (!(high & FAULT_F))
 			continue;
-		decode_fault(read64(vtd, reg), high, fault);
+		decode_fault(mmio_read64(vtd->unit.regs + reg), high, fault);
 		/* F is cleared by writing 1; it is the top bit of the last dword. */
-		mmio_write32(vtd->regs + reg + 12, (u32)(FAULT_F >> 32));
+		mmio_write32(vtd->unit.regs + reg + 12, (u32)(FAULT_F >> 32));
 		return true;
 	}
 	return false;
@@ -492,12 +376,11 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 	struct vtd *vtd = vtd_of(unit);
 	bool found;
 
-	spin_guard(&vtd->lock);
-	if (!(read32(vtd, REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
+	if (!(mmio_read32(vtd->unit.regs + REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
 		return false;
 	found = take_fault(vtd, fault);
-	if (read32(vtd, REG_FSTS) & FSTS_PFO) {
-		mmio_write32(vtd->regs + REG_FSTS, FSTS_PFO);
+	if (mmio_read32(vtd->unit.regs + REG_FSTS) & FSTS_PFO) {
+		mmio_write32(vtd->unit.regs + REG_FSTS, FSTS_PFO);
 		fault->overflow = true;
 	}
 	return found;
@@ -507,10 +390,21 @@ static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 
 static const struct iommu_ops vtd_ops = {
 	.enable = enable,
-	.attach = attach,
-	.flush = flush_range,
-	.set_irq = set_irq,
+	.flush = flush_pages,
 	.poll_fault = poll_fault,
+	.device_entry = context_entry,
+	.fill_device = fill_context,
+	.forget_device = forget_context,
+	.queue_tail = REG_IQT,
+	.ticket = ticket,
+	.has_stopped = has_stopped,
+	.irq_table = irq_table,
+	.irq_words = IRTE_WORDS,
+	.irq_source = IRTE_SOURCE,
+	.fill_irq = fill_irq,
+	.forget_irq = forget_irq,
+	.msi_address = MSI_REMAPPABLE | MSI_SUBHANDLE_VALID,
+	.msi_address_step = MSI_INDEX_STEP,
 };
 
 static u32 features_of(u64 cap, u64 ecap)
@@ -534,7 +428,8 @@ const struct ptab_format *vtd_format(u32 features)
 	return NULL;
 }
 
-u64 vtd_register_bytes(volatile void *regs)
+/* Bytes of registers that the unit has; `regs` is a mapping of the first page. */
+static u64 register_bytes(volatile void *regs)
 {
 	u64 cap = mmio_read64((volatile u8 *)regs + REG_CAP);
 	u64 ecap = mmio_read64((volatile u8 *)regs + REG_ECAP);
@@ -544,42 +439,26 @@ u64 vtd_register_bytes(volatile void *regs)
 	return ALIGN_UP(MAX(faults_end, iotlb_end), PAGE_SIZE);
 }
 
-/* All or none of the unit's own frames. */
-static enum err take_frames(struct vtd *vtd)
+enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
+		  const struct ptab_memory *memory, pci_map_fn map)
 {
-	hpa_t *const frames[] = { &vtd->root, &vtd->queue, &vtd->status, &vtd->irq_table };
-	u32 taken = 0;
+	hpa_t *const frames[] = { &vtd->root, &vtd->unit.queue, &vtd->unit.status,
+				  &vtd->irq_table };
+	volatile void *regs = map(acpi->base, PAGE_SIZE);
 
-	while (taken < ARRAY_SIZE(frames)) {
-		*frames[taken] = new_frame(vtd);
-		if (!frames[taken]->raw)
-			break;
-		taken++;
-	}
-	if (taken == ARRAY_SIZE(frames))
-		return OK;
-	while (taken--)
-		vtd->memory->free_table(vtd->memory->ctx, *frames[taken]);
-	return ERR_NO_MEMORY;
-}
-
-enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct ptab_memory *memory,
-		  bool x2apic)
-{
-	*vtd = (struct vtd){ .regs = regs, .memory = memory };
-	vtd->cap = read64(vtd, REG_CAP);
-	vtd->ecap = read64(vtd, REG_ECAP);
-	vtd->x2apic = x2apic && (vtd->ecap & ECAP_EIM);
-	vtd->unit.ops = &vtd_ops;
+	if (regs && register_bytes(regs) > PAGE_SIZE)
+		regs = map(acpi->base, register_bytes(regs));
+	if (!regs)
+		return ERR_NO_MEMORY;
+	*vtd = (struct vtd){ .unit = { .ops = &vtd_ops, .regs = regs, .memory = memory } };
+	vtd->cap = mmio_read64(vtd->unit.regs + REG_CAP);
+	vtd->ecap = mmio_read64(vtd->unit.regs + REG_ECAP);
 	vtd->unit.features = features_of(vtd->cap, vtd->ecap);
 	vtd->unit.domains = CAP_DOMAINS(vtd->cap);
 	/* Version 0, or all ones: nothing answers there. */
-	if (read32(vtd, REG_VER) >> 4 == 0 || vtd->cap == ~0ULL)
+	if (mmio_read32(vtd->unit.regs + REG_VER) >> 4 == 0 || vtd->cap == ~0ULL)
 		return ERR_UNSUPPORTED;
 	if (!(vtd->ecap & ECAP_QI) || !vtd_format(vtd->unit.features))
 		return ERR_UNSUPPORTED;
-	/* Remapped x2APIC ids take EIM: without it interrupts could not be delivered. */
-	if (x2apic && (vtd->ecap & ECAP_IR) && !vtd->x2apic)
-		return ERR_UNSUPPORTED;
-	return take_frames(vtd);
+	return iommu_take_frames(&vtd->unit, frames, ARRAY_SIZE(frames));
 }

@@ -7,32 +7,20 @@
 
 struct vtd {
 	struct iommu_unit unit;
-	volatile u8 *regs;
-	const struct ptab_memory *memory;
 	u64 cap;
 	u64 ecap;
-	bool x2apic;	      /* entries hold 32-bit APIC ids */
-	struct spinlock lock; /* registers, tables and queue of this unit; innermost */
 	hpa_t root;
-	hpa_t queue;
-	hpa_t status; /* where wait descriptors write */
 	hpa_t irq_table;
-	u32 queue_tail;
-	u32 ticket; /* what the last wait descriptor writes */
 	u32 next_fault;
 };
 
 /*
  * Reads what the unit can do and makes its tables, with everything denied. The
- * unit's state does not change before ops->enable(). `regs` is the mapping of
- * its registers, one page, or more where CAP and ECAP put some behind.
+ * unit's state does not change before ops->enable(). `map` is vmap_mmio().
  * OK; ERR_UNSUPPORTED; ERR_NO_MEMORY.
  */
-enum err vtd_init(struct vtd *vtd, volatile void *regs, const struct ptab_memory *memory,
-		  bool x2apic) must_check;
-
-/* Bytes of registers that the unit at `regs` has; `regs` is a mapping of the first page. */
-u64 vtd_register_bytes(volatile void *regs);
+enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
+		  const struct ptab_memory *memory, pci_map_fn map) must_check;
 
 /* The table format for units that all have `features`; NULL: they have none in common. */
 const struct ptab_format *vtd_format(u32 features);

@@ -2,10 +2,10 @@
 /* What a GPU may reach: domains, guests' windows, interrupt messages. */
 #include "gpu/dma.h"
 
-#include "core/frame.h"
 #include "core/gmem.h"
 #include "core/log.h"
 #include "core/percpu.h"
+#include "drivers/iommu_ram.h"
 #include "gpu/gpu.h"
 #include "gpu/vgpu.h"
 
@@ -59,56 +59,27 @@ static u64 window_base(const struct vgpu *vgpu)
 	return (u64)(vgpu->number + 1) << VGPU_WINDOW_SHIFT;
 }
 
-/* Where RAM number `offset` stands in the guest, past the PCI hole. */
-static u64 gpa_of(u64 offset)
+static struct iommu_domain *domain_of(struct gpu *gpu)
 {
-	return offset < GMEM_HOLE_START ? offset : offset - GMEM_HOLE_START + GMEM_HOLE_END;
+	return gpu->iommu ? &gpu->domain : NULL;
 }
 
 enum err gpu_dma_open(struct vgpu *vgpu)
 {
-	const struct gmem *mem = &vgpu->vm->memory;
-	struct gpu *gpu = vgpu->gpu;
-
-	if (gpu->ops->no_dma)
+	if (vgpu->gpu->ops->no_dma)
 		return OK;
-	for (u64 offset = 0; offset < mem->size; offset += GMEM_CHUNK_SIZE) {
-		hpa_t hpa = mem->chunks[offset >> GMEM_CHUNK_SHIFT];
-		enum err e = OK;
-
-		if (gpu->iommu)
-			e = iommu_map(&gpu->domain, IOVA(window_base(vgpu) + gpa_of(offset)), hpa,
-				      GMEM_CHUNK_SIZE, IOMMU_READ | IOMMU_WRITE);
-		if (e) {
-			gpu_dma_close(vgpu);
-			return e;
-		}
-		frame_dma_get(hpa, GMEM_CHUNK_SIZE);
-		vgpu->mapped_bytes = offset + GMEM_CHUNK_SIZE;
-	}
-	return OK;
+	return iommu_map_ram(domain_of(vgpu->gpu), window_base(vgpu), &vgpu->vm->memory,
+			     &vgpu->mapped_bytes);
 }
 
 void gpu_dma_close(struct vgpu *vgpu)
 {
-	const struct gmem *mem = &vgpu->vm->memory;
-	struct gpu *gpu = vgpu->gpu;
-	u64 end = vgpu->mapped_bytes;
+	enum err e = iommu_unmap_ram(domain_of(vgpu->gpu), window_base(vgpu), &vgpu->vm->memory,
+				     &vgpu->mapped_bytes);
 
-	if (!end)
-		return;
-	/* One flush for the whole stride; the hole in it is no error. */
-	if (gpu->iommu) {
-		enum err e = iommu_unmap(&gpu->domain, IOVA(window_base(vgpu)),
-					 gpa_of(end - GMEM_CHUNK_SIZE) + GMEM_CHUNK_SIZE);
-
-		if (e)
-			panic("gpu %u: the window of %s cannot be closed: %s", gpu->index,
-			      vgpu->vm->name, err_name(e));
-	}
-	for (u64 offset = 0; offset < end; offset += GMEM_CHUNK_SIZE)
-		frame_dma_put(mem->chunks[offset >> GMEM_CHUNK_SHIFT], GMEM_CHUNK_SIZE);
-	vgpu->mapped_bytes = 0;
+	if (e)
+		panic("gpu %u: the window of %s cannot be closed: %s", vgpu->gpu->index,
+		      vgpu->vm->name, err_name(e));
 }
 
 enum err vgpu_dma_translate(const struct vgpu *vgpu, gpa_t gpa, u32 size, iova_t *iova, u32 *run)

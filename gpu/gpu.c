@@ -6,6 +6,7 @@
 #include "core/irq.h"
 #include "core/log.h"
 #include "core/timer.h"
+#include "drivers/pci_groups.h"
 #include "gpu/control.h"
 #include "gpu/dma.h"
 #include "gpu/vgpu.h"
@@ -268,8 +269,10 @@ static const struct gpu_family_ops *family_of(const struct pci_function *functio
 static enum err bring_up(struct gpu *gpu, const struct config *config, struct iommu *iommu)
 {
 	struct gpu_sched_config sched;
-	enum err e;
+	enum err e = pci_claim(gpu->pci, gpu->function, "gpu");
 
+	if (e)
+		return e;
 	control_gpu_config(config, gpu->index, &sched);
 	e = gpu_sched_init(&gpu->sched, &sched, gpu->sched_memory, GPU_VGPUS_MAX);
 	if (e)
@@ -287,14 +290,21 @@ static enum err bring_up(struct gpu *gpu, const struct config *config, struct io
 	return e;
 }
 
-/* A section `[gpu N]` with `pci =` takes that function, one without the N-th that is found. */
+/*
+ * A section `[gpu N]` with `pci =` takes that function, one without the N-th that is found,
+ * but none that a guest is to have for itself.
+ */
 static bool reserved_for_other(const struct config *config, u32 index, u16 bdf)
 {
+	for (u32 i = 0; i < config->guest_count; i++)
+		for (u32 j = 0; j < config->guests[i].devices.count; j++)
+			if (config->guests[i].devices.bdf[j] == bdf)
+				return true;
 	for (u32 i = 0; i < config->gpu_count; i++)
-		if (config->gpus[i].has_pci && config->gpus[i].pci == bdf && i != index)
+		if (config->gpus[i].pci.count && config->gpus[i].pci.bdf[0] == bdf && i != index)
 			return true;
-	return index < config->gpu_count && config->gpus[index].has_pci &&
-	       config->gpus[index].pci != bdf;
+	return index < config->gpu_count && config->gpus[index].pci.count &&
+	       config->gpus[index].pci.bdf[0] != bdf;
 }
 
 static struct pci_function *find_function(struct pci *pci, const struct config *config, u32 index)

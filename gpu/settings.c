@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What vGPUs and GPUs are given: by the file, and by the console while guests run. */
-#include "core/config_keys.h"
 #include "core/lib/fmt.h"
 #include "core/lib/parse.h"
 #include "core/lib/string.h"
 #include "core/log.h"
 #include "core/timer.h"
+#include "gpu/config.h"
 #include "gpu/control.h"
 
 #define MS 1000000ULL
-
-_Static_assert((int)CONFIG_POLICY_FAIR == GPU_SCHED_FAIR &&
-		       (int)CONFIG_POLICY_EQUAL == GPU_SCHED_EQUAL &&
-		       (int)CONFIG_POLICY_FIXED == GPU_SCHED_FIXED,
-	       "the file's policies are the scheduler's");
 
 /* Vgpus that the file puts on this GPU: each has a slot. */
 static u32 configured(const struct config *config, u32 gpu)
@@ -149,15 +144,25 @@ void control_reason(struct vgpu *vgpu, const struct gpu_sched_params *params, en
 
 /* ---- reading `key=value` ---- */
 
+/* Those of gpu/: nothing else changes while guests run. */
+static const struct config_key *keys_of(enum config_section section, u32 *count)
+{
+	const struct config_part *part = &gpu_config_part;
+	bool gpu = section == CONFIG_SECTION_GPU;
+
+	*count = gpu ? part->gpu_key_count : part->guest_key_count;
+	return gpu ? part->gpu_keys : part->guest_keys;
+}
+
 static const struct config_key *find_key(enum config_section section, const char *prefix,
 					 struct text name)
 {
 	u32 count;
 	size_t length = strlen(prefix);
-	const struct config_key *keys = config_keys(section, &count);
+	const struct config_key *keys = keys_of(section, &count);
 
 	for (u32 i = 0; i < count; i++)
-		if (!strncmp(keys[i].name, prefix, length) && keys[i].type != CONFIG_VALUE_PCI &&
+		if (!strncmp(keys[i].name, prefix, length) &&
 		    text_equal(name, keys[i].name + length))
 			return &keys[i];
 	return NULL;
@@ -168,11 +173,11 @@ static void list_keys(enum config_section section, const char *prefix, char why[
 {
 	u32 count;
 	size_t length = strlen(prefix);
-	const struct config_key *keys = config_keys(section, &count);
+	const struct config_key *keys = keys_of(section, &count);
 	const char *separator = "";
 
 	for (u32 i = 0; i < count && used < CONTROL_WHY_MAX; i++) {
-		if (strncmp(keys[i].name, prefix, length) != 0 || keys[i].type == CONFIG_VALUE_PCI)
+		if (strncmp(keys[i].name, prefix, length) != 0)
 			continue;
 		used += (size_t)fmt_snprintf(why + used, CONTROL_WHY_MAX - used, "%s%s", separator,
 					     keys[i].name + length);

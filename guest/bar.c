@@ -2,28 +2,12 @@
 /* Base address registers: sizing, mapping, moving, rolling back. */
 #include "guest/bar.h"
 
-#include "core/lib/string.h"
+#include "drivers/pci_regs.h"
 #include "guest/layout.h"
 
-#define BAR_OFFSET(i)	 (0x10 + 4 * (i))
-#define BAR_64BIT	 BIT(2)
-#define BAR_PREFETCHABLE BIT(3)
-#define BAR_FLAGS	 0xfULL
-
-static u32 get32(const u8 *p)
-{
-	u32 value;
-
-	memcpy(&value, p, sizeof(value));
-	return value;
-}
-
-static void put32(u8 *p, u64 value)
-{
-	u32 low = (u32)value;
-
-	memcpy(p, &low, sizeof(low));
-}
+#define BAR_OFFSET(i) ((i) == VPCI_ROM ? PCI_ROM : PCI_BAR0 + 4 * (i))
+#define ROM_ENABLE    BIT(0)
+#define NOWHERE	      0
 
 static enum err check_spans(const struct vpci_bar *bar)
 {
@@ -52,7 +36,7 @@ enum err bar_check(const struct vpci_function *function)
 			continue;
 		if (bar->size < PAGE_SIZE || bar->size & (bar->size - 1) || check_spans(bar))
 			return ERR_INVALID;
-		if (bar->is_64bit && (i + 1 == VPCI_BAR_COUNT || function->bars[i + 1].size))
+		if (bar->is_64bit && (i + 1 >= VPCI_ROM || function->bars[i + 1].size))
 			return ERR_INVALID;
 		if (!bar->is_64bit && bar->size > GIB(1))
 			return ERR_INVALID;
@@ -68,20 +52,22 @@ void bar_init(struct vpci_function *function)
 
 		if (!bar->size)
 			continue;
-		put32(&function->config[BAR_OFFSET(i)],
-		      (bar->is_64bit ? BAR_64BIT : 0) | (bar->prefetchable ? BAR_PREFETCHABLE : 0));
-		put32(&function->writable[BAR_OFFSET(i)], mask);
+		vpci_put(&function->config[BAR_OFFSET(i)],
+			 (bar->is_64bit ? PCI_BAR_64BIT : 0) |
+				 (bar->prefetchable ? PCI_BAR_PREFETCHABLE : 0),
+			 4);
+		vpci_put(&function->writable[BAR_OFFSET(i)], (u32)mask | (i == VPCI_ROM), 4);
 		if (bar->is_64bit)
-			put32(&function->writable[BAR_OFFSET(i + 1)], mask >> 32);
+			vpci_put(&function->writable[BAR_OFFSET(i + 1)], (u32)(mask >> 32), 4);
 	}
 }
 
 u64 bar_read_base(const struct vpci_function *function, u32 index)
 {
-	u64 base = get32(&function->config[BAR_OFFSET(index)]) & ~BAR_FLAGS;
+	u64 base = vpci_get(&function->config[BAR_OFFSET(index)], 4) & ~PCI_BAR_FLAGS;
 
 	if (function->bars[index].is_64bit)
-		base |= (u64)get32(&function->config[BAR_OFFSET(index + 1)]) << 32;
+		base |= (u64)vpci_get(&function->config[BAR_OFFSET(index + 1)], 4) << 32;
 	return base;
 }
 
@@ -89,9 +75,18 @@ void bar_write_base(struct vpci_function *function, u32 index, u64 base)
 {
 	u8 *low = &function->config[BAR_OFFSET(index)];
 
-	put32(low, (base & ~BAR_FLAGS) | (get32(low) & BAR_FLAGS));
+	vpci_put(low, (u32)((base & ~PCI_BAR_FLAGS) | (vpci_get(low, 4) & PCI_BAR_FLAGS)), 4);
 	if (function->bars[index].is_64bit)
-		put32(&function->config[BAR_OFFSET(index + 1)], base >> 32);
+		vpci_put(&function->config[BAR_OFFSET(index + 1)], (u32)(base >> 32), 4);
+}
+
+/* Where it decodes as soon as memory decoding is on; or NOWHERE. */
+static u64 place_of(const struct vpci_function *function, u32 index)
+{
+	if (index == VPCI_ROM &&
+	    !(vpci_get(&function->config[BAR_OFFSET(VPCI_ROM)], 4) & ROM_ENABLE))
+		return NOWHERE;
+	return bar_read_base(function, index);
 }
 
 static bool inside(u64 base, u64 size, u64 window, u64 window_size)
@@ -153,51 +148,44 @@ static enum err map_bar(struct vm *vm, const struct vpci_bar *bar, u64 base)
 	return OK;
 }
 
-static void unmap_bars(struct vm *vm, const struct vpci_function *function,
-		       const struct bar_state *state, u32 count)
-{
-	for (u32 i = 0; i < count; i++)
-		if (function->bars[i].size)
-			unmap_bar(vm, &function->bars[i], state->base[i],
-				  function->bars[i].span_count);
-}
-
-static enum err map_bars(struct vm *vm, const struct vpci_function *function,
-			 struct bar_state *state)
+/* Those that are not where they should be; or all. */
+static void unmap_bars(struct vm *vm, const struct vpci_function *function, struct bar_state *state,
+		       bool all)
 {
 	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
 		const struct vpci_bar *bar = &function->bars[i];
+
+		if (!state->base[i] || (!all && state->base[i] == place_of(function, i)))
+			continue;
+		unmap_bar(vm, bar, state->base[i], bar->span_count);
+		state->base[i] = NOWHERE;
+	}
+}
+
+static void map_bars(struct vm *vm, const struct vpci_function *function, struct bar_state *state)
+{
+	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
+		const struct vpci_bar *bar = &function->bars[i];
+		u64 base = place_of(function, i);
 		enum err e;
 
-		if (!bar->size)
+		if (!bar->size || (state->base[i] == base && (base || i == VPCI_ROM)))
 			continue;
-		state->base[i] = bar_read_base(function, i);
-		e = place_is_good(state->base[i], bar->size) ? map_bar(vm, bar, state->base[i])
-							     : ERR_RANGE;
+		e = place_is_good(base, bar->size) ? map_bar(vm, bar, base) : ERR_RANGE;
 		if (e) {
 			if (log_allowed(&state->limit, 4))
 				log_warn("guest %s: BAR%u cannot be at 0x%lx: %s", vm->name, i,
-					 state->base[i], err_name(e));
-			unmap_bars(vm, function, state, i);
-			return e;
+					 base, err_name(e));
+			unmap_bars(vm, function, state, true);
+			return;
 		}
+		state->base[i] = base;
 	}
-	return OK;
-}
-
-static bool in_place(const struct vpci_function *function, const struct bar_state *state)
-{
-	for (u32 i = 0; i < VPCI_BAR_COUNT; i++)
-		if (function->bars[i].size && state->base[i] != bar_read_base(function, i))
-			return false;
-	return true;
 }
 
 void bar_update(struct vm *vm, struct vpci_function *function, struct bar_state *state)
 {
-	if (state->mapped && function->memory_enabled && in_place(function, state))
-		return;
-	if (state->mapped)
-		unmap_bars(vm, function, state, VPCI_BAR_COUNT);
-	state->mapped = function->memory_enabled && !map_bars(vm, function, state);
+	unmap_bars(vm, function, state, !function->memory_enabled);
+	if (function->memory_enabled)
+		map_bars(vm, function, state);
 }

@@ -2,10 +2,11 @@
 /*
  * Base address registers of a virtual function: sizing, enabling, moving.
  *
- *   guest writes -> config[10h..27h] --memory decoding on--> checked -> mapped
+ *   guest writes -> config[10h..27h, 30h] --memory decoding on--> checked -> mapped
  *
  * The registers always hold what the guest wrote, so that sizing works at any
- * time. What is mapped follows them as a whole: every BAR of a function or none.
+ * time. What is mapped follows them as a whole: every BAR of a function or none. An option
+ * ROM that the guest has not enabled is not counted, and switching it moves nothing else.
  */
 #ifndef GUEST_BAR_H
 #define GUEST_BAR_H
@@ -16,8 +17,7 @@
 
 /* What is mapped now; guarded by device_lock. */
 struct bar_state {
-	bool mapped;
-	u64 base[VPCI_BAR_COUNT]; /* where, if `mapped` */
+	u64 base[VPCI_BAR_COUNT]; /* 0: nowhere */
 	struct log_limit limit;
 };
 

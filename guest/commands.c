@@ -2,6 +2,7 @@
 /* The console commands that are about guests. */
 #include "guest/commands.h"
 
+#include "core/config_keys.h"
 #include "core/console.h"
 #include "core/cpu.h"
 #include "core/frame.h"
@@ -10,6 +11,7 @@
 #include "core/percpu.h"
 #include "core/timer.h"
 #include "gpu/gpu.h"
+#include "guest/assigned.h"
 #include "guest/machine.h"
 #include "guest/platform.h"
 
@@ -127,6 +129,41 @@ static void run_attach(char *args)
 		console_attach(vm);
 }
 
+/* The first word of `text`, and what follows it; a word ends with a blank or the text. */
+static char *cut_word(char *text)
+{
+	while (*text && *text != ' ')
+		text++;
+	while (*text == ' ')
+		*text++ = 0;
+	return text;
+}
+
+bool commands_pci(char *args)
+{
+	char *name = cut_word(args), *place = cut_word(name);
+	bool attach = str_equal(args, "attach");
+	struct guest_pci *bus;
+	struct vm *vm;
+	u64 bdf;
+
+	if (!attach && !str_equal(args, "detach"))
+		return false;
+	vm = named(name);
+	bus = vm ? machine_pci(vm) : NULL;
+	if (!vm)
+		return true;
+	if (config_read_pci((struct text){ place, strlen(place) }, &bdf))
+		console_print("usage: pci %s NAME BB:DD.F", args);
+	else if (!bus || vm->state == VM_STARTING || vm->state == VM_STOPPING)
+		console_print("guest %s is %s: not now", vm->name, machine_state_name(vm));
+	else if (attach)
+		(void)!assigned_attach(vm, bus, (u16)bdf);
+	else if (assigned_detach(vm, bus, (u16)bdf))
+		console_print("guest %s: %s was not plugged in", vm->name, place);
+	return true;
+}
+
 static void run_exits(char *args)
 {
 	(void)args;
@@ -175,6 +212,8 @@ static void add_guest(struct json *json, const struct vm *vm)
 	add(json, "}}");
 }
 
+static const struct iommu *iommu; /* written at start; NULL: there is none */
+
 static void add_host(struct json *json)
 {
 	struct frame_stats stats;
@@ -183,10 +222,12 @@ static void add_host(struct json *json)
 	add(json,
 	    "\"uptime_ns\":%lu,\"cpus\":%u,\"boot_instructions\":%lu,"
 	    "\"hypervisor_bytes\":%lu,\"image_bytes\":%lu,\"pool_bytes\":%lu,"
-	    "\"files_bytes\":%lu,\"guest_bytes\":%lu,\"guest_free_bytes\":%lu,",
+	    "\"files_bytes\":%lu,\"guest_bytes\":%lu,\"guest_free_bytes\":%lu,"
+	    "\"iommu_faults\":%lu,\"iommu_fault_ticks\":%lu,",
 	    now_ns(), cpu_count(), machine_first_guest_ticks(),
 	    stats.pool_used_bytes + stats.image_bytes, stats.image_bytes, stats.pool_bytes,
-	    stats.files_bytes, stats.guest_bytes, stats.guest_free_bytes);
+	    stats.files_bytes, stats.guest_bytes, stats.guest_free_bytes, iommu ? iommu->faults : 0,
+	    iommu ? iommu->fault_ticks : 0);
 }
 
 static void run_stats(char *args)
@@ -232,17 +273,10 @@ static const struct console_command commands[] = {
 	{ "exits", "", "exits by guest and reason", run_exits, NULL },
 };
 
-static size_t guest_input(struct vm *vm, const u8 *data, size_t size)
+void commands_register(const struct iommu *units)
 {
-	size_t taken = 0;
-
-	platform_console_input(vm, data, size, &taken);
-	return taken;
-}
-
-void commands_register(void)
-{
-	console_set_guest_hooks(guest_input, uart_console_drained);
+	iommu = units;
+	console_set_guest_hooks(platform_console_input, uart_console_drained);
 	for (u32 i = 0; i < ARRAY_SIZE(commands); i++)
 		console_register(&commands[i]);
 }

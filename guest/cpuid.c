@@ -16,75 +16,73 @@
 #define LEAF_FREQUENCY	       0x16
 #define LEAF_TOPOLOGY_V2       0x1f
 
-/* Leaf 1 ECX. Absent: MONITOR (3), VMX (5), PCID (17), and what needs MSRs of its own. */
-#define F1C_SSE3	 BIT(0)
-#define F1C_PCLMULQDQ	 BIT(1)
-#define F1C_SSSE3	 BIT(9)
-#define F1C_FMA		 BIT(12)
-#define F1C_CX16	 BIT(13)
-#define F1C_SSE41	 BIT(19)
-#define F1C_SSE42	 BIT(20)
 #define F1C_X2APIC	 BIT(21)
-#define F1C_MOVBE	 BIT(22)
-#define F1C_POPCNT	 BIT(23)
 #define F1C_TSC_DEADLINE BIT(24)
-#define F1C_AES		 BIT(25)
 #define F1C_XSAVE	 BIT(26)
 #define F1C_OSXSAVE	 BIT(27)
-#define F1C_AVX		 BIT(28)
-#define F1C_F16C	 BIT(29)
-#define F1C_RDRAND	 BIT(30)
 #define F1C_HYPERVISOR	 BIT(31)
-#define F1C_ALLOWED \
-	(F1C_SSE3 | F1C_PCLMULQDQ | F1C_SSSE3 | F1C_FMA | F1C_CX16 | F1C_SSE41 | F1C_SSE42 | \
-	 F1C_MOVBE | F1C_POPCNT | F1C_AES | F1C_XSAVE | F1C_AVX | F1C_F16C | F1C_RDRAND)
-#define F1C_OURS (F1C_X2APIC | F1C_TSC_DEADLINE | F1C_HYPERVISOR)
-/* What goes with the AVX state, in leaves 1 and 7. */
-#define F1C_NEED_AVX (F1C_AVX | F1C_FMA | F1C_F16C)
+#define F1C_OURS	 (F1C_X2APIC | F1C_TSC_DEADLINE | F1C_HYPERVISOR)
+#define F1D_APIC	 BIT(9)
+#define F1D_MTRR	 BIT(12)
+#define F1D_HTT		 BIT(28)
+#define F1D_OURS	 (F1D_APIC | F1D_MTRR)
+#define E1C_CMP_LEGACY	 BIT(1)
+#define E1D_SHARED	 0x0183f3ffULL /* AMD repeats these bits of leaf 1 */
 
-/*
- * Leaf 1 EDX: FPU to CX8, SEP, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX to SSE2.
- * Machine checks are offered without a single bank: Linux complains of a
- * processor that has none of it.
- */
-#define F1D_APIC    BIT(9)
-#define F1D_MTRR    BIT(12)
-#define F1D_HTT	    BIT(28)
-#define F1D_ALLOWED 0x078be9ffULL
-#define F1D_OURS    (F1D_APIC | F1D_MTRR)
-
-/*
- * Leaf 7. EBX: FSGSBASE, BMI1, AVX2, SMEP, BMI2, ERMS, RDSEED, ADX, SMAP,
- * CLFLUSHOPT, CLWB, SHA. ECX: UMIP, GFNI, VAES, VPCLMULQDQ. EDX: FSRM, MD_CLEAR.
- */
-#define F7B_ALLOWED \
-	(BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | \
-	 BIT(23) | BIT(24) | BIT(29))
-#define F7B_NEED_AVX BIT(5)
-#define F7C_ALLOWED  (BIT(2) | BIT(8) | BIT(9) | BIT(10))
-#define F7C_NEED_AVX (BIT(9) | BIT(10))
-#define F7D_ALLOWED  (BIT(4) | BIT(10))
-
-/*
- * Leaf 80000001h. ECX: LAHF, ABM, SSE4A, misaligned SSE, prefetch, XOP, FMA4,
- * TBM; not SVM (2), OSVW (9), IBS (10), TOPOEXT (22) and counters. EDX: SYSCALL,
- * NX, extended MMX, FXSR_OPT, 1 GiB pages, long mode, 3DNow; not RDTSCP (27).
- */
-#define E1C_ALLOWED    (BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(16) | BIT(21))
-#define E1C_CMP_LEGACY BIT(1)
-#define E1C_NEED_AVX   (BIT(11) | BIT(16))
-#define E1D_ALLOWED    (BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(29) | BIT(30) | BIT(31))
-#define E1D_SHARED     0x0183f3ffULL /* AMD repeats these bits of leaf 1 */
+/* What guests may see of the processor's answers; without the state of AVX, less. */
+static const struct allowed {
+	u32 leaf, eax, ebx, ecx, edx;
+	u32 ebx_avx, ecx_avx;
+} allowed[] = {
+	/*
+	 * EBX: CLFLUSH line. ECX: SSE3, PCLMULQDQ, SSSE3, FMA, CX16, SSE4.1, SSE4.2, MOVBE,
+	 * POPCNT, AES, XSAVE, AVX, F16C, RDRAND; not MONITOR (3), VMX (5), PCID (17), and what
+	 * needs MSRs of its own. EDX: FPU to CX8, SEP, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX
+	 * to SSE2. Machine checks are offered without a single bank: Linux complains of a
+	 * processor that has none of it.
+	 */
+	{ .leaf = LEAF_FEATURES,
+	  .eax = ~0u,
+	  .ebx = 0xff00,
+	  .ecx = BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) |
+		 BIT(23) | BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30),
+	  .ecx_avx = BIT(12) | BIT(28) | BIT(29),
+	  .edx = 0x078be9ff },
+	/*
+	 * EBX: FSGSBASE, BMI1, AVX2, SMEP, BMI2, ERMS, RDSEED, ADX, SMAP, CLFLUSHOPT, CLWB, SHA.
+	 * ECX: UMIP, GFNI, VAES, VPCLMULQDQ. EDX: FSRM, MD_CLEAR.
+	 */
+	{ .leaf = LEAF_EXTENDED_FEATURES,
+	  .ebx = BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) |
+		 BIT(23) | BIT(24) | BIT(29),
+	  .ebx_avx = BIT(5),
+	  .ecx = BIT(2) | BIT(8) | BIT(9) | BIT(10),
+	  .ecx_avx = BIT(9) | BIT(10),
+	  .edx = BIT(4) | BIT(10) },
+	/*
+	 * ECX: LAHF, ABM, SSE4A, misaligned SSE, prefetch, XOP, FMA4, TBM; not SVM (2), OSVW
+	 * (9), IBS (10), TOPOEXT (22) and counters. EDX: SYSCALL, NX, extended MMX, FXSR_OPT,
+	 * 1 GiB pages, long mode, 3DNow; not RDTSCP (27).
+	 */
+	{ .leaf = EXTENDED_BASE + 1,
+	  .eax = ~0u,
+	  .ecx = BIT(0) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(16) | BIT(21),
+	  .ecx_avx = BIT(11) | BIT(16),
+	  .edx = BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(29) | BIT(30) | BIT(31) },
+	/* Width of virtual addresses. CLZERO, saved error pointers. */
+	{ .leaf = EXTENDED_BASE + 8, .eax = 0xff00, .ebx = BIT(0) | BIT(2) },
+	{ EXTENDED_BASE + 0x19, ~0u, ~0u, ~0u, ~0u, 0, 0 },
+	/* MOVU. */
+	{ .leaf = EXTENDED_BASE + 0x1a, .eax = BIT(1) },
+	/* LFENCE serialises, null selector clears base. */
+	{ .leaf = EXTENDED_BASE + 0x21, .eax = BIT(2) | BIT(6) },
+};
 
 #define E7D_INVARIANT_TSC BIT(8)
-#define E8B_ALLOWED	  (BIT(0) | BIT(2)) /* CLZERO, saved error pointers */
-#define E21A_ALLOWED	  (BIT(2) | BIT(6)) /* LFENCE serialises, null selector clears base */
-#define E1AA_ALLOWED	  BIT(1)	    /* MOVU */
-
-#define POWER_ARAT   BIT(2)
-#define XSAVE1_KEPT  0x7ULL /* XSAVEOPT, XSAVEC, XGETBV with ECX = 1; not XSAVES */
-#define XCR0_AVX     BIT(2)
-#define XSAVE_LEGACY 576 /* x87 and SSE state and header */
+#define POWER_ARAT	  BIT(2)
+#define XSAVE1_KEPT	  0x7ULL /* XSAVEOPT, XSAVEC, XGETBV with ECX = 1; not XSAVES */
+#define XCR0_AVX	  BIT(2)
+#define XSAVE_LEGACY	  576 /* x87 and SSE state and header */
 
 /* Linux Documentation/virt/kvm/x86/cpuid.rst */
 #define KVM_NOP_IO_DELAY BIT(1)
@@ -128,36 +126,41 @@ static u32 id_bits(u32 count)
 
 /* ---- building the table ---- */
 
-static void fill_features(struct cpuid_table *table, cpuid_reader read, u64 xcr0)
+static struct cpuid_regs *entry(struct cpuid_table *table, u32 leaf)
 {
-	struct cpuid_regs host = read(LEAF_FEATURES, 0);
+	return leaf & EXTENDED_BASE ? &table->extended[leaf - EXTENDED_BASE] : &table->basic[leaf];
+}
+
+static void fill_allowed(struct cpuid_table *table, cpuid_reader read, u64 xcr0)
+{
+	u32 without_avx = xcr0 & XCR0_AVX ? 0 : ~0u;
+
+	for (const struct allowed *a = allowed; a < allowed + ARRAY_SIZE(allowed); a++) {
+		struct cpuid_regs host = read(a->leaf, 0);
+
+		if (a->leaf > read(a->leaf & EXTENDED_BASE, 0).eax)
+			continue;
+		*entry(table, a->leaf) = (struct cpuid_regs){
+			.eax = host.eax & a->eax,
+			.ebx = host.ebx & a->ebx & ~(a->ebx_avx & without_avx),
+			.ecx = host.ecx & a->ecx & ~(a->ecx_avx & without_avx),
+			.edx = host.edx & a->edx,
+		};
+	}
+}
+
+/* Brand and APIC id are filled in later. */
+static void add_own_features(struct cpuid_table *table, u64 xcr0)
+{
 	struct cpuid_regs *out = &table->basic[LEAF_FEATURES];
 
-	out->eax = host.eax;
-	/* CLFLUSH line; logical processors; brand and APIC id are filled in later. */
-	out->ebx = (host.ebx & 0xff00) | table->vcpu_count << 16;
-	out->ecx = (host.ecx & F1C_ALLOWED) | F1C_OURS;
-	out->edx = (host.edx & F1D_ALLOWED) | F1D_OURS;
+	out->ebx |= table->vcpu_count << 16;
+	out->ecx |= F1C_OURS;
+	out->edx |= F1D_OURS;
 	if (table->vcpu_count > 1)
 		out->edx |= F1D_HTT;
 	if (xcr0 == 0)
 		out->ecx &= ~F1C_XSAVE;
-	if ((xcr0 & XCR0_AVX) == 0)
-		out->ecx &= ~F1C_NEED_AVX;
-}
-
-static void fill_extended_features(struct cpuid_table *table, cpuid_reader read, u64 xcr0)
-{
-	struct cpuid_regs host = read(LEAF_EXTENDED_FEATURES, 0);
-	struct cpuid_regs *out = &table->basic[LEAF_EXTENDED_FEATURES];
-
-	out->ebx = host.ebx & F7B_ALLOWED;
-	out->ecx = host.ecx & F7C_ALLOWED;
-	out->edx = host.edx & F7D_ALLOWED;
-	if ((xcr0 & XCR0_AVX) == 0) {
-		out->ebx &= ~F7B_NEED_AVX;
-		out->ecx &= ~F7C_NEED_AVX;
-	}
 }
 
 /* Deterministic cache parameters: levels 1 and 2 are a core's own, 3 is the package's. */
@@ -192,27 +195,21 @@ static void fill_xsave(struct cpuid_table *table, cpuid_reader read, u64 xcr0)
 	}
 }
 
-static void fill_basic(struct cpuid_table *table, cpuid_reader read, u64 tsc_hz)
+static void fill_basic(struct cpuid_table *table, cpuid_reader read, u64 xcr0, u64 tsc_hz)
 {
-	struct cpuid_regs id = read(0, 0);
-	u64 xcr0 = cpuid_xcr0_mask(read);
 	u32 tsc_khz = (u32)(tsc_hz / 1000);
 
-	table->amd = id.ecx != 0x6c65746e; /* "ntel": AMD and Hygon otherwise */
+	table->basic[0] = read(0, 0);
+	table->amd = table->basic[0].ecx != 0x6c65746e; /* "ntel": AMD and Hygon otherwise */
 	table->max_basic = table->amd ? LEAF_XSAVE : LEAF_FREQUENCY;
-	id.eax = table->max_basic;
-	table->basic[0] = id;
-	fill_features(table, read, xcr0);
-	if (id.eax >= 2 && !table->amd)
-		table->basic[2] = read(2, 0);
-	if (!table->amd)
-		fill_caches(table, read);
+	table->basic[0].eax = table->max_basic;
 	table->basic[LEAF_POWER].eax = POWER_ARAT;
-	if (read(0, 0).eax >= LEAF_EXTENDED_FEATURES)
-		fill_extended_features(table, read, xcr0);
+	add_own_features(table, xcr0);
 	fill_xsave(table, read, xcr0);
 	if (table->amd)
 		return;
+	table->basic[2] = read(2, 0);
+	fill_caches(table, read);
 	/* TSC = ECX * EBX / EAX; ECX is also the clock of the APIC timer. */
 	table->basic[LEAF_TSC] =
 		(struct cpuid_regs){ LAPIC_TIMER_HZ / 1000, tsc_khz, LAPIC_TIMER_HZ, 0 };
@@ -223,52 +220,37 @@ static void fill_basic(struct cpuid_table *table, cpuid_reader read, u64 tsc_hz)
 static void fill_extended(struct cpuid_table *table, cpuid_reader read)
 {
 	u32 host_max = read(EXTENDED_BASE, 0).eax;
-	u64 xcr0 = cpuid_xcr0_mask(read);
 	struct cpuid_regs *out = table->extended;
-	struct cpuid_regs host = read(EXTENDED_BASE + 1, 0);
 
 	table->max_extended = MIN(host_max, EXTENDED_BASE + CPUID_EXTENDED_LEAVES - 1);
 	table->max_extended = MAX(table->max_extended, EXTENDED_BASE + 8);
 	out[0] = read(EXTENDED_BASE, 0);
 	out[0].eax = table->max_extended;
-	out[1].eax = host.eax;
-	out[1].ecx = host.ecx & E1C_ALLOWED;
-	out[1].edx = host.edx & E1D_ALLOWED;
-	if ((xcr0 & XCR0_AVX) == 0)
-		out[1].ecx &= ~E1C_NEED_AVX;
-	if (table->amd) {
-		out[1].edx |= table->basic[LEAF_FEATURES].edx & E1D_SHARED;
-		if (table->vcpu_count > 1)
-			out[1].ecx |= E1C_CMP_LEGACY;
-	}
 	for (u32 leaf = 2; leaf <= 6 && host_max >= EXTENDED_BASE + leaf; leaf++)
 		out[leaf] = read(EXTENDED_BASE + leaf, 0);
 	/* Facet keeps time by the TSC itself: wherever it runs, the TSC is invariant. */
 	out[7].edx = E7D_INVARIANT_TSC;
-	host = host_max >= EXTENDED_BASE + 8 ? read(EXTENDED_BASE + 8, 0)
-					     : (struct cpuid_regs){ .eax = 36 | 48 << 8 };
-	out[8].eax = cpuid_phys_bits(read) | (host.eax & 0xff00);
-	out[8].ebx = host.ebx & E8B_ALLOWED;
-	if (table->amd)
-		out[8].ecx = (table->vcpu_count - 1) | id_bits(table->vcpu_count) << 12;
-	if (host_max >= EXTENDED_BASE + 0x1a) {
-		out[0x19] = read(EXTENDED_BASE + 0x19, 0);
-		out[0x1a].eax = read(EXTENDED_BASE + 0x1a, 0).eax & E1AA_ALLOWED;
-	}
-	if (host_max >= EXTENDED_BASE + 0x21)
-		out[0x21].eax = read(EXTENDED_BASE + 0x21, 0).eax & E21A_ALLOWED;
+	out[8].eax = (out[8].eax ? out[8].eax : 48 << 8) | cpuid_phys_bits(read);
+	if (!table->amd)
+		return;
+	out[1].edx |= table->basic[LEAF_FEATURES].edx & E1D_SHARED;
+	if (table->vcpu_count > 1)
+		out[1].ecx |= E1C_CMP_LEGACY;
+	out[8].ecx = (table->vcpu_count - 1) | id_bits(table->vcpu_count) << 12;
 }
 
 void cpuid_table_init(struct cpuid_table *table, cpuid_reader read, u32 vcpu_count, u64 tsc_hz,
 		      bool has_vgpu)
 {
+	u64 xcr0 = cpuid_xcr0_mask(read);
+
 	memset(table, 0, sizeof(*table));
 	table->vcpu_count = vcpu_count;
 	table->has_vgpu = has_vgpu;
-	table->features = KVM_FEATURES;
 	table->tsc.eax = (u32)(tsc_hz / 1000);
 	table->tsc.ebx = LAPIC_TIMER_HZ / 1000;
-	fill_basic(table, read, tsc_hz);
+	fill_allowed(table, read, xcr0);
+	fill_basic(table, read, xcr0, tsc_hz);
 	fill_extended(table, read);
 }
 
@@ -314,7 +296,7 @@ static struct cpuid_regs hypervisor(const struct cpuid_table *table, u32 leaf)
 		return (struct cpuid_regs){ CPUID_KVM_BASE + 0x10, 0x4b4d564b, 0x564b4d56,
 					    0x0000004d };
 	case CPUID_KVM_BASE + 1:
-		return (struct cpuid_regs){ .eax = table->features };
+		return (struct cpuid_regs){ .eax = KVM_FEATURES };
 	case CPUID_KVM_BASE + 0x10:
 		return table->tsc;
 	case CPUID_FACET_BASE: /* "FacetFacetFa" */

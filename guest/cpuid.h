@@ -31,7 +31,6 @@ typedef struct cpuid_regs (*cpuid_reader)(u32 leaf, u32 subleaf);
 struct cpuid_table {
 	u32 max_basic, max_extended;
 	u32 vcpu_count;
-	u32 features; /* CPUID_KVM_BASE + 1, EAX */
 	bool has_vgpu;
 	bool amd;
 	struct cpuid_regs basic[CPUID_BASIC_LEAVES];

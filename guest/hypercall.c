@@ -17,13 +17,11 @@ static void kick(struct vm *vm, u64 apic_id)
 	vcpu_request(vm->vcpus[apic_id], VCPU_REQ_EVENT);
 }
 
-u64 hypercall(struct vcpu *vcpu, u64 number, const u64 arg[4])
+void hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
-	switch (number) {
-	case HYPERCALL_KICK_CPU:
-		kick(vcpu->vm, arg[1]);
-		return 0;
-	default:
-		return HYPERCALL_NOSYS;
-	}
+	exit->hypercall.result = HYPERCALL_NOSYS;
+	if (exit->hypercall.number != HYPERCALL_KICK_CPU)
+		return;
+	kick(vcpu->vm, exit->hypercall.arg[1]);
+	exit->hypercall.result = 0;
 }

@@ -6,11 +6,12 @@
 #include "core/lib/types.h"
 
 struct vcpu;
+struct vm_exit;
 
 #define HYPERCALL_KICK_CPU 5 /* arguments: flags, APIC id; wakes that vCPU from HLT */
 #define HYPERCALL_NOSYS	   ((u64)-1000)
 
-/* The value for RAX. */
-u64 hypercall(struct vcpu *vcpu, u64 number, const u64 arg[4]);
+/* In struct vm_ops: carries out exit->hypercall and stores its result. */
+void hypercall(struct vcpu *vcpu, struct vm_exit *exit);
 
 #endif

@@ -19,12 +19,9 @@
 #define ENTRY_LEVEL	 BIT(15)
 #define ENTRY_MASKED	 BIT(16)
 #define ENTRY_WRITABLE	 0xff0000000001afffULL
-
-/* Messages to send once the lock is released; bit per pin. */
-struct outbox {
-	u32 pins;
-	u64 entries[IOAPIC_PINS];
-};
+#define ENTRY_MESSAGE	 0x87ffu
+#define MSI_LOGICAL	 BIT(2)
+#define MSI_ASSERT	 0x4000u
 
 void ioapic_reset(struct ioapic *ioapic, struct vm *vm)
 {
@@ -36,34 +33,19 @@ void ioapic_reset(struct ioapic *ioapic, struct vm *vm)
 		ioapic->s.redirection[pin] = ENTRY_MASKED;
 }
 
+/*
+ * An entry has vector, mode and trigger where the data of a message has them (SDM 3A 11.11).
+ * Lock held: local APICs take none but the scheduler's.
+ */
 static void send(struct ioapic *ioapic, u64 entry)
 {
-	struct lapic_message message = {
-		.destination = (u32)(entry >> 56),
-		.vector = (u8)entry,
-		.mode = entry >> 8 & 7,
-		.logical = (entry & ENTRY_LOGICAL) != 0,
-		.level = (entry & ENTRY_LEVEL) != 0,
-	};
+	u64 address = LAPIC_BASE | entry >> 56 << 12 | (entry & ENTRY_LOGICAL ? MSI_LOGICAL : 0);
 
-	if (message.mode != LAPIC_SIPI)
-		lapic_send(ioapic->vm, &message);
-}
-
-static void post(struct outbox *outbox, u32 pin, u64 entry)
-{
-	outbox->pins |= 1u << pin;
-	outbox->entries[pin] = entry;
-}
-
-static void flush(struct ioapic *ioapic, const struct outbox *outbox)
-{
-	for (u32 pins = outbox->pins; pins != 0; pins &= pins - 1)
-		send(ioapic, outbox->entries[__builtin_ctz(pins)]);
+	lapic_send_msi(ioapic->vm, address, (u32)(entry & ENTRY_MESSAGE) | MSI_ASSERT);
 }
 
 /* A level-triggered pin that is asserted, unmasked and not in service sends. Lock held. */
-static void service_level(struct ioapic *ioapic, u32 pin, struct outbox *outbox)
+static void service_level(struct ioapic *ioapic, u32 pin)
 {
 	u64 *entry = &ioapic->s.redirection[pin];
 
@@ -72,20 +54,18 @@ static void service_level(struct ioapic *ioapic, u32 pin, struct outbox *outbox)
 	if (*entry & (ENTRY_MASKED | ENTRY_REMOTE_IRR))
 		return;
 	*entry |= ENTRY_REMOTE_IRR;
-	post(outbox, pin, *entry);
+	send(ioapic, *entry);
 }
 
 void ioapic_set_line(struct ioapic *ioapic, u32 pin, bool level)
 {
-	struct outbox outbox;
 	u32 bit = 1u << (pin & 31);
 	u64 entry;
 	bool rises;
 
 	if (pin >= IOAPIC_PINS)
 		return;
-	outbox.pins = 0;
-	spin_lock(&ioapic->lock);
+	spin_guard(&ioapic->lock);
 	entry = ioapic->s.redirection[pin];
 	rises = level && (ioapic->s.lines & bit) == 0;
 	if (level)
@@ -94,33 +74,26 @@ void ioapic_set_line(struct ioapic *ioapic, u32 pin, bool level)
 		ioapic->s.lines &= ~bit;
 	/* 82093AA: an edge on a masked pin is neither delivered nor kept. */
 	if (entry & ENTRY_LEVEL)
-		service_level(ioapic, pin, &outbox);
+		service_level(ioapic, pin);
 	else if (rises && (entry & ENTRY_MASKED) == 0)
-		post(&outbox, pin, entry);
-	spin_unlock(&ioapic->lock);
-	flush(ioapic, &outbox);
+		send(ioapic, entry);
 }
 
 void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 {
-	struct outbox outbox;
-
-	outbox.pins = 0;
-	spin_lock(&ioapic->lock);
+	spin_guard(&ioapic->lock);
 	for (u32 pin = 0; pin < IOAPIC_PINS; pin++) {
 		u64 *entry = &ioapic->s.redirection[pin];
 
 		if ((u8)*entry != vector || (*entry & ENTRY_REMOTE_IRR) == 0)
 			continue;
 		*entry &= ~ENTRY_REMOTE_IRR;
-		service_level(ioapic, pin, &outbox);
+		service_level(ioapic, pin);
 	}
-	spin_unlock(&ioapic->lock);
-	flush(ioapic, &outbox);
 }
 
 /* Lock held. */
-static void write_entry(struct ioapic *ioapic, u32 index, u32 value, struct outbox *outbox)
+static void write_entry(struct ioapic *ioapic, u32 index, u32 value)
 {
 	u32 pin = index / 2;
 	u64 *entry = &ioapic->s.redirection[pin];
@@ -134,7 +107,7 @@ static void write_entry(struct ioapic *ioapic, u32 index, u32 value, struct outb
 	/* Guests without the EOI register clear remote IRR by going to edge and back. */
 	if ((*entry & ENTRY_LEVEL) == 0)
 		*entry &= ~ENTRY_REMOTE_IRR;
-	service_level(ioapic, pin, outbox);
+	service_level(ioapic, pin);
 }
 
 static u32 read_index(const struct ioapic *ioapic)
@@ -151,32 +124,27 @@ static u32 read_index(const struct ioapic *ioapic)
 	return (u32)(ioapic->s.redirection[index / 2] >> (index % 2 * 32));
 }
 
-static void write_index(struct ioapic *ioapic, u32 value, struct outbox *outbox)
+static void write_index(struct ioapic *ioapic, u32 value)
 {
 	u32 index = ioapic->s.select;
 
 	if (index == INDEX_ID)
 		ioapic->s.id = value & 0x0f000000u;
 	else if (index - INDEX_REDIRECTION < 2 * IOAPIC_PINS)
-		write_entry(ioapic, index - INDEX_REDIRECTION, value, outbox);
+		write_entry(ioapic, index - INDEX_REDIRECTION, value);
 }
 
 static void write_register(struct ioapic *ioapic, u64 offset, u32 value)
 {
-	struct outbox outbox;
-
 	if (offset == REG_EOI) {
 		ioapic_eoi(ioapic, (u8)value);
 		return;
 	}
-	outbox.pins = 0;
-	spin_lock(&ioapic->lock);
+	spin_guard(&ioapic->lock);
 	if (offset == REG_SELECT)
 		ioapic->s.select = value & 0xff;
 	else if (offset == REG_WINDOW)
-		write_index(ioapic, value, &outbox);
-	spin_unlock(&ioapic->lock);
-	flush(ioapic, &outbox);
+		write_index(ioapic, value);
 }
 
 enum access_result ioapic_mmio(struct vcpu *vcpu, void *ctx, struct access *access)

@@ -24,7 +24,7 @@ struct ioapic_state {
 };
 
 struct ioapic {
-	/* Guards `s`; nothing is called under it. Taken inside device_lock or alone. */
+	/* Guards `s`; messages are sent under it. Taken inside device_lock or alone. */
 	struct spinlock lock;
 	struct ioapic_state s;
 	struct vm *vm;

@@ -16,17 +16,20 @@
 #define PV_EOI_LENT	1u /* in the word */
 #define APIC_BASE_KNOWN (APIC_BASE_BSP | APIC_BASE_X2APIC | APIC_BASE_ENABLE)
 
-/* Writable bits of ICR and of the local vector table (SDM 3A 11.5.1, 11.6.1). */
+/* Writable bits (SDM 3A 11.5.1, 11.6.1): of ICR, and of the registers that both modes have. */
 #define ICR_XAPIC_BITS	0xff000000000ccfffULL
 #define ICR_X2APIC_BITS 0xffffffff000ccfffULL
-#define LVT_TIMER_BITS	0x000700ffu
-#define LVT_COMMON_BITS 0x000107ffu
-#define LVT_LINT_BITS	0x0001a7ffu
-#define LVT_ERROR_BITS	0x000100ffu
+#define LVT_READ_ONLY	(BIT(12) | BIT(14)) /* delivery status, remote IRR */
 
-static const u32 lvt_bits[LAPIC_LVT_COUNT] = {
-	LVT_TIMER_BITS, LVT_COMMON_BITS, LVT_COMMON_BITS,
-	LVT_LINT_BITS,	LVT_LINT_BITS,	 LVT_ERROR_BITS,
+static const u32 writable[REG_COUNT] = {
+	[LAPIC_TPR] = 0xff,
+	[LAPIC_SVR] = 0x1ff,
+	[LAPIC_LVT_TIMER] = 0x700ff,
+	[LAPIC_LVT_TIMER + 1 ... LAPIC_LVT_TIMER + 2] = 0x107ff,
+	[LAPIC_LVT_TIMER + 3 ... LAPIC_LVT_TIMER + 4] = 0x1a7ff,
+	[LAPIC_LVT_ERROR] = 0x100ff,
+	[LAPIC_TIMER_INITIAL] = 0xffffffff,
+	[LAPIC_TIMER_DIVIDE] = 0xb,
 };
 
 /* ---- ISR and IRR: here, or in the page that the processor works on ---- */
@@ -127,24 +130,19 @@ static void choose_delivery(struct lapic *apic)
 
 /* ---- reset ---- */
 
-static void reset_registers(struct lapic *apic)
+void lapic_init(struct lapic *apic)
 {
-	struct lapic_state *s = &apic->s;
-
-	memset(s->irr, 0, sizeof(s->irr));
-	memset(s->isr, 0, sizeof(s->isr));
-	memset(s->tmr, 0, sizeof(s->tmr));
+	apic->s = (struct lapic_state){
+		.version = LAPIC_STATE_VERSION,
+		.id = apic->s.id,
+		.base = apic->s.base,
+		.dfr = DFR_FLAT,
+		.svr = 0xff,
+	};
 	*apic->vcpu->arch.tpr = 0;
-	s->ldr = 0;
-	s->dfr = DFR_FLAT;
-	s->svr = 0xff;
-	s->esr = 0;
-	s->esr_pending = 0;
-	s->icr = 0;
-	s->pv_eoi_msr = 0;
 	apic->eoi_lent = false;
 	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
-		s->lvt[i] = LVT_MASKED;
+		apic->s.lvt[i] = LVT_MASKED;
 	lapic_timer_reset(apic);
 	choose_delivery(apic);
 }
@@ -154,15 +152,9 @@ void lapic_reset(struct lapic *apic, struct vcpu *vcpu, u32 id, bool bsp)
 	apic->vcpu = vcpu;
 	if (!vcpu->arch.tpr)
 		vcpu->arch.tpr = &apic->s.tpr;
-	apic->s.version = LAPIC_STATE_VERSION;
 	apic->s.id = id;
 	apic->s.base = LAPIC_BASE | APIC_BASE_ENABLE | (bsp ? APIC_BASE_BSP : 0);
-	reset_registers(apic);
-}
-
-void lapic_init(struct lapic *apic)
-{
-	reset_registers(apic);
+	lapic_init(apic);
 }
 
 /* ---- priorities and delivery ---- */
@@ -197,14 +189,18 @@ static gpa_t pv_eoi_word(const struct lapic *apic)
 	return GPA(apic->s.pv_eoi_msr & ~PV_EOI_ENABLE);
 }
 
+/* False: the guest named no RAM. */
+static bool write_word(struct lapic *apic, u32 word)
+{
+	return gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &word, sizeof(word)) == OK;
+}
+
 /*
  * `vector` is the only one that is requested, and none is in service: when the guest ends it,
  * nobody has to know at once. Until it is delivered there is nothing that the bit could end.
  */
 static __attribute__((noinline)) void lend_eoi(struct lapic *apic, u8 vector)
 {
-	const u32 lent = PV_EOI_LENT;
-
 	if (!(apic->s.pv_eoi_msr & PV_EOI_ENABLE) || lapic_in_service(apic) >= 0 ||
 	    (__atomic_load_n(&apic->s.tmr[vector / 64], __ATOMIC_RELAXED) & BIT(vector % 64)))
 		return;
@@ -212,20 +208,17 @@ static __attribute__((noinline)) void lend_eoi(struct lapic *apic, u8 vector)
 		if (__atomic_load_n(&apic->s.irr[i], __ATOMIC_RELAXED) !=
 		    (i == vector / 64U ? BIT(vector % 64) : 0))
 			return;
-	apic->eoi_lent =
-		gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &lent, sizeof(lent)) == OK;
+	apic->eoi_lent = write_word(apic, PV_EOI_LENT);
 }
 
 /* What the guest did with it; taken back where another interrupt waits for the EOI. */
 static __attribute__((noinline)) void look_at_lent_eoi(struct lapic *apic)
 {
 	const struct gmem *mem = &apic->vcpu->vm->memory;
-	const u32 none = 0;
 	u32 word = PV_EOI_LENT;
 
 	if (gmem_read(mem, pv_eoi_word(apic), &word, sizeof(word)) || word & PV_EOI_LENT) {
-		if (lapic_highest(apic->s.irr) < 0 ||
-		    gmem_write(mem, pv_eoi_word(apic), &none, sizeof(none)))
+		if (lapic_highest(apic->s.irr) < 0 || !write_word(apic, 0))
 			return;
 	} else {
 		lapic_eoi(apic);
@@ -236,12 +229,9 @@ static __attribute__((noinline)) void look_at_lent_eoi(struct lapic *apic)
 /* What it depends on changes: an end by the bit counts, and the rest is ended by EOI. */
 static void end_lending(struct lapic *apic)
 {
-	const u32 none = 0;
-
 	if (apic->eoi_lent)
 		look_at_lent_eoi(apic);
-	if (apic->eoi_lent &&
-	    gmem_write(&apic->vcpu->vm->memory, pv_eoi_word(apic), &none, sizeof(none)) == OK)
+	if (apic->eoi_lent && write_word(apic, 0))
 		apic->eoi_lent = false;
 }
 
@@ -272,14 +262,15 @@ bool lapic_write_base(struct lapic *apic, u64 value)
 	end_lending(apic);
 	apic->s.base = value;
 	if (was_enabled && !enabled)
-		reset_registers(apic);
+		lapic_init(apic);
 	else if (x2apic != was_x2apic)
 		choose_delivery(apic);
 	return true;
 }
 
-int lapic_pending(struct lapic *apic)
+int lapic_pending(struct vcpu *vcpu)
 {
+	struct lapic *apic = vcpu->lapic;
 	int vector;
 
 	if (apic->eoi_lent)
@@ -297,15 +288,19 @@ int lapic_pending(struct lapic *apic)
 	return vector;
 }
 
-void lapic_accept(struct lapic *apic, u8 vector)
+void lapic_accept(struct vcpu *vcpu, u8 vector)
 {
+	struct lapic *apic = vcpu->lapic;
+
 	/* ISR first: the vector is never in neither. */
 	apic->s.isr[vector / 64] |= BIT(vector % 64);
 	__atomic_fetch_and(&apic->s.irr[vector / 64], ~BIT(vector % 64), __ATOMIC_ACQ_REL);
 }
 
-void lapic_return(struct lapic *apic, u8 vector)
+void lapic_return(struct vcpu *vcpu, u8 vector)
 {
+	struct lapic *apic = vcpu->lapic;
+
 	__atomic_fetch_or(&apic->s.irr[vector / 64], BIT(vector % 64), __ATOMIC_ACQ_REL);
 	apic->s.isr[vector / 64] &= ~BIT(vector % 64);
 }
@@ -320,7 +315,7 @@ void lapic_eoi(struct lapic *apic)
 	bit = BIT(vector % 64);
 	apic->s.isr[vector / 64] &= ~bit;
 	if (__atomic_load_n(&apic->s.tmr[vector / 64], __ATOMIC_RELAXED) & bit)
-		platform_eoi_broadcast(apic->vcpu->vm, (u8)vector);
+		platform_eoi(apic->vcpu, (u8)vector);
 }
 
 /* ---- reading ---- */
@@ -415,26 +410,11 @@ static u32 read_page(struct lapic *apic, u32 reg)
 
 /* ---- writing ---- */
 
-static void write_svr(struct lapic *apic, u32 value)
-{
-	apic->s.svr = value & 0x1ff;
-	if (apic->s.svr & SVR_ENABLE)
-		return;
-	/* SDM 3A 11.4.7.2: every LVT entry is masked while disabled by software. */
-	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++) {
-		u32 old = apic->s.lvt[i];
-
-		__atomic_store_n(&apic->s.lvt[i], old | (u32)LVT_MASKED, __ATOMIC_RELAXED);
-		if (i == 0)
-			lapic_timer_lvt_changed(apic, old);
-	}
-}
-
 static void write_lvt(struct lapic *apic, u32 index, u32 value)
 {
 	u32 old = apic->s.lvt[index];
 
-	value &= lvt_bits[index];
+	/* SDM 3A 11.4.7.2: every LVT entry is masked while disabled by software. */
 	if ((apic->s.svr & SVR_ENABLE) == 0)
 		value |= (u32)LVT_MASKED;
 	__atomic_store_n(&apic->s.lvt[index], value, __ATOMIC_RELAXED);
@@ -442,13 +422,23 @@ static void write_lvt(struct lapic *apic, u32 index, u32 value)
 		lapic_timer_lvt_changed(apic, old);
 }
 
+static void write_svr(struct lapic *apic, u32 value)
+{
+	apic->s.svr = value;
+	if (apic->s.svr & SVR_ENABLE)
+		return;
+	for (u32 i = 0; i < LAPIC_LVT_COUNT; i++)
+		write_lvt(apic, i, apic->s.lvt[i]); /* masks it */
+}
+
 /* A register that both modes have, except ICR. False: there is none, or it is read-only. */
 static bool write_register(struct lapic *apic, u32 reg, u32 value)
 {
+	value &= writable[reg];
 	if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR)
 		write_lvt(apic, reg - LAPIC_LVT_TIMER, value);
 	else if (reg == LAPIC_TPR)
-		*apic->vcpu->arch.tpr = value & 0xff;
+		*apic->vcpu->arch.tpr = value;
 	else if (reg == LAPIC_EOI)
 		lapic_eoi(apic);
 	else if (reg == LAPIC_SVR)
@@ -458,35 +448,16 @@ static bool write_register(struct lapic *apic, u32 reg, u32 value)
 	else if (reg == LAPIC_TIMER_INITIAL)
 		lapic_timer_set_initial(apic, value);
 	else if (reg == LAPIC_TIMER_DIVIDE)
-		lapic_timer_set_divide(apic, value & 0xb);
+		lapic_timer_set_divide(apic, value);
 	else
 		return false;
 	return true;
 }
 
-/* Bits that an x2APIC register may have set; 0 for those that take only 0. */
-static u32 x2apic_bits(u32 reg)
-{
-	if (reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR) {
-		/* Delivery status and remote IRR are read-only, not reserved. */
-		return lvt_bits[reg - LAPIC_LVT_TIMER] | (u32)BIT(12) | (u32)BIT(14);
-	}
-	switch (reg) {
-	case LAPIC_TPR:
-		return 0xff;
-	case LAPIC_SVR:
-		return 0x1ff;
-	case LAPIC_TIMER_INITIAL:
-		return 0xffffffff;
-	case LAPIC_TIMER_DIVIDE:
-		return 0xb;
-	default:
-		return 0;
-	}
-}
-
 bool lapic_write_msr(struct lapic *apic, u32 reg, u64 value)
 {
+	bool lvt = reg >= LAPIC_LVT_TIMER && reg <= LAPIC_LVT_ERROR;
+
 	if (!lapic_is_x2apic(apic))
 		return false;
 	if (reg == LAPIC_ICR) {
@@ -502,7 +473,8 @@ bool lapic_write_msr(struct lapic *apic, u32 reg, u64 value)
 		lapic_send_icr(apic, BIT(18) | BIT(14) | value);
 		return true;
 	}
-	if (value & ~(u64)x2apic_bits(reg))
+	/* Those that are 0 in the table take only 0; what is read-only is not reserved. */
+	if (value & ~(writable[reg] | (lvt ? LVT_READ_ONLY : 0)))
 		return false;
 	return write_register(apic, reg, (u32)value);
 }

@@ -77,8 +77,20 @@ enum lapic_mode {
 	LAPIC_EXTINT = 7,
 };
 
+struct lapic;
+
+/* Whom a message is for, whatever its destination is. */
+enum lapic_shorthand {
+	LAPIC_NO_SHORTHAND,
+	LAPIC_SELF,
+	LAPIC_ALL,
+	LAPIC_OTHERS,
+};
+
 /* One interrupt message on the virtual APIC bus. */
 struct lapic_message {
+	const struct lapic *from; /* whom a shorthand is about */
+	u8 shorthand;		  /* enum lapic_shorthand */
 	u32 destination;
 	u8 vector;
 	u8 mode;      /* enum lapic_mode */
@@ -142,12 +154,12 @@ bool lapic_write_msr(struct lapic *apic, u32 reg, u64 value);
 /* IA32_APIC_BASE; false: #GP. The base address cannot be moved. */
 bool lapic_write_base(struct lapic *apic, u64 value);
 
-/* The interrupt to deliver now or -1. On the vCPU's CPU. */
-int lapic_pending(struct lapic *apic);
+/* In struct vm_ops. The interrupt to deliver now or -1. On the vCPU's CPU. */
+int lapic_pending(struct vcpu *vcpu);
 /* `vector`, which lapic_pending() gave, goes from IRR to ISR. */
-void lapic_accept(struct lapic *apic, u8 vector);
+void lapic_accept(struct vcpu *vcpu, u8 vector);
 /* And back: it has not been delivered. */
-void lapic_return(struct lapic *apic, u8 vector);
+void lapic_return(struct vcpu *vcpu, u8 vector);
 void lapic_eoi(struct lapic *apic);
 
 /* MSR_KVM_PV_EOI; false: #GP. An address outside RAM is accepted and never used. */
@@ -187,8 +199,6 @@ static inline int lapic_highest(const u64 *bits)
 
 /* ---- lapic_bus.c: messages; any CPU, lock-free ---- */
 
-/* Deliver to every vCPU that the destination names; to one of them if lowest priority. */
-void lapic_send(struct vm *vm, const struct lapic_message *message);
 /* The guest wrote ICR. */
 void lapic_send_icr(struct lapic *apic, u64 icr);
 /* A message-signalled interrupt (SDM 3A 11.11); malformed ones are dropped. */
@@ -200,9 +210,8 @@ void lapic_error(struct lapic *apic, u32 esr_bit);
 
 /* ---- lapic_timer.c; on the vCPU's CPU ---- */
 
+/* The state is as after power-on already: nothing is armed. */
 void lapic_timer_reset(struct lapic *apic);
-/* Stop for good; the vCPU does not run. */
-void lapic_timer_stop(struct lapic *apic);
 /* The LVT entry was `old_lvt` and is written. */
 void lapic_timer_lvt_changed(struct lapic *apic, u32 old_lvt);
 void lapic_timer_set_initial(struct lapic *apic, u32 value);

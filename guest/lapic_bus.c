@@ -11,13 +11,6 @@
 #define LVT_ERROR_INDEX (LAPIC_LVT_ERROR - LAPIC_LVT_TIMER)
 #define FIRST_VECTOR	16 /* below: illegal */
 
-enum shorthand {
-	SHORTHAND_NONE,
-	SHORTHAND_SELF,
-	SHORTHAND_ALL,
-	SHORTHAND_OTHERS,
-};
-
 void lapic_raise(struct lapic *apic, u8 vector, bool level)
 {
 	u64 bit = BIT(vector % 64);
@@ -78,6 +71,8 @@ static bool match(const struct lapic *apic, const struct lapic_message *message)
 {
 	if (!lapic_enabled(apic))
 		return false;
+	if (message->shorthand)
+		return message->shorthand != (apic == message->from ? LAPIC_OTHERS : LAPIC_SELF);
 	return message->logical ? match_logical(apic, message) : match_physical(apic, message);
 }
 
@@ -133,9 +128,10 @@ static struct lapic *lowest_priority(struct vm *vm, const struct lapic_message *
 	return best;
 }
 
-void lapic_send(struct vm *vm, const struct lapic_message *message)
+/* Deliver to every vCPU that the destination names; to one of them if lowest priority. */
+static void send(struct vm *vm, const struct lapic_message *message)
 {
-	if (message->mode == LAPIC_LOWEST) {
+	if (message->mode == LAPIC_LOWEST && !message->shorthand) {
 		struct lapic *apic = lowest_priority(vm, message);
 
 		if (apic != NULL)
@@ -150,27 +146,14 @@ void lapic_send(struct vm *vm, const struct lapic_message *message)
 	}
 }
 
-static void send_shorthand(struct lapic *apic, const struct lapic_message *message, u32 shorthand)
-{
-	struct vm *vm = apic->vcpu->vm;
-
-	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		struct lapic *target = vm->vcpus[i]->lapic;
-
-		if (target == apic ? shorthand == SHORTHAND_OTHERS : shorthand == SHORTHAND_SELF)
-			continue;
-		if (lapic_enabled(target))
-			deliver(target, message);
-	}
-}
-
 void lapic_send_icr(struct lapic *apic, u64 icr)
 {
-	u32 shorthand = icr >> 18 & 3;
 	struct lapic_message message = {
 		.destination = lapic_is_x2apic(apic) ? (u32)(icr >> 32) : (u32)(icr >> 56),
 		.vector = (u8)icr,
 		.mode = icr >> 8 & 7,
+		.shorthand = icr >> 18 & 3,
+		.from = apic,
 		.logical = (icr & ICR_LOGICAL) != 0,
 		.wide = lapic_is_x2apic(apic),
 	};
@@ -182,14 +165,11 @@ void lapic_send_icr(struct lapic *apic, u64 icr)
 		lapic_error(apic, ESR_SEND_VECTOR);
 		return;
 	}
-	if (shorthand == SHORTHAND_NONE) {
-		lapic_send(apic->vcpu->vm, &message);
-		return;
-	}
 	/* SDM 3A table 11-3: a processor cannot send these to itself. */
-	if (message.mode > LAPIC_LOWEST && shorthand != SHORTHAND_OTHERS)
+	if (message.mode > LAPIC_LOWEST &&
+	    (message.shorthand == LAPIC_SELF || message.shorthand == LAPIC_ALL))
 		return;
-	send_shorthand(apic, &message, shorthand);
+	send(apic->vcpu->vm, &message);
 }
 
 void lapic_send_msi(struct vm *vm, u64 address, u32 data)
@@ -210,5 +190,5 @@ void lapic_send_msi(struct vm *vm, u64 address, u32 data)
 	/* The redirection hint asks for one out of a logical set. */
 	if ((address & BIT(3)) != 0 && message.logical && message.mode == LAPIC_FIXED)
 		message.mode = LAPIC_LOWEST;
-	lapic_send(vm, &message);
+	send(vm, &message);
 }

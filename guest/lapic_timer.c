@@ -247,14 +247,5 @@ void lapic_timer_reset(struct lapic *apic)
 {
 	disarm(apic);
 	apic->timer.fire = fire;
-	apic->s.timer_initial = 0;
-	apic->s.timer_divide = 0;
-	apic->s.timer_start_ns = 0;
-	apic->s.tsc_deadline = 0;
 	__atomic_store_n(&apic->timer_fired, false, __ATOMIC_RELAXED);
-}
-
-void lapic_timer_stop(struct lapic *apic)
-{
-	disarm(apic);
 }

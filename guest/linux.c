@@ -37,7 +37,6 @@
 #define SECTOR		 512
 #define E820_RAM	 1
 #define E820_RESERVED	 2
-#define STACK_TOP	 0x8000ULL
 
 struct e820 {
 	u64 base, size;
@@ -167,10 +166,5 @@ enum err linux_finish(struct vm *vm, const struct linux_plan *plan)
 	if (!e)
 		e = gmem_write(&vm->memory, GPA(LAYOUT_CMDLINE), vm->config->cmdline,
 			       strlen(vm->config->cmdline) + 1);
-	if (!e)
-		e = longmode_map_large(vm);
-	if (!e)
-		e = longmode_enter(vm, LAYOUT_PAGE_TABLES, plan->kernel_gpa + ENTRY_64,
-				   LAYOUT_ZERO_PAGE, STACK_TOP);
-	return e;
+	return e ? e : longmode_enter(vm, plan->kernel_gpa + ENTRY_64);
 }

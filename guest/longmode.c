@@ -11,7 +11,8 @@
 #define ENTRY_TABLE 3ULL /* present, writable */
 #define ENTRY_LARGE 0x83ULL
 
-must_check enum err longmode_map_large(struct vm *vm)
+/* The first 4 GiB one to one: four directories of 2 MiB pages. */
+static enum err map(struct vm *vm)
 {
 	u64 table[512] = { LAYOUT_PAGE_TABLES + PAGE_SIZE + ENTRY_TABLE };
 	enum err e = gmem_write(&vm->memory, GPA(LAYOUT_PAGE_TABLES), table, sizeof(table));
@@ -30,7 +31,7 @@ must_check enum err longmode_map_large(struct vm *vm)
 	return e;
 }
 
-enum err longmode_enter(struct vm *vm, u64 cr3, u64 rip, u64 rsi, u64 rsp)
+enum err longmode_enter(struct vm *vm, u64 rip)
 {
 	static const u64 gdt[] = {
 		0,
@@ -46,7 +47,7 @@ enum err longmode_enter(struct vm *vm, u64 cr3, u64 rip, u64 rsi, u64 rsp)
 		.rip = rip,
 		.rflags = RFLAGS_FIXED,
 		.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG,
-		.cr3 = cr3,
+		.cr3 = LAYOUT_PAGE_TABLES,
 		.cr4 = CR4_PAE,
 		.efer = EFER_LME | EFER_LMA,
 		.cs = code,
@@ -61,8 +62,10 @@ enum err longmode_enter(struct vm *vm, u64 cr3, u64 rip, u64 rsi, u64 rsp)
 		.idtr = { 0, 0, 0, 0 },
 	};
 
-	state.gpr[GPR_RSI] = rsi;
-	state.gpr[GPR_RSP] = rsp;
+	enum err e = map(vm);
+
+	state.gpr[GPR_RSI] = LAYOUT_ZERO_PAGE;
+	state.gpr[GPR_RSP] = LAYOUT_STACK_TOP;
 	virt->set_state(&vm->vcpus[0]->arch, &state);
-	return gmem_write(&vm->memory, GPA(LAYOUT_GDT), gdt, sizeof(gdt));
+	return e ? e : gmem_write(&vm->memory, GPA(LAYOUT_GDT), gdt, sizeof(gdt));
 }

@@ -7,11 +7,9 @@
 
 /*
  * GDT at LAYOUT_GDT with the selectors that Linux asks for (10h code, 18h
- * data), flat segments, paging on with the tables at `cr3`, IF = 0.
+ * data), flat segments, IF = 0; the first 4 GiB mapped one to one with 2 MiB
+ * pages, tables at LAYOUT_PAGE_TABLES. RSI is LAYOUT_ZERO_PAGE.
  */
-must_check enum err longmode_enter(struct vm *vm, u64 cr3, u64 rip, u64 rsi, u64 rsp);
-
-/* Tables at LAYOUT_PAGE_TABLES that map the first 4 GiB one to one with 2 MiB pages. */
-must_check enum err longmode_map_large(struct vm *vm);
+must_check enum err longmode_enter(struct vm *vm, u64 rip);
 
 #endif

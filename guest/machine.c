@@ -10,7 +10,8 @@
 #include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
-#include "guest/bare.h"
+#include "guest/assigned.h"
+#include "guest/hypercall.h"
 #include "guest/linux.h"
 #include "guest/pci.h"
 #include "guest/platform.h"
@@ -44,22 +45,29 @@ static bool any_started;
 static u64 first_guest_ticks;
 
 static const struct vm_ops machine_ops = {
-	.pending_interrupt = platform_pending_interrupt,
-	.accept_interrupt = platform_accept_interrupt,
-	.return_interrupt = platform_return_interrupt,
+	.pending_interrupt = lapic_pending,
+	.accept_interrupt = lapic_accept,
+	.return_interrupt = lapic_return,
 	.eoi = platform_eoi,
 	.cpuid = platform_cpuid,
 	.msr = platform_msr,
-	.hypercall = platform_hypercall,
+	.hypercall = hypercall,
 	.vcpu_init = platform_vcpu_init,
-	.scheduled_in = platform_scheduled_in,
-	.msi = platform_msi,
+	.scheduled_in = pvclock_scheduled_in,
+	.msi = lapic_send_msi,
 	.irq_line = platform_irq_line,
 };
 
 static struct machine *machine_of(const struct vm *vm)
 {
 	return vm->machine;
+}
+
+struct guest_pci *machine_pci(const struct vm *vm)
+{
+	struct machine *machine = machine_of(vm);
+
+	return machine && machine->devices ? &machine->pci : NULL;
 }
 
 const char *machine_state_name(const struct vm *vm)
@@ -99,6 +107,8 @@ static enum err make_devices(struct vm *vm)
 		e = guest_pci_create(vm, &machine->pci, &machine->power);
 	if (!e && vm->vgpu)
 		e = guest_pci_add(&machine->pci, vgpu_function(vm));
+	if (!e)
+		e = assigned_create(vm, &machine->pci);
 	machine->devices = !e;
 	return e;
 }
@@ -158,8 +168,6 @@ static enum err plan(struct vm *vm)
 		if (!machine->initrd)
 			return ERR_NOT_FOUND;
 	}
-	if (vm->config->kind == CONFIG_KIND_BARE)
-		return bare_plan(vm, kernel, &machine->plan);
 	return linux_plan(vm, kernel, machine->initrd, &machine->plan);
 }
 
@@ -191,7 +199,7 @@ static bool copy_part(struct vm *vm, u64 gpa, const u8 *data, u64 size)
 	struct machine *machine = machine_of(vm);
 	u64 part = MIN(size - machine->offset, COPY_STEP);
 
-	/* linux_plan() and bare_plan() placed it inside RAM. */
+	/* linux_plan() placed it inside RAM. */
 	invariant(
 		!gmem_write(&vm->memory, GPA(gpa + machine->offset), data + machine->offset, part));
 	machine->offset += part;
@@ -220,10 +228,7 @@ static enum err finish(struct vm *vm)
 	power_reset(&machine->power);
 	guest_pci_reset(&machine->pci);
 	e = guest_acpi_write(vm);
-	if (!e)
-		e = vm->config->kind == CONFIG_KIND_BARE ? bare_finish(vm, &machine->plan)
-							 : linux_finish(vm, &machine->plan);
-	return e;
+	return e ? e : linux_finish(vm, &machine->plan);
 }
 
 static void start_step(struct vm *vm)
@@ -254,6 +259,10 @@ static void start_step(struct vm *vm)
 		vm->state = VM_STOPPED;
 		return;
 	}
+	if (assigned_start(vm)) {
+		vm->state = VM_STOPPED;
+		return;
+	}
 	vm->state = VM_RUNNING;
 	if (!first_guest_ticks)
 		first_guest_ticks = time_ticks_since_entry();
@@ -279,6 +288,7 @@ static void stop_step(struct vm *vm)
 {
 	if (vm->vgpu && !vgpu_stopped(vm))
 		return;
+	assigned_stop(vm);
 	console_forget(vm);
 	vm->state = VM_STOPPED;
 	if (machine_of(vm)->restart && machine_start(vm))

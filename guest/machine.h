@@ -5,6 +5,8 @@
 
 #include "core/vm.h"
 
+struct guest_pci;
+
 /*
  * All of this runs on the housekeeping CPU only. Starting takes time: memory is
  * cleared and files are copied in steps by machine_housekeeping().
@@ -32,6 +34,9 @@ bool machines_idle(void);
 
 /* TSC ticks from the UEFI application's entry to the start of the first guest; 0: none yet. */
 u64 machine_first_guest_ticks(void);
+
+/* The guest's PCI buses; NULL where its devices could not be made. */
+struct guest_pci *machine_pci(const struct vm *vm);
 
 /* "running", "stopped", ...: static text. */
 const char *machine_state_name(const struct vm *vm);

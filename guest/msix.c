@@ -3,12 +3,7 @@
 #include "guest/msix.h"
 
 #include "core/lib/string.h"
-
-#define CONTROL_ENABLE BIT(15)
-#define CONTROL_MASK   BIT(14)
-#define ENTRY_MASKED   1u
-#define ENTRY_SIZE     16
-#define PENDING_OFFSET 0x800
+#include "drivers/pci_regs.h"
 
 void msix_reset(struct msix *msix)
 {
@@ -18,13 +13,13 @@ void msix_reset(struct msix *msix)
 	msix->bus_master = false;
 	msix->pending = 0;
 	for (u32 i = 0; i < MSIX_VECTORS_MAX; i++)
-		msix->entries[i] = (struct msix_entry){ .control = ENTRY_MASKED };
+		msix->entries[i] = (struct msix_entry){ .control = PCI_MSIX_ENTRY_MASKED };
 }
 
 static bool can_send(const struct msix *msix, u32 vector)
 {
 	return msix->enabled && !msix->masked && msix->bus_master &&
-	       !(msix->entries[vector].control & ENTRY_MASKED);
+	       !(msix->entries[vector].control & PCI_MSIX_ENTRY_MASKED);
 }
 
 /* Send what was held back; the lock is held. */
@@ -40,8 +35,8 @@ static void send_pending(struct msix *msix)
 void msix_control(struct msix *msix, u16 control, bool bus_master)
 {
 	spin_guard(&msix->lock);
-	msix->enabled = control & CONTROL_ENABLE;
-	msix->masked = control & CONTROL_MASK;
+	msix->enabled = control & PCI_MSIX_ENABLE;
+	msix->masked = control & PCI_MSIX_MASK_ALL;
 	msix->bus_master = bus_master;
 	send_pending(msix);
 }
@@ -58,24 +53,25 @@ void msix_raise(struct msix *msix, u32 vector)
 /* One aligned dword of the table. */
 static u32 *table_word(struct msix *msix, u64 offset)
 {
-	_Static_assert(sizeof(msix->entries[0]) == ENTRY_SIZE, "the table lies as a guest sees it");
+	_Static_assert(sizeof(msix->entries[0]) == PCI_MSIX_ENTRY_BYTES,
+		       "the table lies as a guest sees it");
 	return (u32 *)(void *)msix->entries + offset / sizeof(u32);
 }
 
 static u32 read_word(struct msix *msix, u64 offset)
 {
-	if (offset < (u64)msix->count * ENTRY_SIZE)
+	if (offset < (u64)msix->count * PCI_MSIX_ENTRY_BYTES)
 		return *table_word(msix, offset);
-	if (offset == PENDING_OFFSET)
+	if (offset == MSIX_PENDING)
 		return (u32)msix->pending;
-	return offset == PENDING_OFFSET + 4 ? (u32)(msix->pending >> 32) : 0;
+	return offset == MSIX_PENDING + 4 ? (u32)(msix->pending >> 32) : 0;
 }
 
 static void write_word(struct msix *msix, u64 offset, u32 value)
 {
-	if (offset < (u64)msix->count * ENTRY_SIZE)
+	if (offset < (u64)msix->count * PCI_MSIX_ENTRY_BYTES)
 		*table_word(msix, offset) =
-			offset % ENTRY_SIZE == 12 ? value & ENTRY_MASKED : value;
+			offset % PCI_MSIX_ENTRY_BYTES == 12 ? value & PCI_MSIX_ENTRY_MASKED : value;
 }
 
 enum access_result msix_page(struct vcpu *vcpu, void *ctx, struct access *access)

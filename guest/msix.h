@@ -8,6 +8,7 @@
 #include "core/vm.h"
 
 #define MSIX_VECTORS_MAX 64
+#define MSIX_PENDING	 0x800 /* where the pending bits are, from the table */
 
 struct msix_entry {
 	u64 address;

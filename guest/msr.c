@@ -38,26 +38,21 @@
 
 /* Which processors have it. */
 enum msr_vendor {
-	VENDOR_ANY,
-	VENDOR_AMD,
-	VENDOR_INTEL,
-};
-
-enum msr_rule {
-	MSR_VENDOR_BLOCK, /* arch/x86 keeps it in the VMCB or VMCS and checks values */
-	MSR_CONSTANT,	  /* reads `value`; writes are accepted and lost */
-	MSR_READ_ONLY,	  /* reads `value`; writes are #GP */
+	VENDOR_AMD = BIT(0),
+	VENDOR_INTEL = BIT(1),
+	VENDOR_ANY = VENDOR_AMD | VENDOR_INTEL,
 };
 
 struct msr_entry {
 	u32 index;
-	enum msr_rule rule;
 	enum msr_vendor vendor;
 	u64 value;
+	bool read_only; /* writes are #GP; else they are accepted and lost */
 };
 
 /*
- * Sorted by index. For the constants: who asks.
+ * What reads as a constant, and who asks. Of what is not here, arch/x86 knows what lies
+ * in the VMCB or VMCS and checks values; the rest guests do not have.
  *   MICROCODE     every Linux; updates are the host's business
  *   MTRR_CAP      no ranges: see mtrr_default below
  *   DEBUGCTL      Linux clears it when stepping; branch tracing is not offered
@@ -66,30 +61,18 @@ struct msr_entry {
  *   DE_CFG        Linux wants bit 1 before it trusts LFENCE as a barrier
  */
 static const struct msr_entry entries[] = {
-	{ MSR_PLATFORM_ID, MSR_READ_ONLY, VENDOR_INTEL, 0 },
-	{ MSR_MICROCODE, MSR_CONSTANT, VENDOR_ANY, 0 },
-	{ MSR_MTRR_CAP, MSR_READ_ONLY, VENDOR_ANY, MTRR_CAP_WC },
-	{ MSR_SYSENTER_CS, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_SYSENTER_ESP, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_SYSENTER_EIP, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_MCG_CAP, MSR_READ_ONLY, VENDOR_ANY, 0 }, /* no banks */
-	{ MSR_MCG_STATUS, MSR_CONSTANT, VENDOR_ANY, 0 },
-	{ MSR_MISC_ENABLE, MSR_CONSTANT, VENDOR_INTEL, MISC_FAST_STRINGS | MISC_BTS_PEBS_NONE },
-	{ MSR_DEBUGCTL, MSR_CONSTANT, VENDOR_ANY, 0 },
-	{ MSR_PAT, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_EFER, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_STAR, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_LSTAR, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_CSTAR, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_SFMASK, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_FS_BASE, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_GS_BASE, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_KERNEL_GS_BASE, MSR_VENDOR_BLOCK, VENDOR_ANY, 0 },
-	{ MSR_AMD_SYSCFG, MSR_CONSTANT, VENDOR_AMD, 0 },
-	{ MSR_AMD_HWCR, MSR_CONSTANT, VENDOR_AMD, HWCR_TSC_FREQ_SEL },
-	{ MSR_AMD_NB_CFG, MSR_CONSTANT, VENDOR_AMD, 0 },
-	{ MSR_AMD_INT_PENDING, MSR_CONSTANT, VENDOR_AMD, 0 },
-	{ MSR_AMD_DE_CFG, MSR_CONSTANT, VENDOR_AMD, DE_CFG_LFENCE },
+	{ MSR_PLATFORM_ID, VENDOR_INTEL, 0, true },
+	{ MSR_MICROCODE, VENDOR_ANY, 0, false },
+	{ MSR_MTRR_CAP, VENDOR_ANY, MTRR_CAP_WC, true },
+	{ MSR_MCG_CAP, VENDOR_ANY, 0, true }, /* no banks */
+	{ MSR_MCG_STATUS, VENDOR_ANY, 0, false },
+	{ MSR_MISC_ENABLE, VENDOR_INTEL, MISC_FAST_STRINGS | MISC_BTS_PEBS_NONE, false },
+	{ MSR_DEBUGCTL, VENDOR_ANY, 0, false },
+	{ MSR_AMD_SYSCFG, VENDOR_AMD, 0, false },
+	{ MSR_AMD_HWCR, VENDOR_AMD, HWCR_TSC_FREQ_SEL, false },
+	{ MSR_AMD_NB_CFG, VENDOR_AMD, 0, false },
+	{ MSR_AMD_INT_PENDING, VENDOR_AMD, 0, false },
+	{ MSR_AMD_DE_CFG, VENDOR_AMD, DE_CFG_LFENCE, false },
 };
 
 void msr_reset(struct msr_state *msrs)
@@ -105,23 +88,13 @@ void msr_reset(struct msr_state *msrs)
 
 static const struct msr_entry *find(const struct vcpu *vcpu, u32 index)
 {
-	struct platform *platform = vcpu->vm->platform;
-	u32 low = 0, high = ARRAY_SIZE(entries);
+	const struct platform *platform = vcpu->vm->platform;
+	enum msr_vendor vendor = platform->cpuid.amd ? VENDOR_AMD : VENDOR_INTEL;
 
-	while (low < high) {
-		u32 middle = (low + high) / 2;
-
-		if (entries[middle].index < index)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low == ARRAY_SIZE(entries) || entries[low].index != index)
-		return NULL;
-	if (entries[low].vendor != VENDOR_ANY &&
-	    (entries[low].vendor == VENDOR_AMD) != platform->cpuid.amd)
-		return NULL;
-	return &entries[low];
+	for (u32 i = 0; i < ARRAY_SIZE(entries); i++)
+		if (entries[i].index == index)
+			return entries[i].vendor & vendor ? &entries[i] : NULL;
+	return NULL;
 }
 
 static bool refused(struct vcpu *vcpu, u32 index, bool write)
@@ -141,12 +114,9 @@ static u64 guest_tsc(const struct vcpu *vcpu)
 
 static bool write_tsc(struct vcpu *vcpu, u64 value)
 {
-	struct platform *platform = vcpu->vm->platform;
-	struct platform_vcpu *own = platform_vcpu(vcpu);
-
 	vcpu->arch.tsc_offset = value - rdtsc();
-	lapic_timer_tsc_changed(&own->lapic);
-	pvclock_tsc_changed(vcpu, &own->clock, &platform->clock);
+	lapic_timer_tsc_changed(vcpu->lapic);
+	pvclock_publish_time(vcpu);
 	return true;
 }
 
@@ -165,6 +135,7 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 {
 	struct platform_vcpu *own = platform_vcpu(vcpu);
 	const struct msr_entry *entry;
+	const u64 *clock;
 
 	if (index >= MSR_X2APIC && index <= MSR_X2APIC_LAST)
 		return lapic_read_msr(&own->lapic, index - MSR_X2APIC, value);
@@ -185,13 +156,14 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 		*value = own->msrs.mtrr_default;
 		return true;
 	}
-	if (pvclock_read_msr(&own->clock, index, value))
+	clock = pvclock_msr(&own->clock, index);
+	if (clock) {
+		*value = *clock;
 		return true;
+	}
 	entry = find(vcpu, index);
 	if (entry == NULL)
-		return refused(vcpu, index, false);
-	if (entry->rule == MSR_VENDOR_BLOCK)
-		return virt->read_msr(&vcpu->arch, index, value) == OK;
+		return !virt->read_msr(&vcpu->arch, index, value) || refused(vcpu, index, false);
 	*value = entry->value;
 	return true;
 }
@@ -199,8 +171,9 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 bool msr_write(struct vcpu *vcpu, u32 index, u64 value)
 {
 	struct platform_vcpu *own = platform_vcpu(vcpu);
-	struct platform *platform = vcpu->vm->platform;
 	const struct msr_entry *entry;
+	u64 *clock;
+	enum err e;
 
 	if (index >= MSR_X2APIC && index <= MSR_X2APIC_LAST)
 		return lapic_write_msr(&own->lapic, index - MSR_X2APIC, value);
@@ -216,17 +189,13 @@ bool msr_write(struct vcpu *vcpu, u32 index, u64 value)
 		return lapic_write_pv_eoi(&own->lapic, value);
 	case MSR_MTRR_DEFAULT:
 		return write_mtrr_default(&own->msrs, value);
-	case MSR_KVM_WALL_CLOCK:
-	case MSR_KVM_WALL_CLOCK_OLD:
-	case MSR_KVM_SYSTEM_TIME:
-	case MSR_KVM_SYSTEM_TIME_OLD:
-	case MSR_KVM_STEAL_TIME:
-		return pvclock_write_msr(vcpu, &own->clock, &platform->clock, index, value);
 	}
+	clock = pvclock_msr(&own->clock, index);
+	if (clock)
+		return pvclock_write_msr(vcpu, clock, value);
 	entry = find(vcpu, index);
-	if (entry == NULL)
-		return refused(vcpu, index, true);
-	if (entry->rule == MSR_VENDOR_BLOCK)
-		return virt->write_msr(&vcpu->arch, index, value) == OK;
-	return entry->rule == MSR_CONSTANT;
+	if (entry != NULL)
+		return !entry->read_only;
+	e = virt->write_msr(&vcpu->arch, index, value);
+	return e == ERR_NOT_FOUND ? refused(vcpu, index, true) : !e;
 }

@@ -1,51 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A guest's PCI bus: configuration space, host bridge and root ports. */
+/* A guest's PCI buses: configuration space, and the functions that are put on them. */
 #include "guest/pci.h"
 
 #include "core/lib/string.h"
+#include "drivers/pci_regs.h"
 #include "guest/layout.h"
+#include "guest/pci_port.h"
 
-#define REG_COMMAND	    0x04
-#define REG_STATUS	    0x06
-#define REG_CLASS	    0x08
-#define REG_HEADER_TYPE	    0x0e
-#define REG_BAR0	    0x10
-#define REG_BAR_END	    0x28
-#define REG_CAPABILITIES    0x34
-#define REG_INTERRUPT_LINE  0x3c
-#define COMMAND_MEMORY	    BIT(1)
-#define COMMAND_MASTER	    BIT(2)
-#define COMMAND_WRITABLE    (COMMAND_MEMORY | COMMAND_MASTER | BIT(0) | BIT(6) | BIT(8) | BIT(10))
-#define STATUS_CAPABILITIES BIT(4)
-#define HEADER_BRIDGE	    1
+#define REG_BAR_END 0x34 /* the option ROM is the last of them */
+#define COMMAND_WRITABLE \
+	(PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER | BIT(0) | BIT(6) | BIT(8) | BIT(10))
 
-/* Identities that are reserved for virtual hardware; Linux binds its generic drivers. */
-#define VENDOR_REDHAT	   0x1b36
 #define DEVICE_HOST_BRIDGE 0x0008
-#define DEVICE_ROOT_PORT   0x000c
 #define CLASS_HOST_BRIDGE  0x060000u
-#define CLASS_PCI_BRIDGE   0x060400u
-
-#define CAP_MSI		   0x05
-#define CAP_MSIX	   0x11
-#define CAP_PCIE	   0x10
-#define ROOT_PORT_PCIE_CAP 0x40
-#define ROOT_PORT_MSI_CAP  0x80
-#define MSI_64BIT	   BIT(7)
-#define PCIE_ROOT_PORT	   (2 | 4 << 4 | 1 << 8) /* version 2, root port, has a slot */
-#define PCIE_ROLE_ERRORS   BIT(15)
-#define PCIE_LINK_X1_GEN1  (1 | 1 << 4)
-#define PCIE_LINK_REPORTS  BIT(20) /* data link layer active reporting */
-#define SLOT_SURPRISE	   BIT(5)
-#define SLOT_HOT_PLUG	   BIT(6)
-#define SLOT_NO_COMPLETION BIT(18) /* commands need no waiting */
-#define SLOT_CONTROL_MASK  0x1038  /* presence, command and hot-plug interrupts, link changes */
-
-/* What firmware opens at each root port for what may be plugged in. */
-#define PORT_WINDOW32	   (LAYOUT_BAR32 + LAYOUT_BAR32_SIZE / 2)
-#define PORT_WINDOW32_SIZE MIB(32)
-#define PORT_WINDOW64	   (LAYOUT_BAR64 + LAYOUT_BAR64_SIZE / 2)
-#define PORT_WINDOW64_SIZE GIB(16)
 
 #define PORT_ADDRESS	  0xcf8
 #define PORT_COUNT	  8
@@ -53,27 +20,17 @@
 #define PORT_RESET_OFFSET 1
 #define ADDRESS_ENABLE	  BIT(31)
 
-static void put(u8 *at, u32 value, u32 size)
-{
-	memcpy(at, &value, size);
-}
-
-static u32 get16(const u8 *at)
-{
-	return at[0] | (u32)at[1] << 8;
-}
-
 /* ---- access ---- */
 
 /* The command register or a BAR holds a new value. */
 static void command_changed(struct guest_pci *pci, struct guest_pci_slot *slot)
 {
 	struct vpci_function *f = slot->function;
-	u32 command = get16(f->config + REG_COMMAND);
+	u32 command = vpci_get(f->config + PCI_COMMAND, 2);
 
-	f->memory_enabled = command & COMMAND_MEMORY;
-	f->bus_master = command & COMMAND_MASTER;
-	if (!f->config[REG_HEADER_TYPE])
+	f->memory_enabled = command & PCI_COMMAND_MEMORY;
+	f->bus_master = command & PCI_COMMAND_BUS_MASTER;
+	if (!f->config[PCI_HEADER_TYPE])
 		bar_update(pci->vm, f, &slot->bars);
 }
 
@@ -83,13 +40,15 @@ static void function_written(struct guest_pci *pci, struct guest_pci_slot *slot,
 	struct vpci_function *f = slot->function;
 	u32 end = offset + size;
 	bool is_msix = f->msix_count && offset < f->msix_cap + 4u && end > f->msix_cap + 2u;
-	bool is_bar = offset < REG_BAR_END && end > REG_BAR0;
+	bool is_bar = offset < REG_BAR_END && end > PCI_BAR0;
 
 	if (offset < REG_BAR_END)
 		command_changed(pci, slot);
 	if (f->msix_count)
-		msix_control(&slot->msix, (u16)get16(f->config + f->msix_cap + 2), f->bus_master);
-	if (f->config_written && !is_msix && !is_bar)
+		msix_control(&slot->msix,
+			     (u16)vpci_get(f->config + f->msix_cap + PCI_MSIX_CONTROL, 2),
+			     f->bus_master);
+	if (f->config_written && (!is_msix || f->msix_own) && !is_bar)
 		f->config_written(f, offset, size);
 }
 
@@ -110,13 +69,25 @@ static void write_config(struct guest_pci *pci, struct guest_pci_slot *slot, u32
 		function_written(pci, slot, offset, size);
 }
 
+/* Function 0 of devices on bus 0, and of one device behind each root port; NULL: nothing. */
+static struct guest_pci_slot *slot_at(struct guest_pci *pci, u32 bus, u32 devfn)
+{
+	struct guest_pci_slot *slot = NULL;
+
+	if (!bus && !(devfn & 7) && devfn >> 3 < GUEST_PCI_SLOTS)
+		slot = &pci->slots[devfn >> 3];
+	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS && bus && !devfn; i++)
+		if (guest_port_bus(&pci->ports[i]) == bus)
+			slot = &pci->ports[i].slot;
+	return slot && slot->function ? slot : NULL;
+}
+
 void guest_pci_config(struct guest_pci *pci, u32 bus, u32 devfn, u32 offset, struct access *access)
 {
-	struct guest_pci_slot *slot = &pci->slots[(devfn >> 3) % GUEST_PCI_SLOTS];
+	struct guest_pci_slot *slot = slot_at(pci, bus, devfn);
 	u32 value = 0;
 
-	/* Function 0 of devices on bus 0: nothing is behind the root ports. */
-	if (bus || devfn & 7 || devfn >> 3 >= GUEST_PCI_SLOTS || !slot->function) {
+	if (!slot) {
 		access->value = BIT(access->size * 8) - 1;
 		return;
 	}
@@ -168,81 +139,16 @@ static enum access_result ports(struct vcpu *vcpu, void *ctx, struct access *acc
 
 static void init_header(struct vpci_function *f, u16 vendor, u16 device, u32 class_code)
 {
-	put(f->config, vendor, 2);
-	put(f->config + 2, device, 2);
-	put(f->config + REG_CLASS, class_code << 8, 4);
-	put(f->config + 0x2c, vendor, 2);
-	put(f->config + 0x2e, device, 2);
+	vpci_put(f->config, vendor, 2);
+	vpci_put(f->config + 2, device, 2);
+	vpci_put(f->config + PCI_CLASS, class_code << 8, 4);
+	vpci_put(f->config + 0x2c, vendor, 2);
+	vpci_put(f->config + 0x2e, device, 2);
 }
 
-/* Bus numbers and windows, as firmware leaves them (PCI-to-PCI bridge 1.2, 3.2.5). */
-static void open_windows(struct vpci_function *f, u32 number)
+static void put_in_slot(struct guest_pci *pci, struct guest_pci_slot *slot,
+			struct vpci_function *function)
 {
-	u64 memory = PORT_WINDOW32 + (number - 1) * PORT_WINDOW32_SIZE;
-	u64 prefetch = PORT_WINDOW64 + (number - 1) * PORT_WINDOW64_SIZE;
-	u64 memory_last = memory + PORT_WINDOW32_SIZE - 1;
-	u64 prefetch_last = prefetch + PORT_WINDOW64_SIZE - 1;
-
-	f->config[0x19] = (u8)number; /* secondary */
-	f->config[0x1a] = (u8)number; /* subordinate */
-	put(f->writable + 0x18, 0x00ffffff, 4);
-	put(f->config + 0x20, (u32)(memory >> 16 & 0xfff0) | (u32)(memory_last & 0xfff00000), 4);
-	put(f->writable + 0x20, 0xfff0fff0, 4);
-	/* 64 bits wide: 1 in the low bits of both ends. */
-	put(f->config + 0x24,
-	    ((u32)(prefetch >> 16 & 0xfff0) | (u32)(prefetch_last & 0xfff00000)) + 0x00010001, 4);
-	put(f->writable + 0x24, 0xfff0fff0, 4);
-	put(f->config + 0x28, (u32)(prefetch >> 32), 4);
-	put(f->writable + 0x28, ~0u, 4);
-	put(f->config + 0x2c, (u32)(prefetch_last >> 32), 4);
-	put(f->writable + 0x2c, ~0u, 4);
-}
-
-/* An empty slot that takes hot-plug by surprise; its events will come by MSI. */
-static void make_slot(struct vpci_function *f, u32 number)
-{
-	u8 *cap = f->config + ROOT_PORT_PCIE_CAP;
-	u8 *writable = f->writable + ROOT_PORT_PCIE_CAP;
-
-	cap[0] = CAP_PCIE;
-	cap[1] = ROOT_PORT_MSI_CAP;
-	put(cap + 2, PCIE_ROOT_PORT, 2);
-	put(cap + 4, PCIE_ROLE_ERRORS, 4);
-	put(writable + 8, 0x7fff, 2); /* device control */
-	put(cap + 0x0c, PCIE_LINK_X1_GEN1 | PCIE_LINK_REPORTS | number << 24, 4);
-	put(writable + 0x10, 0x00d0, 2); /* link control: disable, common clock, extended synch */
-	put(cap + 0x12, PCIE_LINK_X1_GEN1, 2);
-	put(cap + 0x14, SLOT_SURPRISE | SLOT_HOT_PLUG | SLOT_NO_COMPLETION | number << 19, 4);
-	put(writable + 0x18, SLOT_CONTROL_MASK, 2);
-	put(writable + 0x1c, 0x000f, 2); /* root control */
-	put(cap + 0x2c, BIT(1), 4);	 /* link capabilities 2: 2.5 GT/s */
-	put(cap + 0x30, 1, 2);
-	f->config[ROOT_PORT_MSI_CAP] = CAP_MSI;
-	put(f->config + ROOT_PORT_MSI_CAP + 2, MSI_64BIT, 2);
-	put(f->writable + ROOT_PORT_MSI_CAP + 2, 1, 2); /* enable */
-	put(f->writable + ROOT_PORT_MSI_CAP + 4, ~3u, 4);
-	put(f->writable + ROOT_PORT_MSI_CAP + 8, ~0u, 4);
-	put(f->writable + ROOT_PORT_MSI_CAP + 12, 0xffff, 2);
-}
-
-static void make_root_port(struct vpci_function *f, u32 number)
-{
-	init_header(f, VENDOR_REDHAT, DEVICE_ROOT_PORT, CLASS_PCI_BRIDGE);
-	put(f->config + 0x2c, 0, 4); /* no subsystem in a bridge's header */
-	f->config[REG_HEADER_TYPE] = HEADER_BRIDGE;
-	put(f->config + REG_STATUS, STATUS_CAPABILITIES, 2);
-	f->config[REG_CAPABILITIES] = ROOT_PORT_PCIE_CAP;
-	put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
-	f->writable[REG_INTERRUPT_LINE] = 0xff;
-	put(f->writable + 0x3e, 0x0043, 2); /* bridge control: parity, SERR, bus reset */
-	open_windows(f, number);
-	make_slot(f, number);
-}
-
-static void put_in_slot(struct guest_pci *pci, u32 device, struct vpci_function *function)
-{
-	struct guest_pci_slot *slot = &pci->slots[device];
-
 	slot->function = function;
 	function->vm = pci->vm;
 	function->slot = slot;
@@ -257,13 +163,13 @@ enum err guest_pci_create(struct vm *vm, struct guest_pci *pci, struct power_sta
 
 	pci->vm = vm;
 	pci->power = power;
-	pci->next_bar32 = LAYOUT_BAR32;
-	pci->next_bar64 = LAYOUT_BAR64;
-	init_header(&pci->host_bridge, VENDOR_REDHAT, DEVICE_HOST_BRIDGE, CLASS_HOST_BRIDGE);
-	put_in_slot(pci, 0, &pci->host_bridge);
+	pci->room = (struct guest_pci_room){ LAYOUT_BAR32, GUEST_PORT_WINDOW32, LAYOUT_BAR64,
+					     GUEST_PORT_WINDOW64 };
+	init_header(&pci->host_bridge, GUEST_PCI_VENDOR, DEVICE_HOST_BRIDGE, CLASS_HOST_BRIDGE);
+	put_in_slot(pci, &pci->slots[0], &pci->host_bridge);
 	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++) {
-		make_root_port(&pci->root_ports[i], i + 1);
-		put_in_slot(pci, i + 1, &pci->root_ports[i]);
+		guest_port_make(&pci->ports[i], i + 1);
+		put_in_slot(pci, &pci->slots[i + 1], &pci->ports[i].function);
 	}
 	spin_guard(&vm->device_lock);
 	e = region_add(&vm->mmio, &memory);
@@ -283,6 +189,13 @@ static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
 	u32 at = bar->span_count;
 	u8 *cap = f->config + f->msix_cap;
 
+	cap[0] = PCI_CAP_MSIX;
+	vpci_put(cap + 2, f->msix_count - 1, 2);
+	vpci_put(f->writable + f->msix_cap + 2, 0xc000, 2);
+	slot->msix.vm = pci->vm;
+	slot->msix.count = f->msix_count;
+	if (f->msix_own)
+		return OK;
 	if (f->msix_count > MSIX_VECTORS_MAX || at == VPCI_BAR_SPAN_MAX || !bar->size)
 		return ERR_INVALID;
 	for (; at && bar->spans[at - 1].offset > f->msix_offset; at--)
@@ -295,25 +208,20 @@ static enum err add_msix(struct guest_pci *pci, struct guest_pci_slot *slot,
 		.ctx = &slot->msix,
 	};
 	bar->span_count++;
-	cap[0] = CAP_MSIX;
-	put(cap + 2, f->msix_count - 1, 2);
-	put(cap + 4, f->msix_offset | f->msix_bar, 4);
-	put(cap + 8, (f->msix_offset + 0x800) | f->msix_bar, 4);
-	put(f->writable + f->msix_cap + 2, 0xc000, 2);
-	slot->msix.vm = pci->vm;
-	slot->msix.count = f->msix_count;
+	vpci_put(cap + PCI_MSIX_TABLE, f->msix_offset | f->msix_bar, 4);
+	vpci_put(cap + PCI_MSIX_PBA, (f->msix_offset + MSIX_PENDING) | f->msix_bar, 4);
 	return OK;
 }
 
 /* Places for the BARs, as a firmware gives them. */
-static enum err place_bars(struct guest_pci *pci, struct vpci_function *f)
+static enum err place_bars(struct guest_pci_room *room, struct vpci_function *f)
 {
 	for (u32 i = 0; i < VPCI_BAR_COUNT; i++) {
 		const struct vpci_bar *bar = &f->bars[i];
 		/* The guest's tables say that the high window is prefetchable. */
 		bool high = bar->is_64bit && bar->prefetchable;
-		u64 *next = high ? &pci->next_bar64 : &pci->next_bar32;
-		u64 end = high ? PORT_WINDOW64 : PORT_WINDOW32;
+		u64 *next = high ? &room->next64 : &room->next32;
+		u64 end = high ? room->end64 : room->end32;
 
 		if (!bar->size)
 			continue;
@@ -325,31 +233,78 @@ static enum err place_bars(struct guest_pci *pci, struct vpci_function *f)
 	return OK;
 }
 
-enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
+/* What the model has described becomes a function that a guest can use. */
+static enum err prepare(struct guest_pci *pci, struct guest_pci_slot *slot,
+			struct guest_pci_room *room, struct vpci_function *f)
 {
-	u32 device = GUEST_PCI_FIRST_FREE;
-	enum err e = OK;
+	enum err e = f->msix_count ? add_msix(pci, slot, f) : OK;
 
-	while (device < GUEST_PCI_SLOTS && pci->slots[device].function)
-		device++;
-	if (device == GUEST_PCI_SLOTS)
-		return ERR_FULL;
-	if (f->msix_count)
-		e = add_msix(pci, &pci->slots[device], f);
 	if (!e)
 		e = bar_check(f);
 	if (e)
 		return e;
 	bar_init(f);
-	put(f->config + REG_COMMAND, COMMAND_MEMORY, 2);
-	put(f->writable + REG_COMMAND, COMMAND_WRITABLE, 2);
-	f->writable[REG_INTERRUPT_LINE] = 0xff;
-	e = place_bars(pci, f);
+	vpci_put(f->config + PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	vpci_put(f->writable + PCI_COMMAND, COMMAND_WRITABLE, 2);
+	f->writable[PCI_INTERRUPT_LINE] = 0xff;
+	e = place_bars(room, f);
 	if (e)
 		return e;
 	f->raise_msix = raise;
-	put_in_slot(pci, device, f);
+	put_in_slot(pci, slot, f);
 	return OK;
+}
+
+enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
+{
+	u32 device = GUEST_PCI_FIRST_FREE;
+
+	while (device < GUEST_PCI_SLOTS && pci->slots[device].function)
+		device++;
+	if (device == GUEST_PCI_SLOTS)
+		return ERR_FULL;
+	return prepare(pci, &pci->slots[device], &pci->room, f);
+}
+
+enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
+{
+	struct guest_pci_port *port = pci->ports;
+	struct guest_pci_room room;
+	enum err e;
+
+	spin_guard(&pci->vm->device_lock);
+	while (port < pci->ports + GUEST_PCI_ROOT_PORTS && port->slot.function)
+		port++;
+	if (port == pci->ports + GUEST_PCI_ROOT_PORTS)
+		return ERR_FULL;
+	guest_port_room(port, &room);
+	e = prepare(pci, &port->slot, &room, f);
+	if (e)
+		return e;
+	/* What has just been plugged in decodes nothing; after a reset firmware has been there. */
+	vpci_put(f->config + PCI_COMMAND, 0, 2);
+	f->memory_enabled = false;
+	f->bus_master = false;
+	msix_reset(&port->slot.msix);
+	guest_port_changed(port);
+	return OK;
+}
+
+void guest_pci_unplug(struct guest_pci *pci, struct vpci_function *f)
+{
+	spin_guard(&pci->vm->device_lock);
+	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++) {
+		struct guest_pci_port *port = &pci->ports[i];
+
+		if (port->slot.function != f)
+			continue;
+		f->memory_enabled = false;
+		f->bus_master = false;
+		bar_update(pci->vm, f, &port->slot.bars);
+		msix_reset(&port->slot.msix);
+		port->slot.function = NULL;
+		guest_port_changed(port);
+	}
 }
 
 static void reset_slot(struct guest_pci *pci, struct guest_pci_slot *slot)
@@ -365,13 +320,20 @@ static void reset_slot(struct guest_pci *pci, struct guest_pci_slot *slot)
 
 void guest_pci_reset(struct guest_pci *pci)
 {
+	struct guest_pci_slot *slots[GUEST_PCI_SLOTS + GUEST_PCI_ROOT_PORTS];
+
 	spin_guard(&pci->vm->device_lock);
 	pci->address = 0;
-	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++)
-		if (pci->slots[i].function)
-			reset_slot(pci, &pci->slots[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(slots); i++) {
+		slots[i] = i < GUEST_PCI_SLOTS ? &pci->slots[i]
+					       : &pci->ports[i - GUEST_PCI_SLOTS].slot;
+		if (slots[i]->function)
+			reset_slot(pci, slots[i]);
+	}
+	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++)
+		guest_port_reset(&pci->ports[i]);
 	/* Only now: a BAR may come to lie where another one was moved to. */
-	for (u32 i = 0; i < GUEST_PCI_SLOTS; i++)
-		if (pci->slots[i].function)
-			command_changed(pci, &pci->slots[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(slots); i++)
+		if (slots[i]->function)
+			command_changed(pci, slots[i]);
 }

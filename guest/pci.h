@@ -13,7 +13,7 @@
  * Bus 0:
  *
  *   00.0         host bridge
- *   01.0 - 04.0  root ports, each with an empty slot on a bus of its own
+ *   01.0 - 04.0  root ports, each with a slot on a bus of its own, for guest_pci_plug()
  *   05.0 ...     functions from guest_pci_add(), in that order
  *
  * Configuration space is reached by ECAM and by ports CF8/CFC (PCI Express 5.0,
@@ -21,7 +21,10 @@
  */
 #define GUEST_PCI_ROOT_PORTS 4
 #define GUEST_PCI_FIRST_FREE (1 + GUEST_PCI_ROOT_PORTS)
-#define GUEST_PCI_SLOTS	     8
+#define GUEST_PCI_SLOTS	     16
+
+/* An identity that is reserved for virtual hardware; Linux binds its generic driver. */
+#define GUEST_PCI_VENDOR 0x1b36
 
 struct guest_pci_slot {
 	struct vpci_function *function; /* NULL: empty */
@@ -30,15 +33,30 @@ struct guest_pci_slot {
 	struct msix msix;
 };
 
+/* A root port: guest/pci_port.c's. */
+struct guest_pci_port {
+	struct vpci_function function;
+	struct guest_pci_slot slot; /* device 0 of its bus */
+	u32 slot_number;	    /* from 1 */
+	u16 events;	/* bits of the slot status register that the guest has not cleared */
+	bool signalled; /* its interrupt has been sent */
+};
+
+/* Where the next BARs are placed, and where that ends. */
+struct guest_pci_room {
+	u64 next32, end32;
+	u64 next64, end64; /* prefetchable */
+};
+
 /* Guarded by device_lock, but for struct msix. */
 struct guest_pci {
 	struct vm *vm;
 	struct power_state *power;		      /* port CF9 lies among ours */
 	u32 address;				      /* CF8 */
-	u64 next_bar32, next_bar64;		      /* where the next BAR is placed */
+	struct guest_pci_room room;		      /* on bus 0 */
 	struct guest_pci_slot slots[GUEST_PCI_SLOTS]; /* by device number */
 	struct vpci_function host_bridge;
-	struct vpci_function root_ports[GUEST_PCI_ROOT_PORTS];
+	struct guest_pci_port ports[GUEST_PCI_ROOT_PORTS];
 };
 
 /*
@@ -55,6 +73,14 @@ must_check enum err guest_pci_create(struct vm *vm, struct guest_pci *pci,
  * device number is left; ERR_RANGE: no room for its BARs.
  */
 must_check enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *function);
+
+/*
+ * Plug `function` into a root port's slot, or pull it out, whatever the guest does meanwhile;
+ * it is told as PCI Express does (6.7). Takes device_lock.
+ * OK; ERR_FULL: no slot is free; the others of guest_pci_add().
+ */
+must_check enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *function);
+void guest_pci_unplug(struct guest_pci *pci, struct vpci_function *function);
 
 /*
  * Power-on state: every BAR has the address that firmware gives it. No vCPU

@@ -5,7 +5,6 @@
 #include "core/frame.h"
 #include "core/timer.h"
 #include "core/virt.h"
-#include "guest/hypercall.h"
 
 _Static_assert(sizeof(struct platform) <= PAGE_SIZE, "one frame");
 _Static_assert(sizeof(struct platform_vcpu) <= PAGE_SIZE, "one frame");
@@ -17,57 +16,39 @@ _Static_assert(sizeof(struct platform_vcpu) <= PAGE_SIZE, "one frame");
 static enum err add_regions(struct vm *vm)
 {
 	struct platform *platform = vm->platform;
-	const struct region lapic = { LAPIC_BASE, PAGE_SIZE, lapic_mmio, NULL, "local APIC" };
-	const struct region ioapic = { IOAPIC_BASE, PAGE_SIZE, ioapic_mmio, &platform->ioapic,
-				       "I/O APIC" };
-	const struct region uart = { UART_PORT, UART_PORTS, uart_port, &platform->uart, "UART" };
-	const struct region rtc = { RTC_PORT, RTC_PORTS, rtc_port, &platform->rtc, "RTC" };
-	enum err e;
+	const struct {
+		struct region_table *table;
+		struct region region;
+	} places[] = {
+		{ &vm->mmio, { LAPIC_BASE, PAGE_SIZE, lapic_mmio, NULL, "local APIC" } },
+		{ &vm->mmio,
+		  { IOAPIC_BASE, PAGE_SIZE, ioapic_mmio, &platform->ioapic, "I/O APIC" } },
+		{ &vm->ports, { UART_PORT, UART_PORTS, uart_port, &platform->uart, "UART" } },
+		{ &vm->ports, { RTC_PORT, RTC_PORTS, rtc_port, &platform->rtc, "RTC" } },
+	};
+	enum err e = OK;
 
 	spin_guard(&vm->device_lock);
-	e = region_add(&vm->mmio, &lapic);
-	if (e == OK)
-		e = region_add(&vm->mmio, &ioapic);
-	if (e == OK)
-		e = region_add(&vm->ports, &uart);
-	if (e == OK)
-		e = region_add(&vm->ports, &rtc);
+	for (u32 i = 0; i < ARRAY_SIZE(places) && !e; i++)
+		e = region_add(places[i].table, &places[i].region);
 	return e;
 }
 
-/* Take `base` out again if it is ours. */
-static void remove_region(struct region_table *table, u64 base, region_handler handler)
-{
-	const struct region *region = region_find(table, base, 1);
-
-	if (region == NULL || region->handler != handler)
-		return;
-	if (region_remove(table, base) != OK)
-		panic("region table: an entry that was found is gone");
-}
-
-static void remove_regions(struct vm *vm)
-{
-	spin_guard(&vm->device_lock);
-	remove_region(&vm->mmio, LAPIC_BASE, lapic_mmio);
-	remove_region(&vm->mmio, IOAPIC_BASE, ioapic_mmio);
-	remove_region(&vm->ports, UART_PORT, uart_port);
-	remove_region(&vm->ports, RTC_PORT, rtc_port);
-}
-
+/* vm->platform last: whoever finds it finds all. */
 static enum err allocate(struct vm *vm)
 {
-	hpa_t frame = frame_alloc();
+	hpa_t frame;
 
-	if (frame.raw == 0)
-		return ERR_NO_MEMORY;
-	vm->platform = frame_ptr(frame);
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		frame = frame_alloc();
 		if (frame.raw == 0)
 			return ERR_NO_MEMORY;
 		vm->vcpus[i]->lapic = frame_ptr(frame);
 	}
+	frame = frame_alloc();
+	if (frame.raw == 0)
+		return ERR_NO_MEMORY;
+	vm->platform = frame_ptr(frame);
 	return OK;
 }
 
@@ -76,20 +57,15 @@ enum err platform_create(struct vm *vm)
 	struct platform *platform;
 	enum err e = allocate(vm);
 
-	if (e != OK) {
-		platform_destroy(vm);
+	if (e != OK)
 		return e;
-	}
 	platform = vm->platform;
 	platform->vm = vm;
 	cpuid_table_init(&platform->cpuid, cpuid_host, vm->vcpu_count, time_tsc_hz(),
 			 vm->vgpu != NULL);
 	pvclock_base_init(&platform->clock);
 	platform_reset(vm);
-	e = add_regions(vm);
-	if (e != OK)
-		platform_destroy(vm);
-	return e;
+	return add_regions(vm);
 }
 
 void platform_reset(struct vm *vm)
@@ -111,40 +87,7 @@ void platform_reset(struct vm *vm)
 	rtc_reset(&platform->rtc);
 }
 
-void platform_destroy(struct vm *vm)
-{
-	if (vm->platform == NULL)
-		return;
-	remove_regions(vm);
-	for (u32 i = 0; i < vm->vcpu_count; i++) {
-		struct vcpu *vcpu = vm->vcpus[i];
-
-		if (vcpu->lapic == NULL)
-			continue;
-		lapic_timer_stop(vcpu->lapic);
-		frame_free(frame_of(vcpu->lapic));
-		vcpu->lapic = NULL;
-	}
-	frame_free(frame_of(vm->platform));
-	vm->platform = NULL;
-}
-
 /* ---- interrupts ---- */
-
-int platform_pending_interrupt(struct vcpu *vcpu)
-{
-	return lapic_pending(vcpu->lapic);
-}
-
-void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
-{
-	lapic_accept(vcpu->lapic, vector);
-}
-
-void platform_return_interrupt(struct vcpu *vcpu, u8 vector)
-{
-	lapic_return(vcpu->lapic, vector);
-}
 
 void platform_vcpu_init(struct vcpu *vcpu)
 {
@@ -154,11 +97,6 @@ void platform_vcpu_init(struct vcpu *vcpu)
 	pvclock_reset(&own->clock);
 }
 
-void platform_msi(struct vm *vm, u64 address, u32 data)
-{
-	lapic_send_msi(vm, address, data);
-}
-
 void platform_irq_line(struct vm *vm, u32 gsi, bool level)
 {
 	struct platform *platform = vm->platform;
@@ -166,16 +104,11 @@ void platform_irq_line(struct vm *vm, u32 gsi, bool level)
 	ioapic_set_line(&platform->ioapic, gsi, level);
 }
 
-void platform_eoi_broadcast(struct vm *vm, u8 vector)
-{
-	struct platform *platform = vm->platform;
-
-	ioapic_eoi(&platform->ioapic, vector);
-}
-
 void platform_eoi(struct vcpu *vcpu, u8 vector)
 {
-	platform_eoi_broadcast(vcpu->vm, vector);
+	struct platform *platform = vcpu->vm->platform;
+
+	ioapic_eoi(&platform->ioapic, vector);
 }
 
 /* ---- exits ---- */
@@ -223,19 +156,9 @@ bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit)
 	return msr_read(vcpu, exit->msr.index, &exit->msr.value);
 }
 
-void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
-{
-	exit->hypercall.result = hypercall(vcpu, exit->hypercall.number, exit->hypercall.arg);
-}
-
-void platform_scheduled_in(struct vcpu *vcpu)
-{
-	pvclock_scheduled_in(vcpu, &platform_vcpu(vcpu)->clock);
-}
-
-void platform_console_input(struct vm *vm, const u8 *data, size_t size, size_t *taken)
+size_t platform_console_input(struct vm *vm, const u8 *data, size_t size)
 {
 	struct platform *platform = vm->platform;
 
-	*taken = platform == NULL ? 0 : uart_receive(&platform->uart, data, size);
+	return platform == NULL ? 0 : uart_receive(&platform->uart, data, size);
 }

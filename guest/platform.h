@@ -44,38 +44,26 @@ static inline struct platform_vcpu *platform_vcpu(const struct vcpu *vcpu)
 /*
  * Make the devices and add their regions; vm->vcpus are there already and do
  * not run. Takes device_lock. ERR_NO_MEMORY, or what region_add() says; then
- * nothing is left behind.
+ * the VM cannot be started.
  */
 must_check enum err platform_create(struct vm *vm);
 
 /* Power-on state of everything; no vCPU runs. */
 void platform_reset(struct vm *vm);
 
-/* Regions, timers and memory go; no vCPU runs. Idempotent. */
-void platform_destroy(struct vm *vm);
-
 /* struct vm_ops */
-int platform_pending_interrupt(struct vcpu *vcpu);
-void platform_accept_interrupt(struct vcpu *vcpu, u8 vector);
-void platform_return_interrupt(struct vcpu *vcpu, u8 vector);
 void platform_cpuid(struct vcpu *vcpu, struct vm_exit *exit);
 bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit);
-void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit);
 void platform_vcpu_init(struct vcpu *vcpu);
-void platform_scheduled_in(struct vcpu *vcpu);
-void platform_msi(struct vm *vm, u64 address, u32 data);
 void platform_irq_line(struct vm *vm, u32 gsi, bool level);
 
 /*
- * Bytes typed into the attached console; any CPU. `taken` says how many the
+ * Bytes typed into the attached console; any CPU. Returns how many the
  * serial port took; offer the rest later.
  */
-void platform_console_input(struct vm *vm, const u8 *data, size_t size, size_t *taken);
+size_t platform_console_input(struct vm *vm, const u8 *data, size_t size);
 
-/* The processor carried an EOI out that the I/O APIC has to know of. */
+/* A level-triggered vector has ended, in the processor or in guest/lapic.c: tell the I/O APIC. */
 void platform_eoi(struct vcpu *vcpu, u8 vector);
-
-/* A local APIC finished a level-triggered vector (guest/lapic.c). */
-void platform_eoi_broadcast(struct vm *vm, u8 vector);
 
 #endif

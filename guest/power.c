@@ -5,10 +5,9 @@
 #include "core/timer.h"
 #include "guest/layout.h"
 
-#define PM1_STATUS	 0
-#define PM1_ENABLE	 2
-#define PM1_CONTROL	 4
-#define PM1_SIZE	 6
+#define PM1_STATUS	 0 /* indices */
+#define PM1_ENABLE	 1
+#define PM1_CONTROL	 2
 #define CONTROL_SCI_EN	 BIT(0)
 #define CONTROL_SLP_EN	 BIT(13)
 #define CONTROL_TYPE(v)	 ((v) >> 10 & 7)
@@ -20,23 +19,9 @@
 #define SYSTEM_CONTROL_A 0x92
 #define CONTROL_A_RESET	 BIT(0)
 
-static u16 *pm1_register(struct power_state *state, u64 offset)
-{
-	switch (offset) {
-	case PM1_STATUS:
-		return &state->pm1_status;
-	case PM1_ENABLE:
-		return &state->pm1_enable;
-	case PM1_CONTROL:
-		return &state->pm1_control;
-	default:
-		return NULL;
-	}
-}
-
 static void write_control(struct vcpu *vcpu, struct power_state *state, u16 value)
 {
-	state->pm1_control = (u16)((value & ~CONTROL_SLP_EN) | CONTROL_SCI_EN);
+	state->pm1[PM1_CONTROL] = (u16)((value & ~CONTROL_SLP_EN) | CONTROL_SCI_EN);
 	if (value & CONTROL_SLP_EN && CONTROL_TYPE(value) == LAYOUT_S5_TYPE)
 		vm_end(vcpu->vm, VM_END_POWEROFF, "powered off");
 }
@@ -44,22 +29,22 @@ static void write_control(struct vcpu *vcpu, struct power_state *state, u16 valu
 static enum access_result pm1(struct vcpu *vcpu, void *ctx, struct access *access)
 {
 	struct power_state *state = ctx;
-	u16 *reg = pm1_register(state, access->offset);
+	u32 index = (u32)access->offset / 2;
 
-	if (access->size == 4 && access->offset == PM1_STATUS && !access->write) {
-		access->value = state->pm1_status | (u32)state->pm1_enable << 16;
+	if (access->size == 4 && access->offset == 0 && !access->write) {
+		access->value = state->pm1[PM1_STATUS] | (u32)state->pm1[PM1_ENABLE] << 16;
 		return ACCESS_HANDLED;
 	}
-	if (access->size != 2 || !reg)
+	if (access->size != 2 || access->offset % 2)
 		return ACCESS_NOT_MINE;
 	if (!access->write)
-		access->value = *reg;
-	else if (reg == &state->pm1_status)
-		*reg &= (u16)~access->value; /* write one to clear */
-	else if (reg == &state->pm1_control)
+		access->value = state->pm1[index];
+	else if (index == PM1_STATUS)
+		state->pm1[index] &= (u16)~access->value; /* write one to clear */
+	else if (index == PM1_CONTROL)
 		write_control(vcpu, state, (u16)access->value);
 	else
-		*reg = (u16)access->value;
+		state->pm1[index] = (u16)access->value;
 	return ACCESS_HANDLED;
 }
 
@@ -112,13 +97,13 @@ static enum access_result system_control(struct vcpu *vcpu, void *ctx, struct ac
 void power_reset(struct power_state *state)
 {
 	*state = (struct power_state){ .version = POWER_STATE_VERSION,
-				       .pm1_control = CONTROL_SCI_EN };
+				       .pm1[PM1_CONTROL] = CONTROL_SCI_EN };
 }
 
 enum err power_create(struct vm *vm, struct power_state *state)
 {
 	const struct region regions[] = {
-		{ LAYOUT_PM1_EVENT, PM1_SIZE, pm1, state, "ACPI PM1" },
+		{ LAYOUT_PM1_EVENT, sizeof(state->pm1), pm1, state, "ACPI PM1" },
 		{ LAYOUT_PM_TIMER, 4, pm_timer, state, "ACPI PM timer" },
 		{ KBC_PORT, 1, keyboard_controller, state, "keyboard controller" },
 		{ SYSTEM_CONTROL_A, 1, system_control, state, "system control port A" },

@@ -10,7 +10,7 @@
 /* Plain data; guarded by device_lock. */
 struct power_state {
 	u32 version;
-	u16 pm1_status, pm1_enable, pm1_control;
+	u16 pm1[3]; /* status, enable, control, as they lie in the ports */
 	u8 reset_control;
 };
 

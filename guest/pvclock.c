@@ -5,6 +5,7 @@
 #include "core/lib/string.h"
 #include "core/timer.h"
 #include "core/vm.h"
+#include "guest/platform.h"
 
 #define NS_PER_SECOND	1000000000ULL
 #define MSR_ENABLE	BIT(0)
@@ -97,9 +98,11 @@ static void publish(struct vcpu *vcpu, u64 gpa, const void *record, size_t size,
 	(void)guest_write(vcpu, version_gpa, version, sizeof(*version));
 }
 
-static void publish_time(struct vcpu *vcpu, struct pvclock_state *clock,
-			 const struct pvclock_base *base)
+void pvclock_publish_time(struct vcpu *vcpu)
 {
+	const struct platform *platform = vcpu->vm->platform;
+	const struct pvclock_base *base = &platform->clock;
+	struct pvclock_state *clock = &platform_vcpu(vcpu)->clock;
 	struct time_info info = {
 		.version = clock->time_version,
 		.tsc_timestamp = base->host_tsc + vcpu->arch.tsc_offset,
@@ -139,62 +142,45 @@ static void publish_steal(struct vcpu *vcpu, struct pvclock_state *clock)
 		offsetof(struct steal_time, pad), &record.version);
 }
 
-void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock)
+void pvclock_scheduled_in(struct vcpu *vcpu)
 {
+	struct pvclock_state *clock = &platform_vcpu(vcpu)->clock;
+
 	if (vcpu->ready_ns != clock->steal_ns)
 		publish_steal(vcpu, clock);
 }
 
-void pvclock_tsc_changed(struct vcpu *vcpu, struct pvclock_state *clock,
-			 const struct pvclock_base *base)
-{
-	publish_time(vcpu, clock, base);
-}
-
-bool pvclock_read_msr(const struct pvclock_state *clock, u32 index, u64 *value)
+u64 *pvclock_msr(struct pvclock_state *clock, u32 index)
 {
 	switch (index) {
 	case MSR_KVM_WALL_CLOCK:
 	case MSR_KVM_WALL_CLOCK_OLD:
-		*value = clock->wall_msr;
-		return true;
+		return &clock->wall_msr;
 	case MSR_KVM_SYSTEM_TIME:
 	case MSR_KVM_SYSTEM_TIME_OLD:
-		*value = clock->time_msr;
-		return true;
+		return &clock->time_msr;
 	case MSR_KVM_STEAL_TIME:
-		*value = clock->steal_msr;
-		return true;
+		return &clock->steal_msr;
 	default:
-		return false;
+		return NULL;
 	}
 }
 
-bool pvclock_write_msr(struct vcpu *vcpu, struct pvclock_state *clock,
-		       const struct pvclock_base *base, u32 index, u64 value)
+bool pvclock_write_msr(struct vcpu *vcpu, u64 *msr, u64 value)
 {
-	switch (index) {
-	case MSR_KVM_WALL_CLOCK:
-	case MSR_KVM_WALL_CLOCK_OLD:
-		if (value & TIME_ALIGN_MASK)
-			return false;
-		clock->wall_msr = value;
+	struct pvclock_state *clock = &platform_vcpu(vcpu)->clock;
+	u64 reserved = msr == &clock->wall_msr	 ? TIME_ALIGN_MASK
+		       : msr == &clock->time_msr ? TIME_ALIGN_MASK & ~MSR_ENABLE
+						 : STEAL_MASK;
+
+	if (value & reserved)
+		return false;
+	*msr = value;
+	if (msr == &clock->wall_msr)
 		publish_wall_clock(vcpu, value);
-		return true;
-	case MSR_KVM_SYSTEM_TIME:
-	case MSR_KVM_SYSTEM_TIME_OLD:
-		if (value & TIME_ALIGN_MASK & ~MSR_ENABLE)
-			return false;
-		clock->time_msr = value;
-		publish_time(vcpu, clock, base);
-		return true;
-	case MSR_KVM_STEAL_TIME:
-		if (value & STEAL_MASK)
-			return false;
-		clock->steal_msr = value;
+	else if (msr == &clock->time_msr)
+		pvclock_publish_time(vcpu);
+	else
 		publish_steal(vcpu, clock);
-		return true;
-	default:
-		return false;
-	}
+	return true;
 }

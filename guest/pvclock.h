@@ -50,20 +50,19 @@ void pvclock_scale(u64 tsc_hz, u32 *multiplier, s8 *shift);
 /* INIT and reset: nothing is registered. */
 void pvclock_reset(struct pvclock_state *clock);
 
+/* What the guest wrote into MSR `index`, which reads back; NULL: none of those above. */
+u64 *pvclock_msr(struct pvclock_state *clock, u32 index);
+
 /*
- * The MSRs above. False: #GP (an address that is not aligned, or for reading
- * and writing alike another index). An address outside RAM is accepted and
- * never written to, as under KVM.
+ * Write `msr`, which pvclock_msr() gave for this vCPU. False: #GP (an address that is
+ * not aligned). An address outside RAM is accepted and never written to, as under KVM.
  */
-bool pvclock_read_msr(const struct pvclock_state *clock, u32 index, u64 *value);
-bool pvclock_write_msr(struct vcpu *vcpu, struct pvclock_state *clock,
-		       const struct pvclock_base *base, u32 index, u64 value);
+bool pvclock_write_msr(struct vcpu *vcpu, u64 *msr, u64 value);
 
-/* The vCPU's TSC offset changed: tell the guest. */
-void pvclock_tsc_changed(struct vcpu *vcpu, struct pvclock_state *clock,
-			 const struct pvclock_base *base);
+/* Tell the guest the relation, in terms of its TSC offset; nothing if it has not asked for it. */
+void pvclock_publish_time(struct vcpu *vcpu);
 
-/* The vCPU has waited for a processor: bring steal time up to date. */
-void pvclock_scheduled_in(struct vcpu *vcpu, struct pvclock_state *clock);
+/* The vCPU has waited for a processor: bring steal time up to date. In struct vm_ops. */
+void pvclock_scheduled_in(struct vcpu *vcpu);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Time of day in the guest's CMOS clock, computed from the host's clock. */
+/* Time of day in the guest's CMOS clock: the host's. */
 #include "guest/rtc.h"
 
-#include "core/lib/string.h"
 #include "core/timer.h"
 
 enum rtc_reg {
@@ -36,12 +35,7 @@ enum rtc_reg {
 
 void rtc_reset(struct rtc_state *rtc)
 {
-	s64 offset = rtc->offset_seconds; /* the battery keeps the time */
-
-	memset(rtc, 0, sizeof(*rtc));
-	rtc->version = RTC_STATE_VERSION;
-	rtc->control = B_24H;
-	rtc->offset_seconds = offset;
+	*rtc = (struct rtc_state){ .version = RTC_STATE_VERSION, .control = B_24H };
 }
 
 /* ---- calendar ---- */
@@ -72,70 +66,11 @@ struct rtc_time rtc_from_seconds(u64 seconds)
 	};
 }
 
-static u32 days_in_month(u32 year, u32 month)
-{
-	static const u8 days[12] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-	return days[month - 1] + (month == 2 && leap);
-}
-
-bool rtc_to_seconds(const struct rtc_time *time, u64 *seconds)
-{
-	u32 year, era, year_of_era, march_month, day_of_year, days;
-
-	if (time->year < 1970 || time->year > 9999 || time->month < 1 || time->month > 12)
-		return false;
-	if (time->day < 1 || time->day > days_in_month(time->year, time->month))
-		return false;
-	if (time->hour > 23 || time->minute > 59 || time->second > 59)
-		return false;
-
-	year = time->year - (time->month <= 2);
-	era = year / 400;
-	year_of_era = year % 400;
-	march_month = time->month > 2 ? time->month - 3 : time->month + 9;
-	day_of_year = (153 * march_month + 2) / 5 + time->day - 1;
-	days = era * DAYS_PER_ERA + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 +
-	       day_of_year - UNIX_EPOCH_DAYS;
-	*seconds =
-		(u64)days * SECONDS_PER_DAY + time->hour * 3600 + time->minute * 60 + time->second;
-	return true;
-}
-
-/* ---- the running clock ---- */
-
-static u64 host_seconds(void)
-{
-	return wallclock_boot_seconds() + now_ns() / NS_PER_SECOND;
-}
-
-static struct rtc_time current_time(const struct rtc_state *rtc)
-{
-	if (rtc->control & B_SET)
-		return rtc->frozen;
-	return rtc_from_seconds(host_seconds() + (u64)rtc->offset_seconds);
-}
-
-/* A date that does not exist leaves the clock as it was. */
-static void set_time(struct rtc_state *rtc, const struct rtc_time *time)
-{
-	u64 seconds;
-
-	if (rtc_to_seconds(time, &seconds))
-		rtc->offset_seconds = (s64)(seconds - host_seconds());
-}
-
 /* ---- number formats ---- */
 
 static u8 encode(const struct rtc_state *rtc, u32 value)
 {
 	return rtc->control & B_BINARY ? (u8)value : (u8)(value / 10 % 10 << 4 | value % 10);
-}
-
-static u8 decode(const struct rtc_state *rtc, u8 value)
-{
-	return rtc->control & B_BINARY ? value : (u8)((value >> 4) * 10 + (value & 0xf));
 }
 
 static u8 encode_hour(const struct rtc_state *rtc, u32 hour)
@@ -145,70 +80,31 @@ static u8 encode_hour(const struct rtc_state *rtc, u32 hour)
 	return encode(rtc, (hour + 11) % 12 + 1) | (hour >= 12 ? HOUR_PM : 0);
 }
 
-static u8 decode_hour(const struct rtc_state *rtc, u8 value)
-{
-	if (rtc->control & B_24H)
-		return decode(rtc, value);
-	return decode(rtc, value & ~HOUR_PM) % 12 + (value & HOUR_PM ? 12 : 0);
-}
-
 /* ---- registers ---- */
 
-/* The part of `time` that a register other than the year's two shows. */
-static u8 *field_of(struct rtc_time *time, u32 reg)
+static u8 read_time(const struct rtc_state *rtc)
 {
-	static const u8 offsets[] = {
-		[RTC_SECOND] = offsetof(struct rtc_time, second),
-		[RTC_MINUTE] = offsetof(struct rtc_time, minute),
-		[RTC_HOUR] = offsetof(struct rtc_time, hour),
-		[RTC_WEEKDAY] = offsetof(struct rtc_time, weekday),
-		[RTC_DAY] = offsetof(struct rtc_time, day),
-		[RTC_MONTH] = offsetof(struct rtc_time, month),
-	};
+	struct rtc_time time =
+		rtc_from_seconds(wallclock_boot_seconds() + now_ns() / NS_PER_SECOND);
 
-	return (u8 *)time + offsets[reg];
-}
-
-static u8 read_time(const struct rtc_state *rtc, u32 reg)
-{
-	struct rtc_time time = current_time(rtc);
-
-	if (reg == RTC_YEAR)
-		return encode(rtc, time.year % 100);
-	if (reg == RTC_CENTURY)
-		return encode(rtc, time.year / 100);
-	if (reg == RTC_HOUR)
+	switch (rtc->index) {
+	case RTC_SECOND:
+		return encode(rtc, time.second);
+	case RTC_MINUTE:
+		return encode(rtc, time.minute);
+	case RTC_HOUR:
 		return encode_hour(rtc, time.hour);
-	return encode(rtc, *field_of(&time, reg));
-}
-
-static void write_time(struct rtc_state *rtc, u32 reg, u8 value)
-{
-	struct rtc_time time = current_time(rtc);
-	u8 number = decode(rtc, value);
-
-	if (reg == RTC_YEAR)
-		time.year = (u16)(time.year / 100 * 100 + number % 100);
-	else if (reg == RTC_CENTURY)
-		time.year = (u16)(number % 100 * 100 + time.year % 100);
-	else
-		*field_of(&time, reg) = reg == RTC_HOUR ? decode_hour(rtc, value) : number;
-	if (rtc->control & B_SET)
-		rtc->frozen = time;
-	else
-		set_time(rtc, &time);
-}
-
-static void write_control(struct rtc_state *rtc, u8 value)
-{
-	bool was_set = (rtc->control & B_SET) != 0;
-
-	value &= B_SET | B_BINARY | B_24H;
-	if (!was_set && (value & B_SET))
-		rtc->frozen = current_time(rtc);
-	rtc->control = value;
-	if (was_set && (value & B_SET) == 0)
-		set_time(rtc, &rtc->frozen);
+	case RTC_WEEKDAY:
+		return encode(rtc, time.weekday);
+	case RTC_DAY:
+		return encode(rtc, time.day);
+	case RTC_MONTH:
+		return encode(rtc, time.month);
+	case RTC_YEAR:
+		return encode(rtc, time.year % 100);
+	default:
+		return encode(rtc, time.year / 100);
+	}
 }
 
 static bool is_time(u32 reg)
@@ -223,7 +119,7 @@ static u8 read_register(const struct rtc_state *rtc)
 	bool updating = now_ns() % NS_PER_SECOND >= NS_PER_SECOND - UIP_BEFORE_UPDATE_NS;
 
 	if (is_time(reg))
-		return read_time(rtc, reg);
+		return read_time(rtc);
 	switch (reg) {
 	case RTC_A:
 		return A_DIVIDER | (updating && (rtc->control & B_SET) == 0 ? A_UIP : 0);
@@ -238,15 +134,14 @@ static u8 read_register(const struct rtc_state *rtc)
 	}
 }
 
+/* The time is not the guest's to set. */
 static void write_register(struct rtc_state *rtc, u8 value)
 {
 	u32 reg = rtc->index;
 
-	if (is_time(reg))
-		write_time(rtc, reg, value);
-	else if (reg == RTC_B)
-		write_control(rtc, value);
-	else if (reg != RTC_A && reg != RTC_C && reg != RTC_D)
+	if (reg == RTC_B)
+		rtc->control = value & (B_SET | B_BINARY | B_24H);
+	else if (!is_time(reg) && reg != RTC_A && reg != RTC_C && reg != RTC_D)
 		rtc->ram[reg] = value;
 }
 

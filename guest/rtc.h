@@ -20,14 +20,13 @@ struct rtc_time {
 
 /*
  * Plain data: what a saved VM needs. There are no alarm, periodic or update
- * interrupts: their enable bits read as 0.
+ * interrupts: their enable bits read as 0. The time is the host's: it runs while
+ * SET, too, and what a guest writes to it is not kept.
  */
 struct rtc_state {
 	u32 version;
 	u8 index;
-	u8 control;		/* register B: SET, DM, 24/12 */
-	s64 offset_seconds;	/* what the guest has set it ahead of the host */
-	struct rtc_time frozen; /* while SET */
+	u8 control; /* register B: SET, DM, 24/12 */
 	u8 ram[RTC_RAM_SIZE];
 };
 
@@ -36,9 +35,7 @@ void rtc_reset(struct rtc_state *rtc);
 /* Handler of the two ports; `ctx` is the state. The device lock guards it. */
 enum access_result rtc_port(struct vcpu *vcpu, void *ctx, struct access *access);
 
-/* Seconds since 1970 to calendar and back (proleptic Gregorian, UTC); years 1970 to 9999. */
+/* Seconds since 1970 to calendar (proleptic Gregorian, UTC); up to the year 9999. */
 struct rtc_time rtc_from_seconds(u64 seconds);
-/* False: not a date. */
-must_check bool rtc_to_seconds(const struct rtc_time *time, u64 *seconds);
 
 #endif

@@ -7,53 +7,8 @@
 #include "core/vm.h"
 #include "guest/platform.h"
 
-enum uart_reg {
-	UART_RBR_THR, /* divisor low with DLAB */
-	UART_IER,     /* divisor high with DLAB */
-	UART_IIR_FCR,
-	UART_LCR,
-	UART_MCR,
-	UART_LSR,
-	UART_MSR,
-	UART_SCR,
-};
-
-#define IER_RX	  0x01
-#define IER_THR	  0x02
-#define IER_LINE  0x04
-#define IER_MODEM 0x08
-
-#define IIR_NONE    0x01
-#define IIR_MODEM   0x00
-#define IIR_THR	    0x02
-#define IIR_RX	    0x04
-#define IIR_LINE    0x06
-#define IIR_TIMEOUT 0x0c
-#define IIR_FIFO    0xc0
-
-#define FCR_ENABLE   0x01
-#define FCR_CLEAR_RX 0x02
-#define FCR_CLEAR_TX 0x04
-#define FCR_KEPT     0xc9
-
-#define LCR_DLAB 0x80
-
-#define MCR_DTR	 0x01
-#define MCR_RTS	 0x02
-#define MCR_OUT1 0x04
-#define MCR_OUT2 0x08 /* on a PC this gates the interrupt line */
-#define MCR_LOOP 0x10
+#define FCR_KEPT 0xc9
 #define MCR_KEPT 0x1f
-
-#define LSR_DATA    0x01
-#define LSR_OVERRUN 0x02
-#define LSR_THRE    0x20
-#define LSR_TEMT    0x40
-
-#define MSR_CTS 0x10
-#define MSR_DSR 0x20
-#define MSR_RI	0x40
-#define MSR_DCD 0x80
 
 void uart_reset(struct uart *uart, struct vm *vm)
 {
@@ -137,50 +92,18 @@ size_t uart_receive(struct uart *uart, const u8 *data, size_t size)
 
 /* ---- sending ---- */
 
-/* The next byte for the console; false: none, sending has ended. */
-static bool next_byte(struct uart *uart, bool ready, u8 *byte)
+/* Move bytes from the transmitter to the console, as far as it takes them. Lock held. */
+static void pump(struct uart *uart)
 {
 	struct uart_state *s = &uart->s;
 
-	spin_guard(&uart->lock);
-	/* `again`: the console said that it goes on after we had asked it. */
-	uart->sending = s->tx_count != 0 && (ready || uart->again);
-	uart->again = false;
-	if (!uart->sending || !ready)
-		return uart->sending;
-	*byte = s->tx[s->tx_head];
-	s->tx_head = (s->tx_head + 1) % UART_FIFO;
-	if (--s->tx_count == 0) {
-		s->thr_interrupt = true;
-		update_irq(uart);
-	}
-	return true;
-}
-
-/*
- * Move bytes from the transmitter to the console. The console is called
- * without our lock; `sending` keeps the bytes in order when two CPUs come here.
- */
-static void pump(struct uart *uart)
-{
-	spin_lock(&uart->lock);
-	if (uart->sending) {
-		uart->again = true;
-		spin_unlock(&uart->lock);
-		return;
-	}
-	uart->sending = true;
-	spin_unlock(&uart->lock);
-
-	/* Bounded: the guest cannot refill while its device lock is held, nor much otherwise. */
-	for (;;) {
-		bool ready = guest_console_ready(uart->vm);
-		u8 byte;
-
-		if (!next_byte(uart, ready, &byte))
-			return;
-		if (ready)
-			guest_console_output(uart->vm, byte);
+	while (s->tx_count != 0 && guest_console_ready(uart->vm)) {
+		guest_console_output(uart->vm, s->tx[s->tx_head]);
+		s->tx_head = (s->tx_head + 1) % UART_FIFO;
+		if (--s->tx_count == 0) {
+			s->thr_interrupt = true;
+			update_irq(uart);
+		}
 	}
 }
 
@@ -188,8 +111,10 @@ void uart_console_drained(struct vm *vm)
 {
 	struct platform *platform = vm->platform;
 
-	if (platform != NULL)
-		pump(&platform->uart);
+	if (platform == NULL)
+		return;
+	spin_guard(&platform->uart.lock);
+	pump(&platform->uart);
 }
 
 /* ---- registers; lock held ---- */
@@ -253,7 +178,7 @@ static u8 read_register(struct uart_state *s, u32 reg)
 	u8 value;
 
 	switch (reg) {
-	case UART_RBR_THR:
+	case UART_DATA:
 		return dlab ? s->dll : rx_pop(s);
 	case UART_IER:
 		return dlab ? s->dlm : s->ier;
@@ -293,9 +218,9 @@ static bool write_register(struct uart_state *s, u32 reg, u8 value)
 {
 	bool dlab = (s->lcr & LCR_DLAB) != 0;
 
-	if (reg == UART_RBR_THR && !dlab)
+	if (reg == UART_DATA && !dlab)
 		return write_thr(s, value);
-	if (reg == UART_RBR_THR)
+	if (reg == UART_DATA)
 		s->dll = value;
 	else if (reg == UART_IER && dlab)
 		s->dlm = value;
@@ -321,7 +246,7 @@ enum access_result uart_port(struct vcpu *vcpu, void *ctx, struct access *access
 
 	(void)vcpu;
 	/* The bus splits wider accesses into bytes, low port first. */
-	spin_lock(&uart->lock);
+	spin_guard(&uart->lock);
 	for (u32 i = 0; i < access->size; i++) {
 		u32 reg = (u32)(access->offset + i);
 
@@ -330,11 +255,11 @@ enum access_result uart_port(struct vcpu *vcpu, void *ctx, struct access *access
 		else
 			value |= (u64)read_register(&uart->s, reg) << (8 * i);
 	}
+	/* Before sending, which may raise it anew: the line is edge-triggered. */
 	update_irq(uart);
-	spin_unlock(&uart->lock);
-	if (!access->write)
-		access->value = value;
 	if (send)
 		pump(uart);
+	if (!access->write)
+		access->value = value;
 	return ACCESS_HANDLED;
 }

@@ -6,6 +6,7 @@
 #include "arch/x86/spinlock.h"
 #include "core/lib/types.h"
 #include "core/region.h"
+#include "drivers/uart_regs.h"
 
 struct vm;
 
@@ -13,7 +14,6 @@ struct vm;
 #define UART_PORT	   0x3f8
 #define UART_PORTS	   8
 #define UART_IRQ	   4
-#define UART_FIFO	   16
 /*
  * Characters on the line that the receive FIFO has not taken yet. The far end
  * stops by itself (console input says how much was taken), so none is lost.
@@ -35,12 +35,10 @@ struct uart_state {
 };
 
 struct uart {
-	/* Guards what follows; the I/O APIC's lock and vcpu_request() come inside. */
+	/* Guards what follows; the I/O APIC's lock, vcpu_request() and console output inside. */
 	struct spinlock lock;
 	struct uart_state s;
 	struct vm *vm;
-	bool sending; /* somebody is moving bytes to the console */
-	bool again;   /* and shall look once more */
 };
 
 void uart_reset(struct uart *uart, struct vm *vm);

@@ -6,13 +6,22 @@
 #
 # Leaves DIR/vmlinuz, DIR/release, DIR/busybox, and in DIR/modules the modules that the
 # guest's init loads: which ones, in which order, for a PCI device VENDOR:DEVICE is in
-# DIR/modules/VENDOR:DEVICE.
+# DIR/modules/VENDOR:DEVICE. DIR/devices is the same for what only a guest with devices of
+# its own needs (and DIR/devices/ext4).
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 dir=$1
 declare -A wanted_modules=(
 	[1af4:1050]="virtio_pci virtio_gpu"
 	[1234:1111]="bochs"
+)
+declare -A device_modules=(
+	[1002:5046]="aty128fb"
+	[1002:5159]="radeonfb"
+	[1b36:0010]="nvme"
+	[8086:10d3]="e1000e"
+	[8086:2922]="ahci sd_mod"
+	[ext4]="crc32c_generic ext4"
 )
 
 mkdir -p "$dir/packages"
@@ -68,27 +77,38 @@ if [[ ! -d $root/lib ]]; then
 fi
 depmod -b "$root" "$release"
 
-rm -rf "$dir/modules"
-mkdir -p "$dir/modules"
 depends_on() { # MODULE: files of what it needs and of itself, in order
 	modprobe -d "$root" -S "$release" --show-depends "$1" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 }
 
-for device in "${!wanted_modules[@]}"; do
-	touch "$dir/modules/$device"
-	for m in ${wanted_modules[$device]}; do
+leave() { # FOLDER NAME MODULE...: what NAME needs
+	local folder=$1 name=$2 ko file
+	shift 2
+	touch "$folder/$name"
+	for m in "$@"; do
 		depends_on "$m"
 	done | awk '!seen[$0]++' |
 		while read -r ko; do
-			name=$(basename "$ko" | sed 's/\.ko.*/.ko/')
+			file=$(basename "$ko" | sed 's/\.ko.*/.ko/')
 			case $ko in
 			*.xz) xz -dc "$ko" ;;
 			*.zst) zstd -qdc "$ko" ;;
 			*.gz) gzip -dc "$ko" ;;
 			*) cat "$ko" ;;
-			esac >"$dir/modules/$name"
-			echo "$name" >>"$dir/modules/$device"
+			esac >"$folder/$file"
+			echo "$file" >>"$folder/$name"
 		done
+}
+
+rm -rf "$dir/modules" "$dir/devices"
+mkdir -p "$dir/modules" "$dir/devices"
+for device in "${!wanted_modules[@]}"; do
+	# shellcheck disable=SC2086
+	leave "$dir/modules" "$device" ${wanted_modules[$device]}
+done
+for device in "${!device_modules[@]}"; do
+	# shellcheck disable=SC2086
+	leave "$dir/devices" "$device" ${device_modules[$device]}
 done
 
 cp "$(find "$root" -path '*/bin/busybox' | head -n 1)" "$dir/busybox"

@@ -9,13 +9,13 @@
 set -euo pipefail
 
 declare -A group=(
-	[build]="gcc binutils make gnu-efi gdisk mtools dosfstools python3"
+	[build]="gcc binutils make acpica-tools gnu-efi gdisk mtools dosfstools python3"
 	[run]="kmod libc6-dev libdrm-dev qemu-system-x86 ovmf cpio gzip xz-utils zstd
 		bochs bochs-sdl bochs-x vgabios xvfb"
 	[3d]="libegl-dev libgles-dev libgbm-dev libdrm-dev libegl1 libgl1 libgl1-mesa-dri
 		qemu-system-gui qemu-system-modules-opengl"
 	[check]="clang libclang-rt-dev libcmocka-dev libcapstone-dev python3-pytest spin
-		prometheus"
+		prometheus e2fsprogs"
 	[lint]="clang clang-format clang-tidy cppcheck"
 )
 

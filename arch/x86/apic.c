@@ -29,10 +29,7 @@
 #define LVT_MASKED	 0x10000u
 #define LVT_NMI		 0x400u
 #define ICR_PENDING	 0x1000u
-#define ICR_INIT	 0x4500u /* INIT, assert */
-#define ICR_STARTUP	 0x4600u
-#define ICR_FIXED	 0x4000u
-#define ICR_OTHERS	 0xc0000u
+#define ICR_ASSERT	 0x4000u
 #define DIVIDE_BY_16	 0x3u
 
 /* Written by the boot CPU at start. */
@@ -52,20 +49,6 @@ static void write_reg(u32 reg, u32 value)
 		wrmsr(MSR_X2APIC_FIRST + (reg >> 4), value);
 	else
 		*(volatile u32 *)(volatile void *)(registers + reg) = value;
-}
-
-static void send_command(u32 destination, u32 command)
-{
-	if (x2apic) {
-		/* Not serialising: stores before it must be visible to the receiver. */
-		__asm__ volatile("mfence; lfence" ::: "memory");
-		wrmsr(MSR_X2APIC_ICR, (u64)destination << 32 | command);
-		return;
-	}
-	write_reg(REG_ICR_HIGH, destination << 24);
-	write_reg(REG_ICR_LOW, command);
-	while (read_reg(REG_ICR_LOW) & ICR_PENDING)
-		cpu_relax();
 }
 
 void apic_set_registers(void *mapping)
@@ -100,24 +83,19 @@ void apic_eoi(void)
 	write_reg(REG_EOI, 0);
 }
 
-void apic_send(u32 destination, u8 vector)
+void apic_send(u32 destination, u32 command)
 {
-	send_command(destination, ICR_FIXED | vector);
-}
-
-void apic_send_others(u8 vector)
-{
-	send_command(0, ICR_FIXED | ICR_OTHERS | vector);
-}
-
-void apic_send_init(u32 destination)
-{
-	send_command(destination, ICR_INIT);
-}
-
-void apic_send_startup(u32 destination, u8 page)
-{
-	send_command(destination, ICR_STARTUP | page);
+	command |= ICR_ASSERT;
+	if (x2apic) {
+		/* Not serialising: stores before it must be visible to the receiver. */
+		__asm__ volatile("mfence; lfence" ::: "memory");
+		wrmsr(MSR_X2APIC_ICR, (u64)destination << 32 | command);
+		return;
+	}
+	write_reg(REG_ICR_HIGH, destination << 24);
+	write_reg(REG_ICR_LOW, command);
+	while (read_reg(REG_ICR_LOW) & ICR_PENDING)
+		cpu_relax();
 }
 
 void apic_timer_start_free(void)

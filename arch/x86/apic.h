@@ -15,10 +15,14 @@ void apic_init_cpu(void);
 
 u32 apic_id(void);
 void apic_eoi(void);
-void apic_send(u32 destination, u8 vector);
-void apic_send_others(u8 vector);
-void apic_send_init(u32 destination);
-void apic_send_startup(u32 destination, u8 page);
+
+/* What apic_send() takes besides a vector (SDM vol. 3, 11.6.1). */
+#define APIC_INIT    0x00500u
+#define APIC_STARTUP 0x00600u /* with the number of the page to start in */
+#define APIC_OTHERS  0xc0000u /* with a vector: to all but this one, whatever `destination` is */
+
+/* An interrupt for the CPU with APIC id `destination`. Returns when it is on its way. */
+void apic_send(u32 destination, u32 command);
 
 /* Count that the timer has left, from 0xffffffff: to calibrate it. */
 void apic_timer_start_free(void);

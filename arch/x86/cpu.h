@@ -83,6 +83,7 @@ void write_dr6(u64 value) PROCESSOR;
 u64 descriptor_table_base(bool gdt) PROCESSOR;
 void take_nmi(void) PROCESSOR;
 void xsetbv(u32 index, u64 value) PROCESSOR;
+u32 this_cpu_number(void) PROCESSOR;
 #undef PROCESSOR
 #else
 static inline u64 rdmsr(u32 index)
@@ -153,6 +154,15 @@ static inline void take_nmi(void)
 static inline void xsetbv(u32 index, u64 value)
 {
 	__asm__ volatile("xsetbv" ::"c"(index), "a"((u32)value), "d"((u32)(value >> 32)));
+}
+
+/* As core/ counts CPUs, whatever their APIC ids: it lies where GS points. */
+static inline u32 this_cpu_number(void)
+{
+	u32 number;
+
+	__asm__("movl %%gs:0, %0" : "=r"(number));
+	return number;
 }
 #endif
 

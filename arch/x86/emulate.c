@@ -2,6 +2,8 @@
 /* Executes a decoded instruction in steps, with flags and register writes as hardware does them. */
 #include "arch/x86/emulate.h"
 
+#include "arch/x86/move.h"
+
 /* RFLAGS (APM vol. 1, 3.1.4) */
 #define FLAG_CF BIT(0)
 #define FLAG_PF BIT(2)
@@ -14,9 +16,6 @@
 #define FLAGS_LOGIC  (FLAG_PF | FLAG_ZF | FLAG_SF)
 #define FLAGS_STATUS (FLAGS_LOGIC | FLAG_CF | FLAG_AF | FLAG_OF)
 
-/* Kept out of line, so that emu_next() saves no registers for a plain MOV. */
-#define off_hot_path __attribute__((noinline))
-
 /* struct emu.stage: what emu_next() finds done. */
 enum stage {
 	STAGE_START,
@@ -25,59 +24,29 @@ enum stage {
 };
 
 /* The low `size` bytes of `value`. */
-static inline u64 cut(u64 value, u8 size)
+static u64 cut(u64 value, u8 size)
 {
-	return size == 8 ? value : value & (BIT(size * 8) - 1);
+	return value & LOW_BYTES(size);
 }
 
-static inline u64 sign_extend(u64 value, u8 size)
+static u64 sign_extend(u64 value, u8 size)
 {
 	unsigned int unused = 64 - size * 8;
 
 	return (u64)((s64)(value << unused) >> unused);
 }
 
-/* Writes a general register: 32 bits clear the upper half, 8 and 16 keep what they do not reach. */
-static inline void write_gpr(u64 *gpr, u64 value, u8 size)
+static u64 read_reg(const struct insn *insn, const struct emu_cpu *cpu)
 {
-	if (size == 4)
-		*gpr = (u32)value;
-	else if (size == 8)
-		*gpr = value;
-	else if (size == 2)
-		*gpr = (*gpr & ~(u64)0xffff) | (u16)value;
-	else
-		*gpr = (*gpr & ~(u64)0xff) | (u8)value;
+	return move_read(insn, cpu->gpr, insn->op_size);
 }
 
-static inline u64 read_reg(const struct insn *insn, const struct emu_cpu *cpu)
+static void write_reg(const struct insn *insn, const struct emu_cpu *cpu, u64 value)
 {
-	u64 value = cpu->gpr[insn->reg];
-
-	if (insn->flags & INSN_HIGH_BYTE)
-		value >>= 8;
-	return cut(value, insn->op_size);
+	move_write(insn, cpu->gpr, value, insn->op_size);
 }
 
-static inline void write_reg(const struct insn *insn, struct emu_cpu *cpu, u64 value)
-{
-	u64 *gpr = &cpu->gpr[insn->reg];
-
-	if (insn->flags & INSN_HIGH_BYTE)
-		*gpr = (*gpr & ~(u64)0xff00) | (u64)(u8)value << 8;
-	else
-		write_gpr(gpr, value, insn->op_size);
-}
-
-/* The operand that is not in memory, cut to the operand size. */
-static inline u64 second_operand(const struct insn *insn, const struct emu_cpu *cpu)
-{
-	if (insn->flags & INSN_IMM)
-		return cut(insn->imm, insn->op_size);
-	return read_reg(insn, cpu);
-}
-
-static inline gva_t linear(const struct emu_cpu *cpu, u8 seg, u64 offset, u8 addr_size)
+static gva_t linear(const struct emu_cpu *cpu, u8 seg, u64 offset, u8 addr_size)
 {
 	offset = cut(offset, addr_size);
 	if (cpu->mode != CPU_MODE_64)
@@ -99,7 +68,7 @@ static u64 bit_string_offset(const struct insn *insn, const struct emu_cpu *cpu)
 	return (u64)((bit >> 3) & -(s64)insn->op_size);
 }
 
-static inline u64 effective_address(const struct insn *insn, const struct emu_cpu *cpu)
+static u64 effective_address(const struct insn *insn, const struct emu_cpu *cpu)
 {
 	u64 address = insn->disp;
 
@@ -126,16 +95,7 @@ void emu_begin(struct emu *emu, const struct insn *insn, const struct emu_cpu *c
 	emu->stage = STAGE_START;
 }
 
-/* The instruction is over: RIP goes behind it. */
-static inline enum emu_step retire(const struct insn *insn, struct emu_cpu *cpu)
-{
-	u64 next = cpu->rip + insn->length;
-
-	cpu->rip = cpu->mode == CPU_MODE_64 ? next : (u32)next;
-	return EMU_DONE;
-}
-
-static inline u64 top_bit(u64 value, u8 size)
+static u64 top_bit(u64 value, u8 size)
 {
 	return value >> (size * 8 - 1) & 1;
 }
@@ -178,7 +138,7 @@ static u64 subtract(u64 a, u64 b, u64 borrow, u8 size, u64 *flags)
 	return r;
 }
 
-static inline void set_flags(struct emu *emu, u64 mask, u64 flags)
+static void set_flags(struct emu *emu, u64 mask, u64 flags)
 {
 	emu->rflags = (emu->rflags & ~mask) | (flags & mask);
 }
@@ -186,32 +146,17 @@ static inline void set_flags(struct emu *emu, u64 mask, u64 flags)
 /* The two-operand and one-operand arithmetic: a is the destination. Sets emu->rflags. */
 static u64 arithmetic(struct emu *emu, u64 a, u64 b)
 {
-	u8 size = emu->insn.op_size;
-	u64 carry = emu->rflags & FLAG_CF;
-	u64 mask = FLAGS_STATUS;
+	u8 op = emu->insn.op, size = emu->insn.op_size;
+	u64 carry = op == INSN_ADC || op == INSN_SBB ? emu->rflags & FLAG_CF : 0;
+	u64 mask = op == INSN_INC || op == INSN_DEC ? FLAGS_STATUS & ~FLAG_CF : FLAGS_STATUS;
 	u64 r, flags;
 
-	switch (emu->insn.op) {
+	switch (op) {
 	case INSN_ADD:
 	case INSN_XADD:
-		r = add(a, b, 0, size, &flags);
-		break;
 	case INSN_ADC:
-		r = add(a, b, carry, size, &flags);
-		break;
-	case INSN_SBB:
-		r = subtract(a, b, carry, size, &flags);
-		break;
-	case INSN_NEG:
-		r = subtract(0, a, 0, size, &flags);
-		break;
 	case INSN_INC:
-		r = add(a, 1, 0, size, &flags);
-		mask &= ~FLAG_CF;
-		break;
-	case INSN_DEC:
-		r = subtract(a, 1, 0, size, &flags);
-		mask &= ~FLAG_CF;
+		r = add(a, b, carry, size, &flags);
 		break;
 	case INSN_OR:
 		r = a | b;
@@ -226,8 +171,8 @@ static u64 arithmetic(struct emu *emu, u64 a, u64 b)
 		r = a ^ b;
 		flags = result_flags(r, size);
 		break;
-	default: /* INSN_SUB, INSN_CMP, INSN_CMPXCHG */
-		r = subtract(a, b, 0, size, &flags);
+	default: /* INSN_SUB, INSN_SBB, INSN_CMP, INSN_CMPXCHG, INSN_DEC, INSN_NEG */
+		r = subtract(a, b, carry, size, &flags);
 	}
 	set_flags(emu, mask, flags);
 	return r;
@@ -256,9 +201,8 @@ static u64 swap_bytes(u64 value, u8 size)
 }
 
 /*
- * Everything after the read of an instruction that is neither MOV nor a string
- * instruction: returns what goes to the destination, and leaves the new flags in
- * emu->rflags and a second result, for a register, in emu->reg_value.
+ * Everything after the read: returns what goes to the destination, and leaves the
+ * new flags in emu->rflags and a second result, for a register, in emu->reg_value.
  */
 static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 {
@@ -266,7 +210,10 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 	u64 memory = emu->access.value;
 
 	switch (insn->op) {
+	case INSN_MOV:
 	case INSN_MOVZX:
+	case INSN_MOVS:
+	case INSN_LODS:
 		return memory;
 	case INSN_MOVSX:
 		return sign_extend(memory, insn->mem_size);
@@ -286,105 +233,58 @@ static u64 compute(struct emu *emu, const struct emu_cpu *cpu)
 	case INSN_BTS:
 	case INSN_BTR:
 	case INSN_BTC:
-		return bit_operation(emu, memory, second_operand(insn, cpu));
+		return bit_operation(emu, memory, move_value(insn, cpu->gpr, insn->op_size));
 	case INSN_NOT:
 		return cut(~memory, insn->op_size);
 	case INSN_INC:
 	case INSN_DEC:
+		return arithmetic(emu, memory, 1);
 	case INSN_NEG:
-		return arithmetic(emu, memory, 0);
+		return arithmetic(emu, 0, memory);
 	default:
 		if (insn->flags & INSN_TO_REG)
 			return arithmetic(emu, read_reg(insn, cpu), memory);
-		return arithmetic(emu, memory, second_operand(insn, cpu));
+		return arithmetic(emu, memory, move_value(insn, cpu->gpr, insn->op_size));
 	}
 }
 
-/* After the read. CMP, TEST and BT have no destination: they neither write nor go to a register. */
-static off_hot_path enum emu_step loaded(struct emu *emu, struct emu_cpu *cpu)
+/* RIP goes behind the instruction. */
+static enum emu_step step_over(const struct insn *insn, struct emu_cpu *cpu)
 {
-	const struct insn *insn = &emu->insn;
-	u64 result;
+	u64 next = cpu->rip + insn->length;
 
-	emu->rflags = cpu->rflags;
-	result = compute(emu, cpu);
-	if (insn->flags & INSN_WRITE) {
-		emu->access.value = result;
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
-	}
-	if (insn->flags & INSN_TO_REG && insn->op != INSN_CMP)
-		write_reg(insn, cpu, result);
-	cpu->rflags = emu->rflags;
-	return retire(insn, cpu);
+	cpu->rip = cpu->mode == CPU_MODE_64 ? next : (u32)next;
+	return EMU_DONE;
 }
 
-/* After the write of an instruction that had read before. */
-static off_hot_path enum emu_step stored(struct emu *emu, struct emu_cpu *cpu)
+/* One iteration is over: move the pointers and count. True: there is more to do. */
+static bool string_goes_on(const struct insn *insn, struct emu_cpu *cpu)
 {
-	const struct insn *insn = &emu->insn;
-
-	if (insn->op == INSN_XCHG || insn->op == INSN_XADD)
-		write_reg(insn, cpu, emu->reg_value);
-	/* A comparison that succeeds leaves rAX alone, its upper half included. */
-	if (insn->op == INSN_CMPXCHG && !(emu->rflags & FLAG_ZF))
-		write_gpr(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
-	cpu->rflags = emu->rflags;
-	return retire(insn, cpu);
-}
-
-/* One iteration is over: move the pointers, count, and leave unless there is more to do. */
-static enum emu_step retire_string(struct emu *emu, struct emu_cpu *cpu)
-{
-	const struct insn *insn = &emu->insn;
 	u64 step = cpu->rflags & FLAG_DF ? -(u64)insn->op_size : insn->op_size;
 	u8 size = insn->addr_size;
 
-	if (insn->op == INSN_LODS)
-		write_reg(insn, cpu, emu->access.value);
 	if (insn->op != INSN_STOS)
-		write_gpr(&cpu->gpr[X86_RSI], cpu->gpr[X86_RSI] + step, size);
+		gpr_write(&cpu->gpr[X86_RSI], cpu->gpr[X86_RSI] + step, size);
 	if (insn->op != INSN_LODS)
-		write_gpr(&cpu->gpr[X86_RDI], cpu->gpr[X86_RDI] + step, size);
-	if (insn->flags & (INSN_REP | INSN_REPNE)) {
-		write_gpr(&cpu->gpr[X86_RCX], cpu->gpr[X86_RCX] - 1, size);
-		if (cut(cpu->gpr[X86_RCX], size))
-			return EMU_DONE;
-	}
-	return retire(insn, cpu);
+		gpr_write(&cpu->gpr[X86_RDI], cpu->gpr[X86_RDI] + step, size);
+	if (!(insn->flags & (INSN_REP | INSN_REPNE)))
+		return false;
+	gpr_write(&cpu->gpr[X86_RCX], cpu->gpr[X86_RCX] - 1, size);
+	return cut(cpu->gpr[X86_RCX], size);
 }
 
-static off_hot_path enum emu_step next_string(struct emu *emu, struct emu_cpu *cpu)
+static enum emu_step retire(const struct emu *emu, struct emu_cpu *cpu)
 {
-	const struct insn *insn = &emu->insn;
-
-	switch (emu->stage) {
-	case STAGE_START:
-		if (insn->flags & (INSN_REP | INSN_REPNE) &&
-		    !cut(cpu->gpr[X86_RCX], insn->addr_size))
-			return retire(insn, cpu);
-		if (insn->flags & INSN_READ) {
-			emu->stage = STAGE_LOADED;
-			return EMU_READ;
-		}
-		emu->access.value = read_reg(insn, cpu);
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
-	case STAGE_LOADED:
-		if (insn->op == INSN_LODS)
-			return retire_string(emu, cpu);
-		emu->access.gva = linear(cpu, X86_ES, cpu->gpr[X86_RDI], insn->addr_size);
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
-	default:
-		return retire_string(emu, cpu);
-	}
+	cpu->rflags = emu->rflags;
+	if (emu->insn.flags & INSN_STRING && string_goes_on(&emu->insn, cpu))
+		return EMU_DONE;
+	return step_over(&emu->insn, cpu);
 }
 
-/* What a store instruction writes that does not read: MOV, MOVNTI, MOVBE. */
-static inline u64 store_value(const struct insn *insn, const struct emu_cpu *cpu)
+/* What a store instruction writes that does not read: MOV, MOVNTI, MOVBE, STOS. */
+static u64 store_value(const struct insn *insn, const struct emu_cpu *cpu)
 {
-	u64 value = second_operand(insn, cpu);
+	u64 value = move_value(insn, cpu->gpr, insn->op_size);
 
 	return insn->op == INSN_MOVBE ? swap_bytes(value, insn->op_size) : value;
 }
@@ -392,24 +292,40 @@ static inline u64 store_value(const struct insn *insn, const struct emu_cpu *cpu
 enum emu_step emu_next(struct emu *emu, struct emu_cpu *cpu)
 {
 	const struct insn *insn = &emu->insn;
+	u64 value;
 
-	if (insn->flags & INSN_STRING)
-		return next_string(emu, cpu);
-
-	if (emu->stage == STAGE_START) {
+	switch (emu->stage) {
+	case STAGE_START:
+		emu->rflags = cpu->rflags;
+		if (insn->flags & (INSN_REP | INSN_REPNE) &&
+		    !cut(cpu->gpr[X86_RCX], insn->addr_size))
+			return step_over(insn, cpu);
 		if (insn->flags & INSN_READ) {
 			emu->stage = STAGE_LOADED;
 			return EMU_READ;
 		}
-		emu->access.value = store_value(insn, cpu);
-		emu->stage = STAGE_STORED;
-		return EMU_WRITE;
+		value = store_value(insn, cpu);
+		break;
+	case STAGE_LOADED:
+		value = compute(emu, cpu);
+		if (!(insn->flags & INSN_WRITE)) {
+			/* CMP has no destination; TEST and BT do not go to a register. */
+			if (insn->flags & INSN_TO_REG && insn->op != INSN_CMP)
+				write_reg(insn, cpu, value);
+			return retire(emu, cpu);
+		}
+		if (insn->op == INSN_MOVS)
+			emu->access.gva = linear(cpu, X86_ES, cpu->gpr[X86_RDI], insn->addr_size);
+		break;
+	default:
+		if (insn->op == INSN_XCHG || insn->op == INSN_XADD)
+			write_reg(insn, cpu, emu->reg_value);
+		/* A comparison that succeeds leaves rAX alone, its upper half included. */
+		if (insn->op == INSN_CMPXCHG && !(emu->rflags & FLAG_ZF))
+			gpr_write(&cpu->gpr[X86_RAX], emu->reg_value, insn->op_size);
+		return retire(emu, cpu);
 	}
-	if (!(insn->flags & INSN_READ))
-		return retire(insn, cpu);
-	if (insn->op == INSN_MOV) {
-		write_reg(insn, cpu, emu->access.value);
-		return retire(insn, cpu);
-	}
-	return emu->stage == STAGE_LOADED ? loaded(emu, cpu) : stored(emu, cpu);
+	emu->access.value = value;
+	emu->stage = STAGE_STORED;
+	return EMU_WRITE;
 }

@@ -3,6 +3,7 @@
 #include "arch/x86/fpu.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/host.h"
 #include "core/lib/string.h"
 
 #define CPUID1_ECX_XSAVE BIT(26)
@@ -26,17 +27,25 @@ void fpu_init_cpu(void)
 	xsetbv(0, full_xcr0);
 }
 
-void fpu_reset_area(void *area)
+void fpu_reset(struct arch_vcpu *vcpu)
 {
-	u8 *bytes = area;
+	u8 *area = host_frame_ptr(vcpu->fpu_frame);
 
+	memset(vcpu->dr, 0, sizeof(vcpu->dr));
+	vcpu->xcr0 = 1;
 	memset(area, 0, PAGE_SIZE);
-	*(u16 *)area = FCW_RESET;
-	*(u32 *)(void *)(bytes + MXCSR_OFFSET) = MXCSR_RESET;
+	*(u16 *)(void *)area = FCW_RESET;
+	*(u32 *)(void *)(area + MXCSR_OFFSET) = MXCSR_RESET;
 }
 
-void fpu_load(const void *area, u64 xcr0)
+void fpu_load(struct arch_vcpu *vcpu)
 {
+	const void *area = host_frame_ptr(vcpu->fpu_frame);
+
+	__asm__ volatile("mov %0, %%db0" ::"r"(vcpu->dr[0]));
+	__asm__ volatile("mov %0, %%db1" ::"r"(vcpu->dr[1]));
+	__asm__ volatile("mov %0, %%db2" ::"r"(vcpu->dr[2]));
+	__asm__ volatile("mov %0, %%db3" ::"r"(vcpu->dr[3]));
 	if (!has_xsave) {
 		__asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
 		return;
@@ -44,11 +53,17 @@ void fpu_load(const void *area, u64 xcr0)
 	xsetbv(0, full_xcr0); /* all of it is restored, also what the guest has switched off */
 	__asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(0xffffffffu), "d"(0xffffffffu)
 			 : "memory");
-	xsetbv(0, xcr0);
+	xsetbv(0, vcpu->xcr0);
 }
 
-void fpu_save(void *area)
+void fpu_save(struct arch_vcpu *vcpu)
 {
+	void *area = host_frame_ptr(vcpu->fpu_frame);
+
+	__asm__ volatile("mov %%db0, %0" : "=r"(vcpu->dr[0]));
+	__asm__ volatile("mov %%db1, %0" : "=r"(vcpu->dr[1]));
+	__asm__ volatile("mov %%db2, %0" : "=r"(vcpu->dr[2]));
+	__asm__ volatile("mov %%db3, %0" : "=r"(vcpu->dr[3]));
 	if (!has_xsave) {
 		__asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 		return;
@@ -65,41 +80,4 @@ u64 fpu_read_xcr0(void)
 		return 1;
 	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
 	return (u64)high << 32 | low;
-}
-
-u64 fpu_read_debug(u32 index)
-{
-	u64 value = 0;
-
-	switch (index) {
-	case 0:
-		__asm__ volatile("mov %%db0, %0" : "=r"(value));
-		break;
-	case 1:
-		__asm__ volatile("mov %%db1, %0" : "=r"(value));
-		break;
-	case 2:
-		__asm__ volatile("mov %%db2, %0" : "=r"(value));
-		break;
-	default:
-		__asm__ volatile("mov %%db3, %0" : "=r"(value));
-	}
-	return value;
-}
-
-void fpu_write_debug(u32 index, u64 value)
-{
-	switch (index) {
-	case 0:
-		__asm__ volatile("mov %0, %%db0" ::"r"(value));
-		break;
-	case 1:
-		__asm__ volatile("mov %0, %%db1" ::"r"(value));
-		break;
-	case 2:
-		__asm__ volatile("mov %0, %%db2" ::"r"(value));
-		break;
-	default:
-		__asm__ volatile("mov %0, %%db3" ::"r"(value));
-	}
 }

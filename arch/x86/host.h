@@ -10,7 +10,7 @@ struct arch_vcpu;
 struct trap_frame;
 
 /* One log line at debug level or above; see core/log.h for the levels. */
-void host_log(int level, const char *fmt, ...) printf_like(2, 3);
+void host_log(u32 level, const char *fmt, ...) printf_like(2, 3);
 
 /* The hypervisor's own invariant is broken: print, stop every CPU. */
 _Noreturn void host_panic(const char *fmt, ...) printf_like(1, 2);
@@ -38,11 +38,6 @@ void host_interrupt(u8 vector);
  * is not RAM of that VM (nothing is then guaranteed about `dst`).
  */
 must_check enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t size);
-/*
- * A quadword of it, aligned to 8; `hint` (0 to 5) is the caller's use, so that
- * calls with the same hint find the page again.
- */
-must_check enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value);
 /* A quadword of guest RAM at a fixed place, aligned to 8, and what it held. */
 struct host_word {
 	hpa_t hpa;

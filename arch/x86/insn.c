@@ -2,6 +2,8 @@
 /* Table-driven decoder of memory instructions, and length check of system instructions. */
 #include "arch/x86/insn.h"
 
+#include "core/lib/string.h"
+
 /*
  *   legacy prefixes, REX | opcode: xx, 0F xx, 0F 38 xx | ModRM | SIB | disp | imm
  *
@@ -14,7 +16,7 @@
 #define FLAG(f)	       ((u32)(f) << 8)
 #define ENTRY_FLAGS(e) ((u16)((e) >> 8 & 0x7ff))
 
-#define A_PREFIX   (1u << 20) /* bits 7:0 are an enum prefix */
+#define A_PREFIX   (1u << 20) /* the lower bits are a SEEN_* */
 #define A_MODRM	   (1u << 21)
 #define A_GROUP	   (1u << 23) /* ModRM.reg selects within groups[bits 7:0] */
 #define A_BYTE	   (1u << 24) /* operand size 1 */
@@ -24,7 +26,7 @@
 #define A_MOFFS	   (1u << 28)
 #define A_SRC8	   (1u << 29) /* memory operand of 1, 2 bytes whatever the operand size */
 #define A_SRC16	   (1u << 30)
-#define A_SPECIAL  (1u << 31) /* further conditions, see check_special() */
+#define A_SPECIAL  (1u << 31) /* further conditions, see special_allowed() */
 
 #define R	   FLAG(INSN_READ)
 #define W	   FLAG(INSN_WRITE)
@@ -42,25 +44,36 @@
 
 #define ALU(op, rw) BYTE_AND_FULL((op)*8, M_REG(op, rw)), BYTE_AND_FULL((op)*8 + 2, REG_M(op))
 
-enum prefix {
-	PREFIX_SEG, /* six of them: PREFIX_SEG + enum x86_seg */
-	PREFIX_OPERAND = 6,
-	PREFIX_ADDRESS,
-	PREFIX_LOCK,
-	PREFIX_REPNE,
-	PREFIX_REP,
-	PREFIX_REX,
-};
-
 enum group {
-	GROUP_ALU,
 	GROUP_MOV,
 	GROUP_UNARY,
 	GROUP_INCDEC,
-	GROUP_BIT
+	GROUP_BIT,
+	GROUP_ALU, /* as the opcodes 8 * n */
 };
 
-#define PREFIX(p) (A_PREFIX | (u32)(p))
+/*
+ * The prefixes seen so far, in one word: REX in the low byte (0, or 0x40 to
+ * 0x4f), then a bit for each kind. A prefix's own table entry holds its bits.
+ */
+#define REX	    0x40u
+#define REX_W	    0x08u
+#define REX_R	    0x04u
+#define REX_X	    0x02u
+#define REX_B	    0x01u
+#define REX_ANY	    0xffu
+#define SEEN_66	    0x0100u
+#define SEEN_67	    0x0200u
+#define SEEN_LOCK   0x0400u
+#define SEEN_REPNE  0x0800u
+#define SEEN_REP    0x1000u
+#define SEEN_REPEAT (SEEN_REPNE | SEEN_REP)
+#define SEEN_SEG    0x2000u
+#define SEG_SHIFT   16 /* with SEEN_SEG: the override, an enum x86_seg */
+#define SEG_MASK    (7u << SEG_SHIFT)
+
+#define PREFIX(bits) (A_PREFIX | (bits))
+#define SEGMENT(seg) PREFIX(SEEN_SEG | (u32)(seg) << SEG_SHIFT)
 
 static const u32 one_byte[256] = {
 	ALU(INSN_ADD, RMW),
@@ -71,18 +84,18 @@ static const u32 one_byte[256] = {
 	ALU(INSN_SUB, RMW),
 	ALU(INSN_XOR, RMW),
 	ALU(INSN_CMP, R),
-	[0x40 ... 0x4f] = PREFIX(PREFIX_REX),
-	[0x26] = PREFIX(PREFIX_SEG + X86_ES),
-	[0x2e] = PREFIX(PREFIX_SEG + X86_CS),
-	[0x36] = PREFIX(PREFIX_SEG + X86_SS),
-	[0x3e] = PREFIX(PREFIX_SEG + X86_DS),
-	[0x64] = PREFIX(PREFIX_SEG + X86_FS),
-	[0x65] = PREFIX(PREFIX_SEG + X86_GS),
-	[0x66] = PREFIX(PREFIX_OPERAND),
-	[0x67] = PREFIX(PREFIX_ADDRESS),
-	[0xf0] = PREFIX(PREFIX_LOCK),
-	[0xf2] = PREFIX(PREFIX_REPNE),
-	[0xf3] = PREFIX(PREFIX_REP),
+	[0x40 ... 0x4f] = PREFIX(REX),
+	[0x26] = SEGMENT(X86_ES),
+	[0x2e] = SEGMENT(X86_CS),
+	[0x36] = SEGMENT(X86_SS),
+	[0x3e] = SEGMENT(X86_DS),
+	[0x64] = SEGMENT(X86_FS),
+	[0x65] = SEGMENT(X86_GS),
+	[0x66] = PREFIX(SEEN_66),
+	[0x67] = PREFIX(SEEN_67),
+	[0xf0] = PREFIX(SEEN_LOCK),
+	[0xf2] = PREFIX(SEEN_REPNE),
+	[0xf3] = PREFIX(SEEN_REP),
 	[0x63] = REG_M(INSN_MOVSX) | A_SPECIAL,
 	[0x80] = GROUP(GROUP_ALU) | A_BYTE | A_IMM8,
 	[0x81] = GROUP(GROUP_ALU) | A_IMMZ,
@@ -125,17 +138,7 @@ static const u32 movbe[2] = {
 
 #define BIT_MEMBER(op) (4 + (op)-INSN_BT)
 
-static const u32 groups[][8] = {
-	[GROUP_ALU] = {
-		OP(INSN_ADD) | RMW,
-		OP(INSN_OR) | RMW,
-		OP(INSN_ADC) | RMW,
-		OP(INSN_SBB) | RMW,
-		OP(INSN_AND) | RMW,
-		OP(INSN_SUB) | RMW,
-		OP(INSN_XOR) | RMW,
-		OP(INSN_CMP) | R,
-	},
+static const u32 groups[GROUP_ALU + 1][8] = {
 	[GROUP_MOV] = { OP(INSN_MOV) | W | A_IMMZ },
 	[GROUP_UNARY] = {
 		OP(INSN_TEST) | R | A_IMMZ,
@@ -152,173 +155,123 @@ static const u32 groups[][8] = {
 	},
 };
 
-/* Kept out of line, so that what every MMIO exit needs stays short and in registers. */
-#define off_hot_path __attribute__((noinline))
+/*
+ * What is being decoded: a copy, with zeros behind what there is. No zero is a
+ * prefix, and no more than the zeros is consumed behind it; that `at` is beyond
+ * `end` is seen when all is done.
+ */
+struct code {
+	u8 bytes[INSN_MAX_BYTES + 17]; /* 0F 38 xx, ModRM, SIB, 4 and 4 bytes behind the last */
+	const u8 *at, *end;
+	u32 entry; /* of the opcode; 0: not covered */
+	u32 seen;
+	enum cpu_mode mode;
+};
 
 /*
- * The prefixes seen so far, in one word: REX in the low byte (0, or 0x40 to
- * 0x4f), then a bit for each kind.
+ * Consumes prefixes. c->entry becomes that of the byte after them, which is not
+ * consumed. 40 to 4F outside 64-bit mode, INC and DEC of a register, end them
+ * with an entry of 0.
  */
-#define REX_W	    0x08u
-#define REX_R	    0x04u
-#define REX_X	    0x02u
-#define REX_B	    0x01u
-#define REX_ANY	    0xffu
-#define SEEN_66	    0x0100u
-#define SEEN_67	    0x0200u
-#define SEEN_LOCK   0x0400u
-#define SEEN_REPNE  0x0800u
-#define SEEN_REP    0x1000u
-#define SEEN_REPEAT (SEEN_REPNE | SEEN_REP)
-#define SEEN_SEG    0x2000u
-#define SEG_SHIFT   16 /* with SEEN_SEG: the override, an enum x86_seg */
-#define SEG_MASK    (7u << SEG_SHIFT)
-
-static inline u64 read_u16(const u8 *at)
+static void take_prefixes(struct code *c)
 {
-	return (u64)(at[0] | at[1] << 8);
-}
+	for (;; c->at++) {
+		u32 bits = one_byte[*c->at];
 
-static inline u64 read_u32(const u8 *at)
-{
-	return read_u16(at) | read_u16(at + 2) << 16;
-}
-
-static inline u64 read_u64(const u8 *at)
-{
-	return read_u32(at) | read_u32(at + 4) << 32;
-}
-
-/* A sign-extended number of 1, 2 or 4 bytes. */
-static inline u64 read_signed(const u8 *at, u8 size)
-{
-	if (size == 1)
-		return (u64)(s64)(s8)at[0];
-	if (size == 4)
-		return (u64)(s64)(s32)read_u32(at);
-	return (u64)(s64)(s16)read_u16(at);
-}
-
-/*
- * The take_*() functions below consume bytes in [at, end) and return where the
- * next part of the instruction begins, or NULL when `end` cuts it short. State
- * goes by value, so that a plain MOV is decoded in registers.
- */
-static inline bool have(const u8 *at, const u8 *end, size_t bytes)
-{
-	return (size_t)(end - at) >= bytes;
+		c->entry = bits;
+		if (!(bits & A_PREFIX))
+			return;
+		/* A REX that is not right before the opcode is ignored (APM vol. 3, 1.2.7). */
+		c->seen &= ~REX_ANY;
+		if (bits & REX) {
+			if (c->mode != CPU_MODE_64) {
+				c->entry = 0;
+				return;
+			}
+			bits = *c->at;
+		}
+		if (bits & SEEN_REPEAT) /* the last one of the two counts */
+			c->seen &= ~SEEN_REPEAT;
+		if (bits & SEEN_SEG) {
+			/* 64-bit mode ignores ES, CS, SS and DS; an FS or GS before them stands. */
+			if (c->mode == CPU_MODE_64 && (bits & SEG_MASK) >> SEG_SHIFT < X86_FS)
+				continue;
+			c->seen &= ~SEG_MASK;
+		}
+		c->seen |= bits & ~A_PREFIX;
+	}
 }
 
 /* No byte beyond the fifteenth is looked at. */
-static inline const u8 *decode_end(const u8 *bytes, size_t len)
+static void begin(struct code *c, const u8 *bytes, size_t len, enum cpu_mode mode)
 {
-	return bytes + MIN(len, (size_t)INSN_MAX_BYTES);
+	len = MIN(len, (size_t)INSN_MAX_BYTES);
+	*c = (struct code){ .at = c->bytes, .end = c->bytes + len, .mode = mode };
+	if (len == INSN_MAX_BYTES) /* the usual case, in two moves */
+		__builtin_memcpy(c->bytes, bytes, INSN_MAX_BYTES);
+	else
+		memcpy(c->bytes, bytes, len);
+	take_prefixes(c);
 }
 
-/* What it means that the bytes have run out: more would help, or the limit is reached. */
-static inline enum err cut_short(size_t len)
+/* `e`, unless the bytes have run out: more would help, or the limit is reached. */
+static enum err verdict(const struct code *c, enum err e)
 {
-	return len < INSN_MAX_BYTES ? ERR_RANGE : ERR_UNSUPPORTED;
+	if (c->at <= c->end)
+		return e;
+	return c->end - c->bytes < INSN_MAX_BYTES ? ERR_RANGE : ERR_UNSUPPORTED;
 }
 
-/* `seen` with one legacy prefix more. */
-static off_hot_path u32 note_legacy_prefix(u32 seen, enum prefix kind, enum cpu_mode mode)
+/* A number of 0, 1, 2, 4 or 8 bytes. */
+static u64 take(struct code *c, u32 size)
 {
-	/* A REX that is not right before the opcode is ignored (APM vol. 3, 1.2.7). */
-	seen &= ~REX_ANY;
-	switch (kind) {
-	case PREFIX_OPERAND:
-		return seen | SEEN_66;
-	case PREFIX_ADDRESS:
-		return seen | SEEN_67;
-	case PREFIX_LOCK:
-		return seen | SEEN_LOCK;
-	case PREFIX_REPNE: /* the last one of the two counts */
-		return (seen & ~SEEN_REPEAT) | SEEN_REPNE;
-	case PREFIX_REP:
-		return (seen & ~SEEN_REPEAT) | SEEN_REP;
-	default:
-		/* 64-bit mode ignores ES, CS, SS and DS; an FS or GS before them stands. */
-		if (mode == CPU_MODE_64 && kind < PREFIX_SEG + X86_FS)
-			return seen;
-		seen &= ~SEG_MASK;
-		return seen | SEEN_SEG | (u32)(kind - PREFIX_SEG) << SEG_SHIFT;
+	u64 value = 0;
+
+	for (u32 i = 0; i < size; i++)
+		value |= (u64)*c->at++ << i * 8;
+	return value;
+}
+
+static u64 take_signed(struct code *c, u32 size)
+{
+	u32 unused = 64 - size * 8;
+
+	return size ? (u64)((s64)(take(c, size) << unused) >> unused) : 0;
+}
+
+/* Consumes the opcode. */
+static void take_opcode(struct code *c)
+{
+	if (*c->at++ != 0x0f)
+		return;
+	c->entry = two_byte[*c->at];
+	if (*c->at++ == 0x38) {
+		c->entry = (*c->at & 0xfe) == 0xf0 ? movbe[*c->at & 1] : 0;
+		c->at++;
 	}
-}
-
-/*
- * Consumes prefixes. `*entry` becomes that of the byte after them, which is not
- * consumed, and `*seen` tells the prefixes. 40 to 4F outside 64-bit mode, INC
- * and DEC of a register, end them with an `*entry` of 0.
- */
-static inline const u8 *take_prefixes(const u8 *at, const u8 *end, enum cpu_mode mode, u32 *entry,
-				      u32 *seen)
-{
-	for (; at < end; at++) {
-		*entry = one_byte[*at];
-		if (!(*entry & A_PREFIX))
-			return at;
-		if (ENTRY_OP(*entry) != PREFIX_REX) {
-			*seen = note_legacy_prefix(*seen, (enum prefix)ENTRY_OP(*entry), mode);
-			continue;
-		}
-		if (mode != CPU_MODE_64) {
-			*entry = 0;
-			return at;
-		}
-		*seen = (*seen & ~REX_ANY) | *at;
-	}
-	return NULL;
-}
-
-/* Consumes the opcode after a 0F. */
-static inline const u8 *take_two_byte(const u8 *at, const u8 *end, u32 *entry)
-{
-	if (!have(at, end, 1))
-		return NULL;
-	*entry = two_byte[*at];
-	if (*at++ != 0x38)
-		return at;
-	if (!have(at, end, 1))
-		return NULL;
-	*entry = (*at & 0xfe) == 0xf0 ? movbe[*at & 1] : 0;
-	return at + 1;
 }
 
 /* Conditions of the few opcodes that mean something else in some modes or with some prefixes. */
-static off_hot_path enum err check_special(u32 entry, u32 seen, enum cpu_mode mode,
-					   struct insn *out)
+static bool special_allowed(const struct code *c, struct insn *out)
 {
-	if (entry & A_GROUP) /* 82: an alias of 80 that 64-bit mode dropped */
-		return mode == CPU_MODE_64 ? ERR_UNSUPPORTED : OK;
+	if (c->entry & A_GROUP) /* 82: an alias of 80 that 64-bit mode dropped */
+		return c->mode != CPU_MODE_64;
 
 	switch (out->op) {
-	case INSN_MOVSX: /* 63: ARPL outside 64-bit mode */
-		if (mode != CPU_MODE_64)
-			return ERR_UNSUPPORTED;
+	case INSN_MOVSX:	   /* 63: ARPL outside 64-bit mode */
 		out->mem_size = 4; /* with a prefix 66 as well */
-		return OK;
+		return c->mode == CPU_MODE_64;
 	case INSN_MOVNTI: /* 66, F2, F3 0F C3 raise #UD; no 16-bit form in 16-bit code */
 		if (out->op_size == 2)
 			out->op_size = out->mem_size = 4;
-		return seen & (SEEN_66 | SEEN_REPEAT) ? ERR_UNSUPPORTED : OK;
+		return !(c->seen & (SEEN_66 | SEEN_REPEAT));
 	default: /* F2 0F 38 F0, F1: CRC32; F3 raises #UD */
-		return seen & SEEN_REPEAT ? ERR_UNSUPPORTED : OK;
+		return !(c->seen & SEEN_REPEAT);
 	}
 }
 
-static inline const u8 *take_displacement(const u8 *at, const u8 *end, u8 size, struct insn *out)
-{
-	out->disp = 0;
-	if (!have(at, end, size))
-		return NULL;
-	if (size)
-		out->disp = read_signed(at, size);
-	return at + size;
-}
-
 /* The eight forms of 16-bit addressing (APM vol. 3, table A-33). */
-static off_hot_path const u8 *take_memory16(const u8 *at, const u8 *end, u8 modrm, struct insn *out)
+static void take_memory16(struct code *c, u8 modrm, struct insn *out)
 {
 	static const u8 bases[8] = { X86_RBX, X86_RBX, X86_RBP, X86_RBP,
 				     X86_RSI, X86_RDI, X86_RBP, X86_RBX };
@@ -327,359 +280,191 @@ static off_hot_path const u8 *take_memory16(const u8 *at, const u8 *end, u8 modr
 	u8 rm = modrm & 7;
 	u8 disp_size = modrm >> 6;
 
-	out->base = bases[rm];
 	out->index = indexes[rm];
-	out->scale = 1;
-	if (disp_size == 0 && rm == 6) {
-		out->base = INSN_NO_REG;
+	if (disp_size == 0 && rm == 6)
 		disp_size = 2;
-	}
-	out->seg = out->base == X86_RBP ? X86_SS : X86_DS;
-	return take_displacement(at, end, disp_size, out);
+	else
+		out->base = bases[rm];
+	if (out->base == X86_RBP)
+		out->seg = X86_SS;
+	out->disp = take_signed(c, disp_size);
 }
 
 /* 32-bit and 64-bit addressing: SIB and displacement (APM vol. 3, 1.4). */
-static inline const u8 *take_memory(const u8 *at, const u8 *end, u8 modrm, u32 seen,
-				    enum cpu_mode mode, struct insn *out)
+static void take_memory(struct code *c, u8 modrm, struct insn *out)
 {
 	u8 base = modrm & 7;
 	u8 disp_size = modrm >> 6 == 2 ? 4 : modrm >> 6;
 	bool sib = base == 4;
 
-	out->index = INSN_NO_REG;
-	out->scale = 1;
 	if (sib) {
-		u8 index;
+		u8 index = (u8)((*c->at >> 3 & 7) | (c->seen & REX_X) << 2);
 
-		if (!have(at, end, 1))
-			return NULL;
-		index = (u8)((*at >> 3 & 7) | (seen & REX_X) << 2);
 		if (index != X86_RSP) /* REX.X makes it R12, which can be an index */
 			out->index = index;
-		out->scale = (u8)(1 << (*at >> 6));
-		base = *at++ & 7;
+		out->scale = (u8)(1 << (*c->at >> 6));
+		base = *c->at++ & 7;
 	}
-	out->seg = (base | 1) == X86_RBP ? X86_SS : X86_DS; /* RSP or RBP */
-	if (base == X86_RBP && disp_size == 0) {	    /* no base, whatever REX.B says */
+	if (base == X86_RBP && disp_size == 0) { /* no base, whatever REX.B says */
 		disp_size = 4;
-		base = INSN_NO_REG;
-		out->seg = X86_DS;
-		if (!sib && mode == CPU_MODE_64)
+		if (!sib && c->mode == CPU_MODE_64)
 			out->flags |= INSN_RIP_REL;
-	} else if (seen & REX_B) {
-		base |= 8;
-		out->seg = X86_DS;
+	} else {
+		out->base = c->seen & REX_B ? base | 8 : base;
+		if ((out->base | 1) == X86_RBP) /* RSP or RBP */
+			out->seg = X86_SS;
 	}
-	out->base = base;
-	return take_displacement(at, end, disp_size, out);
+	out->disp = take_signed(c, disp_size);
 }
 
 /* The register operand that ModRM names. */
-static inline void set_register(u8 modrm, u32 entry, u32 seen, struct insn *out)
+static void set_register(const struct code *c, u8 modrm, struct insn *out)
 {
 	u8 reg = modrm >> 3 & 7;
 
-	if (entry & A_BYTE && reg >= 4 && !(seen & REX_ANY)) {
+	if (c->entry & A_BYTE && reg >= 4 && !(c->seen & REX_ANY)) {
 		reg -= 4;
 		out->flags |= INSN_HIGH_BYTE;
 	}
-	out->reg = (u8)(reg | (seen & REX_R) << 1);
+	out->reg = (u8)(reg | (c->seen & REX_R) << 1);
 }
 
 /* Operands of the opcodes without ModRM: string instructions and A0 to A3. */
-static off_hot_path const u8 *take_implied(const u8 *at, const u8 *end, u32 entry, u32 seen,
-					   struct insn *out)
+static void take_implied(struct code *c, struct insn *out)
 {
-	u8 size = out->addr_size;
-
-	out->reg = out->op == INSN_MOVS ? INSN_NO_REG : X86_RAX;
-	out->index = INSN_NO_REG;
-	out->scale = 1;
-	out->disp = 0;
-	out->seg = X86_DS;
-	if (entry & A_MOFFS) {
-		if (!have(at, end, size))
-			return NULL;
-		out->base = INSN_NO_REG;
-		out->disp = size == 8 ? read_u64(at) : size == 4 ? read_u32(at) : read_u16(at);
-		return at + size;
+	if (out->op != INSN_MOVS)
+		out->reg = X86_RAX;
+	if (c->entry & A_MOFFS) {
+		out->disp = take(c, out->addr_size);
+		return;
 	}
-
 	out->base = out->op == INSN_STOS ? X86_RDI : X86_RSI;
-	if (out->op == INSN_STOS)
-		out->seg = X86_ES;
-	if (seen & SEEN_REP)
+	if (c->seen & SEEN_REP)
 		out->flags |= INSN_REP;
-	if (seen & SEEN_REPNE)
+	if (c->seen & SEEN_REPNE)
 		out->flags |= INSN_REPNE;
-	return at;
 }
 
-static inline u8 address_size(u32 seen, enum cpu_mode mode)
+static void set_sizes(const struct code *c, struct insn *out)
 {
-	if (seen & SEEN_67)
-		return mode == CPU_MODE_32 ? 2 : 4;
-	return (u8)(2 << mode);
-}
-
-static inline void set_sizes(u32 entry, u32 seen, enum cpu_mode mode, struct insn *out)
-{
-	static const u8 defaults[] = { [CPU_MODE_16] = 2, [CPU_MODE_32] = 4, [CPU_MODE_64] = 4 };
-	u8 op_size = defaults[mode];
-
-	if (seen & SEEN_66)
-		op_size ^= 2 | 4;
-	if (seen & REX_W)
-		op_size = 8;
-	if (entry & A_BYTE)
-		op_size = 1;
-	out->op_size = op_size;
-	out->mem_size = op_size;
-	if (entry & (A_SRC8 | A_SRC16))
-		out->mem_size = entry & A_SRC8 ? 1 : 2;
-	out->addr_size = address_size(seen, mode);
-}
-
-/* What is decided by the prefixes after all else is known. */
-static off_hot_path enum err apply_prefixes(u32 entry, u32 seen, struct insn *out)
-{
-	if (seen & SEEN_LOCK) {
-		if (!(entry & A_LOCKABLE))
-			return ERR_UNSUPPORTED;
-		out->flags |= INSN_LOCK;
-	}
-	/* STOS writes to ES whatever the override. */
-	if (seen & SEEN_SEG && out->op != INSN_STOS)
-		out->seg = (u8)((seen & SEG_MASK) >> SEG_SHIFT);
-	return OK;
+	out->op_size = c->mode == CPU_MODE_16 ? 2 : 4;
+	if (c->seen & SEEN_66)
+		out->op_size ^= 2 | 4;
+	if (c->seen & REX_W)
+		out->op_size = 8;
+	if (c->entry & A_BYTE)
+		out->op_size = 1;
+	out->mem_size = out->op_size;
+	if (c->entry & (A_SRC8 | A_SRC16))
+		out->mem_size = c->entry & A_SRC8 ? 1 : 2;
+	out->addr_size = (u8)(2 << c->mode);
+	if (c->seen & SEEN_67)
+		out->addr_size = c->mode == CPU_MODE_32 ? 2 : 4;
 }
 
 /*
- * ModRM and what follows it. `*entry` may name a group: the member's properties
- * are added to it.
+ * ModRM and what follows it. c->entry may name a group: the member's properties
+ * are added to it. False: a register form, or not covered.
  */
-static inline const u8 *take_operands(const u8 *at, const u8 *end, u32 *entry, u32 seen,
-				      enum cpu_mode mode, struct insn *out)
+static bool take_operands(struct code *c, struct insn *out)
 {
-	u8 modrm = *at++;
+	u8 modrm = *c->at++;
 
-	if (*entry & A_GROUP) {
-		u32 member = groups[ENTRY_OP(*entry)][modrm >> 3 & 7];
+	if (modrm >= 0xc0)
+		return false;
+	if (c->entry & A_GROUP) {
+		u8 reg = modrm >> 3 & 7;
+		u32 member = groups[ENTRY_OP(c->entry)][reg];
 
-		*entry |= member;
+		if (ENTRY_OP(c->entry) == GROUP_ALU) /* as the opcodes for registers */
+			member = one_byte[reg * 8] & ~A_BYTE;
+		if (!member)
+			return false;
+		c->entry |= member;
 		out->op = ENTRY_OP(member);
 		out->flags = ENTRY_FLAGS(member);
-		out->reg = INSN_NO_REG;
-		if (!member) {
-			*entry = 0;
-			return at;
-		}
 	} else {
-		set_register(modrm, *entry, seen, out);
+		set_register(c, modrm, out);
 	}
 	if (out->addr_size == 2)
-		at = take_memory16(at, end, modrm, out);
+		take_memory16(c, modrm, out);
 	else
-		at = take_memory(at, end, modrm, seen, mode, out);
-	if (at && *entry & (A_IMM8 | A_IMMZ)) {
-		u8 size = *entry & A_IMM8 ? 1 : MIN(out->op_size, 4);
-
-		if (!have(at, end, size))
-			return NULL;
-		out->imm = read_signed(at, size);
+		take_memory(c, modrm, out);
+	if (c->entry & (A_IMM8 | A_IMMZ)) {
+		out->imm = take_signed(c, c->entry & A_IMM8 ? 1 : MIN(out->op_size, 4));
 		out->flags |= INSN_IMM;
-		at += size;
 	}
-	return at;
+	return true;
+}
+
+/* False: not covered. */
+static bool decode(struct code *c, struct insn *out)
+{
+	take_opcode(c);
+	*out = (struct insn){
+		.op = ENTRY_OP(c->entry),
+		.flags = ENTRY_FLAGS(c->entry),
+		.base = INSN_NO_REG,
+		.index = INSN_NO_REG,
+		.reg = INSN_NO_REG,
+		.scale = 1,
+		.seg = X86_DS,
+	};
+	set_sizes(c, out);
+	if (!c->entry || (c->entry & A_SPECIAL && !special_allowed(c, out)))
+		return false;
+	if (!(c->entry & A_MODRM))
+		take_implied(c, out);
+	else if (!take_operands(c, out))
+		return false;
+	if (c->seen & SEEN_SEG)
+		out->seg = (u8)((c->seen & SEG_MASK) >> SEG_SHIFT);
+	if (out->op == INSN_STOS) /* whatever the override */
+		out->seg = X86_ES;
+	if (c->seen & SEEN_LOCK)
+		out->flags |= INSN_LOCK;
+	return !(c->seen & SEEN_LOCK) || c->entry & A_LOCKABLE;
 }
 
 enum err insn_decode(const u8 *bytes, size_t len, enum cpu_mode mode, struct insn *out)
 {
-	const u8 *end = decode_end(bytes, len);
-	u32 entry = 0, seen = 0;
-	const u8 *at = take_prefixes(bytes, end, mode, &entry, &seen);
+	struct code c;
+	bool covered;
 
-	if (!at)
-		return cut_short(len);
-	if (*at++ == 0x0f) {
-		at = take_two_byte(at, end, &entry);
-		if (!at)
-			return cut_short(len);
-	}
-	if (!entry)
-		return ERR_UNSUPPORTED;
-
-	out->op = ENTRY_OP(entry);
-	out->flags = ENTRY_FLAGS(entry);
-	out->imm = 0;
-	set_sizes(entry, seen, mode, out);
-	if (entry & A_SPECIAL && check_special(entry, seen, mode, out))
-		return ERR_UNSUPPORTED;
-	if (entry & A_MODRM) {
-		if (!have(at, end, 1))
-			return cut_short(len);
-		if (*at >= 0xc0) /* a register form */
-			return ERR_UNSUPPORTED;
-		at = take_operands(at, end, &entry, seen, mode, out);
-		if (!entry)
-			return ERR_UNSUPPORTED;
-	} else {
-		at = take_implied(at, end, entry, seen, out);
-	}
-	if (!at)
-		return cut_short(len);
-	out->length = (u8)(at - bytes);
-	if (seen & (SEEN_LOCK | SEEN_SEG))
-		return apply_prefixes(entry, seen, out);
-	return OK;
-}
-
-/* How the bytes after a system instruction's opcode are checked and counted. */
-enum system_tail {
-	TAIL_NONE,
-	TAIL_MEMORY,   /* ModRM with a memory operand, ModRM.reg given */
-	TAIL_MODRM,    /* ModRM of either form, ModRM.reg given */
-	TAIL_REGISTER, /* ModRM that always means registers, whatever ModRM.mod (MOV CRn, DRn) */
-};
-
-struct system_opcode {
-	u8 bytes[3];
-	u8 count;
-	bool plain; /* these bytes without any prefix are the whole instruction */
-	u8 tail;    /* enum system_tail */
-	u8 reg;	    /* ModRM.reg, for the two tails that look at it */
-};
-
-#define PLAIN(n, ...) \
-	{ \
-		.bytes = { __VA_ARGS__ }, .count = (n), .plain = true \
-	}
-#define WITH_TAIL(a, b, t, r) \
-	{ \
-		.bytes = { a, b }, .count = 2, .tail = (t), .reg = (r) \
-	}
-
-static const struct system_opcode system_opcodes[INSN_SYS_COUNT] = {
-	[INSN_SYS_CPUID] = PLAIN(2, 0x0f, 0xa2),
-	[INSN_SYS_RDMSR] = PLAIN(2, 0x0f, 0x32),
-	[INSN_SYS_WRMSR] = PLAIN(2, 0x0f, 0x30),
-	[INSN_SYS_HLT] = PLAIN(1, 0xf4),
-	[INSN_SYS_VMMCALL] = PLAIN(3, 0x0f, 0x01, 0xd9),
-	[INSN_SYS_VMCALL] = PLAIN(3, 0x0f, 0x01, 0xc1),
-	[INSN_SYS_XSETBV] = PLAIN(3, 0x0f, 0x01, 0xd1),
-	[INSN_SYS_RDTSC] = PLAIN(2, 0x0f, 0x31),
-	[INSN_SYS_RDTSCP] = PLAIN(3, 0x0f, 0x01, 0xf9),
-	[INSN_SYS_RDPMC] = PLAIN(2, 0x0f, 0x33),
-	[INSN_SYS_INVD] = PLAIN(2, 0x0f, 0x08),
-	[INSN_SYS_WBINVD] = PLAIN(2, 0x0f, 0x09),
-	[INSN_SYS_PAUSE] = { .bytes = { 0x90 }, .count = 1 }, /* with F3, see below */
-	[INSN_SYS_MONITOR] = PLAIN(3, 0x0f, 0x01, 0xc8),
-	[INSN_SYS_MWAIT] = PLAIN(3, 0x0f, 0x01, 0xc9),
-	[INSN_SYS_CLTS] = PLAIN(2, 0x0f, 0x06),
-	[INSN_SYS_INVLPG] = WITH_TAIL(0x0f, 0x01, TAIL_MEMORY, 7),
-	[INSN_SYS_INVLPGA] = PLAIN(3, 0x0f, 0x01, 0xdf),
-	[INSN_SYS_LMSW] = WITH_TAIL(0x0f, 0x01, TAIL_MODRM, 6),
-	[INSN_SYS_SMSW] = WITH_TAIL(0x0f, 0x01, TAIL_MODRM, 4),
-	[INSN_SYS_MOV_FROM_CR] = WITH_TAIL(0x0f, 0x20, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_TO_CR] = WITH_TAIL(0x0f, 0x22, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_FROM_DR] = WITH_TAIL(0x0f, 0x21, TAIL_REGISTER, 0),
-	[INSN_SYS_MOV_TO_DR] = WITH_TAIL(0x0f, 0x23, TAIL_REGISTER, 0),
-};
-
-/*
- * Matches the opcode and consumes it and what follows it. A mismatch sets
- * `*matches` to false.
- */
-static const u8 *take_system(const u8 *at, const u8 *end, u32 seen, enum cpu_mode mode,
-			     const struct system_opcode *want, bool *matches)
-{
-	struct insn scratch;
-	u8 modrm;
-
-	for (u8 i = 0; i < want->count; i++) {
-		if (!have(at, end, 1))
-			return NULL;
-		if (*at++ != want->bytes[i]) {
-			*matches = false;
-			return at;
-		}
-	}
-	if (want->tail == TAIL_NONE)
-		return at;
-
-	if (!have(at, end, 1))
-		return NULL;
-	modrm = *at++;
-	if (want->tail == TAIL_REGISTER)
-		return at;
-	*matches = (modrm >> 3 & 7) == want->reg && (modrm < 0xc0 || want->tail == TAIL_MODRM);
-	if (!*matches || modrm >= 0xc0)
-		return at;
-	if (address_size(seen, mode) == 2)
-		return take_memory16(at, end, modrm, &scratch);
-	scratch.flags = 0;
-	return take_memory(at, end, modrm, seen, mode, &scratch);
-}
-
-static off_hot_path enum err system_length(const u8 *bytes, size_t len, enum cpu_mode mode,
-					   enum insn_system expected, u8 *length)
-{
-	const u8 *end = decode_end(bytes, len);
-	u32 entry = 0, seen = 0;
-	const u8 *at = take_prefixes(bytes, end, mode, &entry, &seen);
-	bool matches = true;
-
-	if (at)
-		at = take_system(at, end, seen, mode, &system_opcodes[expected], &matches);
-	if (!at)
-		return cut_short(len);
-	/* Only MOV CRn has a meaning for LOCK: 8 is added to the register's number. */
-	if (seen & SEEN_LOCK && expected != INSN_SYS_MOV_FROM_CR && expected != INSN_SYS_MOV_TO_CR)
-		return ERR_UNSUPPORTED;
-	/* Without F3, 90 is NOP, and with REX.B it is XCHG. */
-	if (expected == INSN_SYS_PAUSE && (!(seen & SEEN_REP) || seen & REX_B))
-		return ERR_UNSUPPORTED;
-	if (!matches)
-		return ERR_UNSUPPORTED;
-	*length = (u8)(at - bytes);
-	return OK;
+	begin(&c, bytes, len, mode);
+	covered = decode(&c, out);
+	out->length = (u8)(c.at - c.bytes);
+	return verdict(&c, covered ? OK : ERR_UNSUPPORTED);
 }
 
 enum err insn_length_system(const u8 *bytes, size_t len, enum cpu_mode mode,
 			    enum insn_system expected, u8 *length)
 {
-	const struct system_opcode *want = &system_opcodes[expected];
+	struct code c;
+	enum err e;
 
-	/* The plain case: no prefixes, and the opcode is all there is. */
-	if (len >= 3 && want->plain && bytes[0] == want->bytes[0] &&
-	    (want->count < 2 || bytes[1] == want->bytes[1]) &&
-	    (want->count < 3 || bytes[2] == want->bytes[2])) {
-		*length = want->count;
-		return OK;
-	}
-	return system_length(bytes, len, mode, expected, length);
+	begin(&c, bytes, len, mode);
+	for (u32 i = 0; i < INSN_SYS_BYTES(expected); i++)
+		if (*c.at++ != (u8)(expected >> i * 8))
+			return verdict(&c, ERR_UNSUPPORTED);
+	/* LOCK raises #UD with all of these. */
+	e = verdict(&c, c.seen & SEEN_LOCK ? ERR_UNSUPPORTED : OK);
+	if (!e)
+		*length = (u8)(c.at - c.bytes);
+	return e;
 }
 
 enum err insn_decode_mov_cr(const u8 *bytes, size_t len, enum cpu_mode mode,
 			    struct insn_mov_cr *out)
 {
-	const u8 *end = decode_end(bytes, len);
-	u32 entry = 0, seen = 0;
-	const u8 *at = take_prefixes(bytes, end, mode, &entry, &seen);
+	struct code c;
 
-	if (!at)
-		return cut_short(len);
-	if (at[0] != 0x0f)
-		return ERR_UNSUPPORTED;
-	if (!have(at, end, 2))
-		return cut_short(len);
-	if (at[1] != 0x20 && at[1] != 0x22)
-		return ERR_UNSUPPORTED;
-	if (!have(at, end, 3))
-		return cut_short(len);
-	out->to_cr = at[1] == 0x22;
-	out->cr = (at[2] >> 3 & 7) | (seen & (REX_R | SEEN_LOCK) ? 8 : 0);
-	out->gpr = (at[2] & 7) | (seen & REX_B ? 8 : 0);
-	out->length = (u8)(at + 3 - bytes);
-	return OK;
+	begin(&c, bytes, len, mode);
+	if (*c.at++ != 0x0f || (*c.at++ & 0xfd) != 0x20)
+		return verdict(&c, ERR_UNSUPPORTED);
+	out->to_cr = c.at[-1] == 0x22;
+	out->cr = (*c.at >> 3 & 7) | (c.seen & (REX_R | SEEN_LOCK) ? 8 : 0);
+	out->gpr = (*c.at++ & 7) | (c.seen & REX_B ? 8 : 0);
+	out->length = (u8)(c.at - c.bytes);
+	return verdict(&c, OK);
 }

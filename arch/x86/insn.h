@@ -150,34 +150,28 @@ _Static_assert(sizeof(struct insn) <= 40, "struct insn is copied on every MMIO e
  */
 enum err must_check insn_decode(const u8 *bytes, size_t len, enum cpu_mode mode, struct insn *out);
 
-/* Instructions whose exits need no operand, or whose operand the exit reports. */
+/*
+ * Instructions whose exits may not say how long they are: the opcode's bytes, the first
+ * one lowest; in bits 28:24 how many of a word's 32 bits they leave; in 31:29 their number.
+ */
+#define INSN_SYS(count, bytes) ((count) << 29 | (32 - 8 * (count)) << 24 | (bytes))
+#define INSN_SYS_BYTES(s)      ((u32)(s) >> 29)
+
 enum insn_system {
-	INSN_SYS_CPUID,
-	INSN_SYS_RDMSR,
-	INSN_SYS_WRMSR,
-	INSN_SYS_HLT,
-	INSN_SYS_VMMCALL,
-	INSN_SYS_VMCALL,
-	INSN_SYS_XSETBV,
-	INSN_SYS_RDTSC,
-	INSN_SYS_RDTSCP,
-	INSN_SYS_RDPMC,
-	INSN_SYS_INVD,
-	INSN_SYS_WBINVD, /* WBNOINVD too */
-	INSN_SYS_PAUSE,
-	INSN_SYS_MONITOR,
-	INSN_SYS_MWAIT,
-	INSN_SYS_CLTS,
-	INSN_SYS_INVLPG,
-	INSN_SYS_INVLPGA,
-	INSN_SYS_LMSW,
-	INSN_SYS_SMSW,
-	INSN_SYS_MOV_FROM_CR,
-	INSN_SYS_MOV_TO_CR,
-	INSN_SYS_MOV_FROM_DR,
-	INSN_SYS_MOV_TO_DR,
-	INSN_SYS_COUNT,
+	INSN_SYS_CPUID = INSN_SYS(2, 0xa20f),
+	INSN_SYS_RDMSR = INSN_SYS(2, 0x320f),
+	INSN_SYS_WRMSR = INSN_SYS(2, 0x300f),
+	INSN_SYS_HLT = INSN_SYS(1, 0xf4),
+	INSN_SYS_VMMCALL = INSN_SYS(3, 0xd9010f),
+	INSN_SYS_XSETBV = INSN_SYS(3, 0xd1010f),
+	INSN_SYS_INVD = INSN_SYS(2, 0x080f),
 };
+
+/* The usual case, without prefixes: does `code`, an instruction's first four bytes, hold it? */
+static inline bool insn_is_plain(u32 code, enum insn_system expected)
+{
+	return !((code ^ (u32)expected) << ((u32)expected >> 24 & 31));
+}
 
 /*
  * Checks that `bytes` (of which `len` may be read) hold the instruction

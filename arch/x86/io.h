@@ -164,6 +164,26 @@ MMIO_ACCESSORS(64)
 
 #undef MMIO_ACCESSORS
 
+/* The same with a width of `size` bytes: 1, 2, 4 or 8. */
+static inline u64 mmio_read(const volatile void *reg, unsigned size)
+{
+	if (size == 8)
+		return mmio_read64(reg);
+	return size == 4 ? mmio_read32(reg) : size == 2 ? mmio_read16(reg) : mmio_read8(reg);
+}
+
+static inline void mmio_write(volatile void *reg, unsigned size, u64 value)
+{
+	if (size == 8)
+		mmio_write64(reg, value);
+	else if (size == 4)
+		mmio_write32(reg, (u32)value);
+	else if (size == 2)
+		mmio_write16(reg, (u16)value);
+	else
+		mmio_write8(reg, (u8)value);
+}
+
 /*
  * Writes back the cache lines of `size` bytes at `ptr`, for a device that reads
  * memory without snooping, and waits until they are there.

@@ -26,11 +26,13 @@ static inline bool fetch_long(struct arch_vcpu *vcpu, struct cpu_view *view, u64
 	if (path->key != key || path->cr3 != view->cr3 ||
 	    !host_words_unchanged(path->words, path->count)) {
 		gpa_t gpa;
+		u32 code;
 
 		path->key = ~0ULL;
+		path->count = 0;
 		view_rest(vcpu, view);
-		if (walk_long(vcpu, &view->walk, GVA(page << PAGE_SHIFT),
-			      view_user(view) | WALK_FETCH, &gpa, path) ||
+		if (walk_translate(vcpu, &view->walk, GVA(page << PAGE_SHIFT),
+				   view_user(view) | WALK_FETCH, &gpa, &code, path) ||
 		    host_guest_locate(vcpu, gpa, &path->page))
 			return false;
 		path->key = key;
@@ -55,7 +57,7 @@ static u32 fetch_bytes(struct arch_vcpu *vcpu, struct cpu_view *view, u8 *bytes)
 		u32 code;
 
 		if (walk_translate(vcpu, &view->walk, GVA(linear), view_user(view) | WALK_FETCH,
-				   &gpa, &code) ||
+				   &gpa, &code, NULL) ||
 		    host_guest_read(vcpu, gpa, bytes + done, part))
 			break;
 		done += part;
@@ -89,14 +91,14 @@ static void fill_emu_cpu(struct arch_vcpu *vcpu, struct cpu_view *view, struct e
 		cpu->seg_base[i] = view->segment_base[i];
 }
 
-static enum emu_result to_device(struct vm_exit *exit, gpa_t gpa, const struct emu_access *access,
-				 bool write)
+static inline enum emu_result to_device(struct vm_exit *exit, gpa_t gpa, u8 size, bool write,
+					u64 value)
 {
 	exit->kind = VM_EXIT_MMIO;
-	exit->mmio.gpa = gpa;
-	exit->mmio.size = access->size;
+	exit->mmio.address = gpa.raw;
+	exit->mmio.size = size;
 	exit->mmio.write = write;
-	exit->mmio.value = access->value;
+	exit->mmio.value = value;
 	return EMU_EXIT;
 }
 
@@ -128,9 +130,10 @@ static enum emu_result access_memory(struct arch_vcpu *vcpu, struct cpu_view *vi
 		return EMU_EXIT;
 	}
 	if (is_the_fault(vcpu, view))
-		return to_device(exit, view->fault_gpa, access, write);
+		return to_device(exit, view->fault_gpa, access->size, write, access->value);
 	e = walk_translate(vcpu, &view->walk, access->gva,
-			   view_user(view) | (write ? WALK_WRITE : 0), &gpa, &view->fault_code);
+			   view_user(view) | (write ? WALK_WRITE : 0), &gpa, &view->fault_code,
+			   NULL);
 	if (e == ERR_DENIED) {
 		view->fault_address = access->gva.raw;
 		return EMU_FAULT;
@@ -143,15 +146,18 @@ static enum emu_result access_memory(struct arch_vcpu *vcpu, struct cpu_view *vi
 		access->value = 0;
 	e = write ? host_guest_write(vcpu, gpa, &access->value, access->size)
 		  : host_guest_read(vcpu, gpa, &access->value, access->size);
-	return e ? to_device(exit, gpa, access, write) : EMU_RETIRED;
+	return e ? to_device(exit, gpa, access->size, write, access->value) : EMU_RETIRED;
 }
 
-/* Go on with the instruction up to its next device access, its fault or its end. */
-static enum emu_result advance(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit)
+/* Begin or go on with the instruction, up to its next device access, its fault or its end. */
+static enum emu_result advance(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit,
+			       const struct insn *begin)
 {
 	struct emu_cpu cpu;
 
 	fill_emu_cpu(vcpu, view, &cpu);
+	if (begin)
+		emu_begin(&vcpu->emu, begin, &cpu);
 	for (;;) {
 		enum emu_step step = emu_next(&vcpu->emu, &cpu);
 		enum emu_result result;
@@ -170,7 +176,7 @@ static enum emu_result advance(struct arch_vcpu *vcpu, struct cpu_view *view, st
 enum emu_result mmio_next(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit)
 {
 	vcpu->emu.access.value = exit->mmio.value;
-	return advance(vcpu, view, exit);
+	return advance(vcpu, view, exit, NULL);
 }
 
 /* Decode, or find what these bytes were decoded to before; NULL: cannot be carried out. */
@@ -200,11 +206,8 @@ static bool plain_move(struct arch_vcpu *vcpu, gpa_t gpa, const struct insn *ins
 	/* The fault may be about the second page of an operand that begins in the first. */
 	if (!(gpa.raw & PAGE_MASK) && insn->mem_size > 1)
 		return false;
-	exit->kind = VM_EXIT_MMIO;
-	exit->mmio.gpa = gpa;
-	exit->mmio.size = insn->mem_size;
-	exit->mmio.write = insn->flags & INSN_WRITE;
-	exit->mmio.value = exit->mmio.write ? move_value(insn, vcpu->gpr) : 0;
+	(void)to_device(exit, gpa, insn->mem_size, insn->flags & INSN_WRITE,
+			insn->flags & INSN_WRITE ? move_value(insn, vcpu->gpr, insn->mem_size) : 0);
 	vcpu->move = insn;
 	return true;
 }
@@ -212,7 +215,6 @@ static bool plain_move(struct arch_vcpu *vcpu, gpa_t gpa, const struct insn *ins
 enum emu_result mmio_begin(struct arch_vcpu *vcpu, struct cpu_view *view, struct vm_exit *exit)
 {
 	const struct insn *insn;
-	struct emu_cpu cpu;
 	u64 bytes[CODE_FETCH_BYTES / 8];
 	u32 count;
 
@@ -227,7 +229,5 @@ enum emu_result mmio_begin(struct arch_vcpu *vcpu, struct cpu_view *view, struct
 	}
 	if (plain_move(vcpu, view->fault_gpa, insn, exit))
 		return EMU_EXIT;
-	fill_emu_cpu(vcpu, view, &cpu);
-	emu_begin(&vcpu->emu, insn, &cpu);
-	return advance(vcpu, view, exit);
+	return advance(vcpu, view, exit, insn);
 }

@@ -34,7 +34,7 @@ static inline u32 mmio_finish_move(struct arch_vcpu *vcpu, const struct vm_exit 
 		return 0;
 	vcpu->move = NULL;
 	if (!exit->mmio.write)
-		move_load(move, vcpu->gpr, exit->mmio.value);
+		move_write(move, vcpu->gpr, exit->mmio.value, move->mem_size);
 	return move->length;
 }
 

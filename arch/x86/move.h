@@ -16,9 +16,15 @@ static inline bool move_is_plain(const struct insn *insn)
 	return insn->op == INSN_MOV;
 }
 
-static inline u64 move_mask(u8 size)
+/* Writes the low `size` bytes: 32 bits clear the upper half, 8 and 16 keep the rest. */
+static inline void gpr_write(u64 *gpr, u64 value, u8 size)
 {
-	return size == 8 ? ~0ULL : BIT(size * 8) - 1;
+	u64 mask = LOW_BYTES(size);
+
+	if (size >= 4)
+		*gpr = value & mask;
+	else
+		*gpr = (*gpr & ~mask) | (value & mask);
 }
 
 /* The register operand: AH to BH are bits 8 to 15 of the first four. */
@@ -32,26 +38,30 @@ static inline u64 *move_register(const struct insn *insn, u64 *gpr)
 	return &gpr[insn->flags & INSN_HIGH_BYTE ? insn->reg & 3 : insn->reg & 15];
 }
 
-/* What the instruction stores. */
-static inline u64 move_value(const struct insn *insn, u64 *gpr)
+/* The low `size` bytes of the register operand. */
+static inline u64 move_read(const struct insn *insn, u64 *gpr, u8 size)
 {
-	u64 value = insn->imm;
-
-	if (!(insn->flags & INSN_IMM))
-		value = *move_register(insn, gpr) >> move_shift(insn);
-	return value & move_mask(insn->mem_size);
+	return *move_register(insn, gpr) >> move_shift(insn) & LOW_BYTES(size);
 }
 
-/* What was loaded goes to the register: 32 bits clear the upper half, 8 and 16 keep the rest. */
-static inline void move_load(const struct insn *insn, u64 *gpr, u64 value)
+/* As gpr_write(). */
+static inline void move_write(const struct insn *insn, u64 *gpr, u64 value, u8 size)
 {
 	u64 *reg = move_register(insn, gpr);
-	u64 mask = move_mask(insn->mem_size) << move_shift(insn);
+	u64 mask = LOW_BYTES(size) << move_shift(insn);
 
-	if (insn->mem_size >= 4)
+	if (size >= 4)
 		*reg = value & mask;
 	else
 		*reg = (*reg & ~mask) | (value << move_shift(insn) & mask);
+}
+
+/* The operand that is not in memory. */
+static inline u64 move_value(const struct insn *insn, u64 *gpr, u8 size)
+{
+	if (insn->flags & INSN_IMM)
+		return insn->imm & LOW_BYTES(size);
+	return move_read(insn, gpr, size);
 }
 
 #endif

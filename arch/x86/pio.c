@@ -3,38 +3,33 @@
 #include "arch/x86/pio.h"
 
 #include "arch/x86/host.h"
+#include "arch/x86/move.h"
 
 #define RFLAGS_DF BIT(10)
-
-static void add_masked(u64 *reg, u64 delta, u64 mask)
-{
-	*reg = (*reg & ~mask) | ((*reg + delta) & mask);
-	if (mask == 0xffffffff)
-		*reg &= mask;
-}
 
 void pio_begin(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	const struct pio *pio = &vcpu->pio;
 
 	exit->kind = VM_EXIT_PIO;
-	exit->pio.port = pio->port;
+	exit->pio.address = pio->port;
 	exit->pio.size = pio->size;
 	exit->pio.write = !pio->in;
-	exit->pio.value = pio->in ? 0 : (u32)(vcpu->gpr[GPR_RAX] & (BIT(pio->size * 8) - 1));
+	exit->pio.value = pio->in ? 0 : (u32)(vcpu->gpr[GPR_RAX] & LOW_BYTES(pio->size));
 }
 
 enum emu_result pio_begin_string(struct arch_vcpu *vcpu, struct cpu_view *view,
 				 struct vm_exit *exit)
 {
 	struct pio *pio = &vcpu->pio;
-	u64 linear = vcpu->gpr[pio->in ? GPR_RDI : GPR_RSI] & pio->mask;
+	u64 linear = vcpu->gpr[pio->in ? GPR_RDI : GPR_RSI] & LOW_BYTES(pio->address_size);
 	enum x86_seg segment = pio->in ? X86_ES : pio->segment;
 	enum err e;
 
 	pio_begin(vcpu, exit);
 	view_rest(vcpu, view);
-	if (pio->rep && !(vcpu->gpr[GPR_RCX] & pio->mask)) {
+	pio->down = view->rflags & RFLAGS_DF;
+	if (pio->rep && !(vcpu->gpr[GPR_RCX] & LOW_BYTES(pio->address_size))) {
 		view->rip = pio->next_rip;
 		return EMU_RETIRED;
 	}
@@ -46,7 +41,7 @@ enum emu_result pio_begin_string(struct arch_vcpu *vcpu, struct cpu_view *view,
 	}
 	e = walk_translate(vcpu, &view->walk, GVA(linear),
 			   view_user(view) | (pio->in ? WALK_WRITE : 0), &pio->gpa,
-			   &view->fault_code);
+			   &view->fault_code, NULL);
 	if (e == ERR_DENIED) {
 		view->fault_address = linear;
 		return EMU_FAULT;
@@ -59,29 +54,26 @@ enum emu_result pio_begin_string(struct arch_vcpu *vcpu, struct cpu_view *view,
 }
 
 /* RIP stays while elements are left: the guest takes its interrupts between them. */
-static bool finish_string(struct arch_vcpu *vcpu, u64 rflags, const struct vm_exit *exit)
+static bool finish_string(struct arch_vcpu *vcpu, const struct vm_exit *exit)
 {
 	struct pio *pio = &vcpu->pio;
-	u64 delta = rflags & RFLAGS_DF ? -(u64)pio->size : pio->size;
+	u64 *pointer = &vcpu->gpr[pio->in ? GPR_RDI : GPR_RSI];
+	u64 *count = &vcpu->gpr[GPR_RCX];
 
 	if (pio->in)
 		(void)!host_guest_write(vcpu, pio->gpa, &exit->pio.value, pio->size);
-	add_masked(&vcpu->gpr[pio->in ? GPR_RDI : GPR_RSI], delta, pio->mask);
+	gpr_write(pointer, *pointer + (pio->down ? -(u64)pio->size : pio->size), pio->address_size);
 	if (!pio->rep)
 		return true;
-	add_masked(&vcpu->gpr[GPR_RCX], ~0ULL, pio->mask);
-	return !(vcpu->gpr[GPR_RCX] & pio->mask);
+	gpr_write(count, *count - 1, pio->address_size);
+	return !(*count & LOW_BYTES(pio->address_size));
 }
 
-bool pio_finish(struct arch_vcpu *vcpu, u64 rflags, const struct vm_exit *exit)
+bool pio_finish(struct arch_vcpu *vcpu, const struct vm_exit *exit)
 {
-	u64 mask = BIT(exit->pio.size * 8) - 1;
-	u64 *rax = &vcpu->gpr[GPR_RAX];
-
 	if (vcpu->pio.string)
-		return finish_string(vcpu, rflags, exit);
+		return finish_string(vcpu, exit);
 	if (!exit->pio.write)
-		*rax = exit->pio.size == 4 ? exit->pio.value
-					   : (*rax & ~mask) | (exit->pio.value & mask);
+		gpr_write(&vcpu->gpr[GPR_RAX], exit->pio.value, exit->pio.size);
 	return true;
 }

@@ -14,12 +14,6 @@ enum emu_result pio_begin_string(struct arch_vcpu *vcpu, struct cpu_view *view,
 				 struct vm_exit *exit);
 
 /* The access is done. True: the instruction has retired, RIP goes to vcpu->pio.next_rip. */
-bool pio_finish(struct arch_vcpu *vcpu, u64 rflags, const struct vm_exit *exit);
-
-/* Mask of an address size in bytes: 2, 4 or 8. */
-static inline u64 pio_address_mask(u32 bytes)
-{
-	return bytes == 8 ? ~0ULL : BIT(bytes * 8) - 1;
-}
+bool pio_finish(struct arch_vcpu *vcpu, const struct vm_exit *exit);
 
 #endif

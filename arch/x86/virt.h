@@ -54,21 +54,17 @@ enum vm_exit_kind {
  * For MMIO, PIO and MSR reads the handler stores `value`; CPUID handlers
  * store the four registers. virt_ops.complete() then retires the instruction.
  */
+struct vm_exit_access {
+	u64 address; /* guest-physical, or the port */
+	u64 value;   /* zero-extended */
+	u8 size;     /* 1, 2, 4 or, but not of a port, 8; never crosses a page */
+	bool write;
+};
+
 struct vm_exit {
 	enum vm_exit_kind kind;
 	union {
-		struct {
-			gpa_t gpa;
-			u64 value; /* zero-extended */
-			u8 size;   /* 1, 2, 4 or 8; never crosses a page */
-			bool write;
-		} mmio;
-		struct {
-			u32 value;
-			u16 port;
-			u8 size; /* 1, 2 or 4 */
-			bool write;
-		} pio;
+		struct vm_exit_access mmio, pio;
 		struct {
 			u32 leaf, subleaf;	/* in */
 			u32 eax, ebx, ecx, edx; /* out */
@@ -113,13 +109,20 @@ struct x86_segment {
 	u64 base;
 };
 
+#define X86_SEGMENTS 10
+
 /* The state that a loader sets before the first entry, and tests read back. */
 struct x86_state {
 	u64 gpr[GPR_COUNT];
 	u64 rip, rflags;
 	u64 cr0, cr2, cr3, cr4, efer;
-	struct x86_segment es, cs, ss, ds, fs, gs, ldtr, tr;
-	struct x86_segment gdtr, idtr; /* base and limit only */
+	union {
+		struct {
+			/* Of GDTR and IDTR base and limit only. */
+			struct x86_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+		};
+		struct x86_segment segments[X86_SEGMENTS];
+	};
 };
 
 enum virt_nested {
@@ -154,12 +157,12 @@ struct code_insn {
 /* A port instruction, until it is complete. */
 struct pio {
 	u64 next_rip;
-	u64 mask;  /* of the address size; string forms only, as what follows */
-	gpa_t gpa; /* of the memory element */
+	gpa_t gpa; /* of the memory element; string forms only, as address size and segment */
 	u16 port;
-	u8 size;    /* 1, 2 or 4 */
-	u8 segment; /* enum x86_seg */
-	bool in, string, rep;
+	u8 size;		    /* 1, 2 or 4 */
+	u8 address_size;	    /* bytes: 2, 4 or 8 */
+	u8 segment;		    /* enum x86_seg */
+	bool in, string, rep, down; /* the last: DF, of string forms only */
 };
 
 /*
@@ -253,7 +256,10 @@ struct virt_ops {
 
 	/* A start-up IPI: real mode at vector << 12. */
 	void (*startup)(struct arch_vcpu *vcpu, u8 vector);
-	/* Base of FS or GS and the like, as MSRs that the vendor keeps in its block. */
+	/*
+	 * MSRs that the vendor keeps in its block, such as EFER. ERR_NOT_FOUND: not this one;
+	 * ERR_DENIED: #GP, a value that the processor refuses.
+	 */
 	must_check enum err (*read_msr)(struct arch_vcpu *vcpu, u32 index, u64 *value);
 	must_check enum err (*write_msr)(struct arch_vcpu *vcpu, u32 index, u64 value);
 };

@@ -24,60 +24,14 @@ static bool allows(const struct walk_mode *mode, u64 rights, u64 access)
 	return !(access & WALK_FETCH && rights & ENTRY_NX && mode->efer & EFER_NXE);
 }
 
-static enum err refuse(u64 access, u64 present, u32 *code)
-{
-	*code = (u32)(access | present);
-	return ERR_DENIED;
-}
-
-static enum err read_entry(struct arch_vcpu *vcpu, u64 gpa, u32 size, u64 *entry)
-{
-	*entry = 0;
-	return host_guest_read(vcpu, GPA(gpa), entry, size);
-}
-
-/*
- * The usual case, 64-bit mode, with few instructions: it is part of nearly
- * every exit. OK, or anything else: the general walk finds out what is wrong.
- */
-enum err walk_long(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
-		   gpa_t *gpa, struct code_path *path)
-{
-	u64 need = ENTRY_PRESENT | (access & (WALK_WRITE | WALK_USER)); /* the bits agree */
-	u64 entry = mode->cr3;
-
-	for (u32 level = 4, shift = 39;; level--, shift -= 9) {
-		u64 at = (entry & ADDRESS_64) + (gva.raw >> shift & 511) * 8;
-
-		if (host_guest_read_u64(vcpu, GPA(at), level, &entry))
-			return ERR_FAULT;
-		if ((entry & need) != need || (entry & ENTRY_NX && access & WALK_FETCH))
-			return ERR_DENIED;
-		if (path) {
-			struct host_word *word = &path->words[4 - level];
-
-			word->value = entry;
-			if (host_guest_locate(vcpu, GPA(at), &word->hpa))
-				return ERR_FAULT;
-			path->count = 5 - level;
-		}
-		if (level == 1 || (entry & ENTRY_LARGE && level < 4)) {
-			u64 page_mask = BIT(shift) - 1;
-
-			*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva.raw & page_mask));
-			return OK;
-		}
-	}
-}
-
 /*
  *   levels  index bits   entry
  *   4       9,9,9,9      8 bytes   4-level
  *   3       2,9,9        8 bytes   PAE
  *   2       10,10        4 bytes   32-bit
  */
-static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
-			 u64 access, gpa_t *gpa, u32 *code)
+enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
+			gpa_t *gpa, u32 *code, struct code_path *path)
 {
 	bool wide = mode->cr4 & CR4_PAE;
 	u32 bits = wide ? 9 : 10;
@@ -94,14 +48,23 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 	for (;; level--) {
 		u32 shift = PAGE_SHIFT + bits * (level - 1);
 		u64 index = gva.raw >> shift & (BIT(bits) - 1);
+		gpa_t at;
 		bool pdpte = wide && level == 3 && !(mode->efer & EFER_LMA);
 
 		if (pdpte)
 			index &= 3;
-		if (read_entry(vcpu, table + index * entry_size, entry_size, &entry))
+		entry = 0;
+		at = GPA(table + index * entry_size);
+		if (host_guest_read(vcpu, at, &entry, entry_size))
 			return ERR_FAULT;
+		if (path) {
+			path->words[path->count].value = entry;
+			if (host_guest_locate(vcpu, at, &path->words[path->count++].hpa))
+				return ERR_FAULT;
+		}
+		*code = (u32)(access | (entry & PF_PRESENT)); /* the bit is the same in both */
 		if (!(entry & ENTRY_PRESENT))
-			return refuse(access, 0, code);
+			return ERR_DENIED;
 		if (!pdpte)
 			rights = (rights & entry & (ENTRY_WRITE | ENTRY_USER)) |
 				 ((rights | entry) & ENTRY_NX);
@@ -112,17 +75,9 @@ static enum err walk_any(struct arch_vcpu *vcpu, const struct walk_mode *mode, g
 		table = entry & (wide ? ADDRESS_64 : 0xfffff000ULL);
 	}
 	if (!allows(mode, rights, access))
-		return refuse(access, PF_PRESENT, code);
+		return ERR_DENIED;
 	if (!wide && level == 2) /* PSE-36: bits 13-20 are address bits 32-39 */
 		entry = (entry & 0xffc00000ULL) | (entry & 0x1fe000ULL) << 19;
 	*gpa = GPA((entry & ADDRESS_64 & ~page_mask) | (gva.raw & page_mask));
 	return OK;
-}
-
-enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva, u64 access,
-			gpa_t *gpa, u32 *code)
-{
-	if (mode->efer & EFER_LMA && !walk_long(vcpu, mode, gva, access, gpa, NULL))
-		return OK;
-	return walk_any(vcpu, mode, gva, access, gpa, code);
 }

@@ -18,16 +18,11 @@ struct walk_mode {
 /*
  * Translate `gva`. OK; ERR_DENIED: the guest's tables do not allow it, `*code`
  * is the #PF error code; ERR_FAULT: a table lies outside the guest's RAM.
- * At most eight reads of guest memory. Accessed and dirty bits stay as they are.
+ * At most four reads of guest memory. Accessed and dirty bits stay as they are.
+ * The way is noted in `path` unless it is NULL: words, and count, which the caller
+ * has set to 0.
  */
 must_check enum err walk_translate(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
-				   u64 access, gpa_t *gpa, u32 *code);
-
-/*
- * The same for 64-bit mode alone; notes the way in `path` (words and count)
- * unless it is NULL. OK; anything else: walk_translate() tells why.
- */
-must_check enum err walk_long(struct arch_vcpu *vcpu, const struct walk_mode *mode, gva_t gva,
-			      u64 access, gpa_t *gpa, struct code_path *path);
+				   u64 access, gpa_t *gpa, u32 *code, struct code_path *path);
 
 #endif

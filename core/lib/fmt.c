@@ -4,9 +4,11 @@
 
 #include "core/lib/string.h"
 
+/* One call; a va_list in a struct can be passed on by pointer on every ABI. */
 struct out {
 	char *buf;
 	size_t size, length;
+	va_list args;
 };
 
 struct spec {
@@ -54,10 +56,9 @@ static void put_text(struct out *out, const struct spec *spec, const char *s)
 		  spec->precision < 0 ? strlen(s) : strnlen(s, (size_t)spec->precision), false);
 }
 
-static void put_number(struct out *out, const struct spec *spec, u64 value, u32 base, bool upper,
-		       bool negative)
+static void put_number(struct out *out, const struct spec *spec, u64 value, u32 base, bool negative)
 {
-	const char *digits = upper ? "0123456789ABCDEF" : "0123456789abcdef";
+	const char *digits = "0123456789abcdef";
 	char text[20];
 	size_t at = sizeof(text);
 
@@ -68,19 +69,19 @@ static void put_number(struct out *out, const struct spec *spec, u64 value, u32 
 	put_field(out, spec, negative ? "-" : "", text + at, sizeof(text) - at, spec->zero);
 }
 
-static const char *parse_number(const char *fmt, int *value)
+/* A number, or the argument that * stands for. */
+static const char *parse_number(struct out *out, const char *fmt, int *value)
 {
+	if (*fmt == '*') {
+		*value = va_arg(out->args, int);
+		return fmt + 1;
+	}
 	for (*value = 0; *fmt >= '0' && *fmt <= '9'; fmt++)
 		*value = *value * 10 + (*fmt - '0');
 	return fmt;
 }
 
-/* A va_list in a struct can be passed on by pointer on every ABI. */
-struct args {
-	va_list list;
-};
-
-static const char *parse_spec(const char *fmt, struct spec *spec, struct args *args)
+static const char *parse_spec(struct out *out, const char *fmt, struct spec *spec)
 {
 	*spec = (struct spec){ .precision = -1 };
 	for (;; fmt++) {
@@ -91,50 +92,33 @@ static const char *parse_spec(const char *fmt, struct spec *spec, struct args *a
 		else
 			break;
 	}
-	if (*fmt == '*') {
-		spec->width = va_arg(args->list, int);
-		fmt++;
-	} else {
-		fmt = parse_number(fmt, &spec->width);
-	}
-	if (*fmt == '.') {
-		if (*++fmt == '*') {
-			spec->precision = va_arg(args->list, int);
-			fmt++;
-		} else {
-			fmt = parse_number(fmt, &spec->precision);
-		}
-	}
+	fmt = parse_number(out, fmt, &spec->width);
+	if (*fmt == '.')
+		fmt = parse_number(out, fmt + 1, &spec->precision);
 	for (; *fmt == 'l' || *fmt == 'z'; fmt++)
 		spec->longs++;
 	return fmt;
 }
 
-static void convert(struct out *out, char kind, const struct spec *spec, struct args *args)
+static void convert(struct out *out, char kind, const struct spec *spec)
 {
 	s64 value;
 
 	switch (kind) {
 	case 's':
-		put_text(out, spec, va_arg(args->list, const char *));
+		put_text(out, spec, va_arg(out->args, const char *));
 		break;
 	case 'c':
-		put(out, (char)va_arg(args->list, int));
+		put(out, (char)va_arg(out->args, int));
 		break;
 	case 'd':
-	case 'i':
-		value = spec->longs ? va_arg(args->list, s64) : va_arg(args->list, int);
-		put_number(out, spec, value < 0 ? -(u64)value : (u64)value, 10, false, value < 0);
+		value = spec->longs ? va_arg(out->args, s64) : va_arg(out->args, int);
+		put_number(out, spec, value < 0 ? -(u64)value : (u64)value, 10, value < 0);
 		break;
 	case 'u':
 	case 'x':
-	case 'X':
-		put_number(out, spec,
-			   spec->longs ? va_arg(args->list, u64) : va_arg(args->list, u32),
-			   kind == 'u' ? 10 : 16, kind == 'X', false);
-		break;
-	case 'p':
-		put_number(out, spec, (u64)va_arg(args->list, void *), 16, false, false);
+		put_number(out, spec, spec->longs ? va_arg(out->args, u64) : va_arg(out->args, u32),
+			   kind == 'u' ? 10 : 16, false);
 		break;
 	default:
 		put(out, kind);
@@ -143,22 +127,21 @@ static void convert(struct out *out, char kind, const struct spec *spec, struct 
 
 int fmt_vsnprintf(char *buf, size_t size, const char *fmt, va_list list)
 {
-	struct out out = { buf, size, 0 };
-	struct args args;
+	struct out out = { .buf = buf, .size = size };
 	struct spec spec;
 
-	va_copy(args.list, list);
+	va_copy(out.args, list);
 	while (*fmt) {
 		if (*fmt != '%') {
 			put(&out, *fmt++);
 			continue;
 		}
-		fmt = parse_spec(fmt + 1, &spec, &args);
+		fmt = parse_spec(&out, fmt + 1, &spec);
 		if (!*fmt)
 			break;
-		convert(&out, *fmt++, &spec, &args);
+		convert(&out, *fmt++, &spec);
 	}
-	va_end(args.list);
+	va_end(out.args);
 	if (size)
 		buf[MIN(out.length, size - 1)] = 0;
 	return (int)out.length;

@@ -8,7 +8,7 @@
 #include "core/lib/types.h"
 
 /*
- * %s %c %d %i %u %x %X %p %%, with l, ll, z, width, 0 and -, and a precision
+ * %s %c %d %u %x %%, with l, ll, z, width, 0 and -, and a precision
  * for %s (also .*). Always terminates when size > 0; returns the length that
  * the whole text has, without the terminator.
  */

@@ -20,6 +20,12 @@ static inline bool list_is_empty(const struct list_node *head)
 	return head->next == head;
 }
 
+/* Is this link, zero at first, in a list? */
+static inline bool list_is_linked(const struct list_node *node)
+{
+	return node->next;
+}
+
 static inline void list_add_after(struct list_node *at, struct list_node *node)
 {
 	node->prev = at;

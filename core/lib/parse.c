@@ -4,7 +4,7 @@
 
 #include "core/lib/string.h"
 
-#define NS_PER_SECOND	1000000000ULL
+#define BILLION		1000000000ULL
 #define FRACTION_DIGITS 9 /* of a second: finer is below a nanosecond for every unit */
 
 static bool is_blank(char c)
@@ -76,53 +76,22 @@ static enum err take_digits(struct text text, u32 base, u64 *value, struct text 
 	return OK;
 }
 
-/* All of `text` is digits and then `unit`. */
-static enum err whole_number(struct text text, u32 base, const char *unit, u64 *value)
-{
-	struct text rest;
-	u64 number;
-	enum err e = take_digits(text, base, &number, &rest);
-
-	if (e)
-		return e;
-	if (!text_equal(rest, unit))
-		return ERR_INVALID;
-	*value = number;
-	return OK;
-}
-
 enum err parse_number(struct text text, u64 *value)
 {
-	if (text.size > 2 && text.at[0] == '0' && text.at[1] == 'x')
-		return whole_number(skip(text, 2), 16, "", value);
-	return whole_number(text, 10, "", value);
-}
-
-enum err parse_size(struct text text, u64 *bytes)
-{
-	static const struct {
-		const char *name;
-		u32 shift;
-	} units[] = { { "", 0 }, { "K", 10 }, { "M", 20 }, { "G", 30 } };
+	bool hex = text.size > 2 && text.at[0] == '0' && text.at[1] == 'x';
 	struct text rest;
 	u64 number;
-	enum err e = take_digits(text, 10, &number, &rest);
+	enum err e = take_digits(hex ? skip(text, 2) : text, hex ? 16 : 10, &number, &rest);
 
-	if (e)
-		return e;
-	for (u32 i = 0; i < ARRAY_SIZE(units); i++) {
-		if (!text_equal(rest, units[i].name))
-			continue;
-		if (number > UINT64_MAX >> units[i].shift)
-			return ERR_RANGE;
-		*bytes = number << units[i].shift;
-		return OK;
-	}
-	return ERR_INVALID;
+	if (!e && rest.size)
+		e = ERR_INVALID;
+	if (!e)
+		*value = number;
+	return e;
 }
 
-/* The digits behind a decimal point as billionths. */
-static enum err take_fraction(struct text text, u64 *billionths, struct text *rest)
+/* The digits behind a decimal point, at most `most` of them, as billionths. */
+static enum err take_fraction(struct text text, size_t most, u64 *billionths, struct text *rest)
 {
 	u64 sum = 0;
 	size_t n;
@@ -130,7 +99,7 @@ static enum err take_fraction(struct text text, u64 *billionths, struct text *re
 	for (n = 0; n < text.size && is_digit(text.at[n]); n++)
 		if (n < FRACTION_DIGITS)
 			sum = sum * 10 + digit_of(text.at[n]);
-	if (!n)
+	if (!n || n > most)
 		return ERR_INVALID;
 	for (size_t i = n; i < FRACTION_DIGITS; i++)
 		sum *= 10;
@@ -139,53 +108,63 @@ static enum err take_fraction(struct text text, u64 *billionths, struct text *re
 	return OK;
 }
 
-enum err parse_time(struct text text, u64 *ns)
+/* What may stand behind a number; the last one has no name. */
+struct unit {
+	const char *name;
+	u64 factor;
+};
+
+/* Digits, perhaps a point and at most `decimals` digits, and one of `units`; rounded down. */
+static enum err parse_with_unit(struct text text, const struct unit *units, size_t decimals,
+				u64 *value)
 {
-	static const struct {
-		const char *name;
-		u64 ns;
-	} units[] = { { "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", NS_PER_SECOND } };
 	u64 whole, billionths = 0, sum;
 	struct text rest;
 	enum err e = take_digits(text, 10, &whole, &rest);
 
 	if (!e && rest.size && rest.at[0] == '.')
-		e = take_fraction(skip(rest, 1), &billionths, &rest);
+		e = take_fraction(skip(rest, 1), decimals, &billionths, &rest);
 	if (e)
 		return e;
-	for (u32 i = 0; i < ARRAY_SIZE(units); i++) {
-		if (!text_equal(rest, units[i].name))
-			continue;
-		if (__builtin_mul_overflow(whole, units[i].ns, &sum) ||
-		    __builtin_add_overflow(sum, billionths * units[i].ns / NS_PER_SECOND, &sum))
-			return ERR_RANGE;
-		*ns = sum;
-		return OK;
-	}
-	return ERR_INVALID;
+	while (units->name && !text_equal(rest, units->name))
+		units++;
+	if (!units->name)
+		return ERR_INVALID;
+	if (__builtin_mul_overflow(whole, units->factor, &sum) ||
+	    __builtin_add_overflow(sum, billionths * units->factor / BILLION, &sum))
+		return ERR_RANGE;
+	*value = sum;
+	return OK;
+}
+
+enum err parse_size(struct text text, u64 *bytes)
+{
+	static const struct unit units[] = {
+		{ "", 1 }, { "K", KIB(1) }, { "M", MIB(1) }, { "G", GIB(1) }, { NULL, 0 }
+	};
+
+	return parse_with_unit(text, units, 0, bytes);
+}
+
+enum err parse_time(struct text text, u64 *ns)
+{
+	static const struct unit units[] = {
+		{ "ns", 1 }, { "us", 1000 }, { "ms", 1000000 }, { "s", BILLION }, { NULL, 0 }
+	};
+
+	return parse_with_unit(text, units, text.size, ns);
 }
 
 enum err parse_share(struct text text, u64 *percent)
 {
-	return whole_number(text, 10, "%", percent);
+	static const struct unit units[] = { { "%", 1 }, { NULL, 0 } };
+
+	return parse_with_unit(text, units, 0, percent);
 }
 
 enum err parse_share_tenths(struct text text, u64 *tenths)
 {
-	struct text rest;
-	u64 sum, tenth = 0;
-	enum err e = take_digits(text, 10, &sum, &rest);
+	static const struct unit units[] = { { "%", 10 }, { NULL, 0 } };
 
-	if (e)
-		return e;
-	if (rest.size > 2 && rest.at[0] == '.' && is_digit(rest.at[1])) {
-		tenth = digit_of(rest.at[1]);
-		rest = skip(rest, 2);
-	}
-	if (!text_equal(rest, "%"))
-		return ERR_INVALID;
-	if (__builtin_mul_overflow(sum, 10, &sum) || __builtin_add_overflow(sum, tenth, &sum))
-		return ERR_RANGE;
-	*tenths = sum;
-	return OK;
+	return parse_with_unit(text, units, 1, tenths);
 }

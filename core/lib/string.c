@@ -4,18 +4,15 @@
 
 #ifndef FACET_HOST
 
-/* x86 allows unaligned words; the compiler must not assume alignment or type. */
-typedef u64 __attribute__((aligned(1), may_alias)) word;
-
 void *memcpy(void *dst, const void *src, size_t size)
 {
 	u8 *to = dst;
 	const u8 *from = src;
 
-	for (; size >= sizeof(word); size -= sizeof(word)) {
-		*(word *)to = *(const word *)from;
-		to += sizeof(word);
-		from += sizeof(word);
+	for (; size >= sizeof(any_u64); size -= sizeof(any_u64)) {
+		*(any_u64 *)to = *(const any_u64 *)from;
+		to += sizeof(any_u64);
+		from += sizeof(any_u64);
 	}
 	while (size--)
 		*to++ = *from++;
@@ -29,9 +26,9 @@ void *memmove(void *dst, const void *src, size_t size)
 
 	if (to <= from || to >= from + size)
 		return memcpy(dst, src, size);
-	while (size >= sizeof(word)) {
-		size -= sizeof(word);
-		*(word *)(to + size) = *(const word *)(from + size);
+	while (size >= sizeof(any_u64)) {
+		size -= sizeof(any_u64);
+		*(any_u64 *)(to + size) = *(const any_u64 *)(from + size);
 	}
 	while (size--)
 		to[size] = from[size];
@@ -43,9 +40,9 @@ void *memset(void *dst, int byte, size_t size)
 	u8 *to = dst;
 	u64 pattern = (u8)byte * 0x0101010101010101ULL;
 
-	for (; size >= sizeof(word); size -= sizeof(word)) {
-		*(word *)to = pattern;
-		to += sizeof(word);
+	for (; size >= sizeof(any_u64); size -= sizeof(any_u64)) {
+		*(any_u64 *)to = pattern;
+		to += sizeof(any_u64);
 	}
 	while (size--)
 		*to++ = (u8)byte;

@@ -16,6 +16,11 @@ typedef int16_t s16;
 typedef int32_t s32;
 typedef int64_t s64;
 
+/* Numbers at any address: one access, which the processor does not split within a line. */
+typedef u16 __attribute__((aligned(1), may_alias)) any_u16;
+typedef u32 __attribute__((aligned(1), may_alias)) any_u32;
+typedef u64 __attribute__((aligned(1), may_alias)) any_u64;
+
 /*
  * Addresses of different kinds are different types, so that the compiler
  * refuses to mix them:
@@ -58,6 +63,7 @@ typedef struct {
 #define ALIGN_DOWN(x, align)		((x) & ~((align)-1))
 #define IS_ALIGNED(x, align)		(((x) & ((align)-1)) == 0)
 #define BIT(n)				(1ULL << (n))
+#define LOW_BYTES(n)			(~0ULL >> (64 - (n)*8)) /* n from 1 to 8 */
 #define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define must_check	       __attribute__((warn_unused_result))

@@ -55,8 +55,8 @@ enum vbe_dispi {
 #define VBE_EDID_SIZE	   128
 #define VBE_SLICE_MIN	   MIB(1)
 /*
- * How a guest's slice is mapped. Uncached, but not `fixed_type`: with an uncached type
- * below it a guest's PAT may still choose write-combining, as drivers do for video memory
+ * How a guest's slice is mapped. Uncached, but the guest's PAT counts: with an uncached type
+ * below it that may still choose write-combining, as drivers do for video memory
  * (SDM 3C 29.3.7.2 and 3A table 12-7; APM 2, 15.25.8), and nothing it chooses makes it
  * cached. Nobody runs code there.
  */

@@ -4,8 +4,8 @@
 #define GPU_VIRTIO_PHYS_H
 
 #include "core/timer.h"
-#include "drivers/virtio_pci.h"
 #include "gpu/virtio/virtio_gpu.h"
+#include "gpu/virtio/virtio_pci.h"
 
 /* Jobs that the device can have: those in flight, and those that were abandoned. */
 #define SLOTS	      (GPU_SCHED_DEPTH + GPU_ABANDONED_MOST)

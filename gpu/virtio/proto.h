@@ -8,7 +8,7 @@
 #define GPU_VIRTIO_PROTO_H
 
 #include "core/lib/types.h"
-#include "drivers/virtio.h"
+#include "gpu/virtio/virtio.h"
 
 #define VIRTIO_GPU_DEVICE_TYPE 16 /* 5.7.1 */
 

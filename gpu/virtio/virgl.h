@@ -4,8 +4,8 @@
  * is checked against a table of rules (virgl_rules.c), resource handles become
  * the device's ids in place, costs are counted, and the stream is cut into jobs
  * of a bounded size. What is harmless to leave out and would trip the renderer
- * becomes a NOP of the same length: a draw without shaders, the end of an
- * object that is still bound. Pure C over its own tables; resumable in bounded
+ * becomes a NOP of the same length: a draw without shaders or vertex buffers,
+ * the end of an object that is still bound. Pure C over its own tables; resumable in bounded
  * steps.
  *
  *   stream, a copy that nobody else writes

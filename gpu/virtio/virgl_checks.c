@@ -186,9 +186,10 @@ const char *virgl_check_shader(struct virgl_command *command)
 const char *virgl_check_element(struct virgl_command *command, u32 index, const u32 *group,
 				const struct virgl_resource *named)
 {
-	(void)command, (void)index, (void)named;
+	(void)index, (void)named;
 	if (group[VIRGL_IN_ELEMENT_BUFFER] >= VIRGL_ATTRIBS_MAX)
 		return "no such vertex buffer";
+	command->object->slots |= 1U << group[VIRGL_IN_ELEMENT_BUFFER];
 	return format_is_known(group[VIRGL_IN_ELEMENT_FORMAT]) ? NULL : "unknown format";
 }
 
@@ -291,6 +292,15 @@ const char *virgl_check_bind_dsa(struct virgl_command *command)
 	return NULL;
 }
 
+const char *virgl_check_bind_elements(struct virgl_command *command)
+{
+	const struct virgl_object *elements = virgl_object_find(
+		command->audit->objects, command->audit->context, command->words[VIRGL_AT_HANDLE]);
+
+	sub_of(command)->slots = elements ? elements->slots : 0;
+	return NULL;
+}
+
 static u32 pixels_of(struct virgl_command *command, u32 handle)
 {
 	const struct virgl_object *surface =
@@ -373,12 +383,23 @@ const char *virgl_check_atomic_slots(struct virgl_command *command)
 	return check_slots(command->words[1], command->count, VIRGL_ATOMIC_BUFFERS_MAX);
 }
 
-/* Stride, offset, resource. */
+/* All of them are set: those that are not named are none any more. */
+const char *virgl_check_vertex_buffers(struct virgl_command *command)
+{
+	sub_of(command)->buffers = 0;
+	return NULL;
+}
+
+/* Stride, offset, resource. GL does not take a larger stride: what it has then is not known. */
 const char *virgl_check_vertex_buffer(struct virgl_command *command, u32 index, const u32 *group,
 				      const struct virgl_resource *named)
 {
-	(void)command, (void)index;
-	return named ? check_span(named, group[1], 0) : NULL;
+	if (!named)
+		return NULL;
+	if (group[0] > VIRGL_ATTRIB_STRIDE_MAX)
+		return "stride of a vertex buffer";
+	sub_of(command)->buffers |= 1U << index;
+	return check_span(named, group[1], 0);
 }
 
 const char *virgl_check_index_buffer(struct virgl_command *command)
@@ -495,9 +516,22 @@ const char *virgl_check_link_shader(struct virgl_command *command)
 	return NULL;
 }
 
+/*
+ * Mesa keeps a bare pointer to the query and follows it at each draw and clear
+ * until the condition ends. A second one before that GL does not take.
+ */
 const char *virgl_check_condition(struct virgl_command *command)
 {
-	return command->words[3] < 4 ? NULL : "unknown condition";
+	struct virgl_sub *sub = sub_of(command);
+	u32 handle = command->words[VIRGL_AT_HANDLE];
+
+	if (command->words[3] >= 4)
+		return "unknown condition";
+	if (handle && sub->condition)
+		command->drop = true;
+	else
+		sub->condition = handle;
+	return NULL;
 }
 
 const char *virgl_check_tweak(struct virgl_command *command)
@@ -557,6 +591,18 @@ static bool has_shaders(struct virgl_command *command)
 	return (sub_of(command)->stages & needed) == needed;
 }
 
+/*
+ * Elements of a vertex buffer that is not there: Mesa takes that for memory of
+ * the program's own at address 0 and, where two share it, counts buffers up
+ * until its stack ends.
+ */
+static bool has_buffers(struct virgl_command *command)
+{
+	const struct virgl_sub *sub = sub_of(command);
+
+	return !(sub->slots & ~sub->buffers);
+}
+
 const char *virgl_check_draw(struct virgl_command *command)
 {
 	const u32 *words = command->words;
@@ -572,7 +618,7 @@ const char *virgl_check_draw(struct virgl_command *command)
 	if (command->length == VIRGL_DRAW_PATCHES_DWORDS &&
 	    words[VIRGL_AT_DRAW_PATCH_VERTICES] > VIRGL_PATCH_VERTICES_MAX)
 		return "vertices of a patch";
-	if (!has_shaders(command)) {
+	if (!has_shaders(command) || !has_buffers(command)) {
 		command->drop = true;
 		return NULL;
 	}

@@ -270,8 +270,10 @@ enum err virgl_bind_sampler(struct virgl_objects *objects, u32 slot, u32 stage, 
 bool virgl_object_is_bound(struct virgl_objects *objects, u32 slot,
 			   const struct virgl_object *object)
 {
-	return object->uses || (object->type == VIRGL_OBJECT_DSA &&
-				object->handle == virgl_sub_current(objects, slot)->dsa);
+	const struct virgl_sub *sub = virgl_sub_current(objects, slot);
+
+	return object->uses || (object->type == VIRGL_OBJECT_DSA && object->handle == sub->dsa) ||
+	       (object->type == VIRGL_OBJECT_QUERY && object->handle == sub->condition);
 }
 
 bool virgl_is_bound(const struct virgl_objects *objects, u32 host_id)

@@ -34,9 +34,12 @@
 
 struct virgl_object {
 	u32 handle;
-	u32 pixels; /* of a surface, all its layers */
-	u16 sub;    /* VIRGL_NONE: free */
-	u16 next;   /* in the hash chain or the free list */
+	union {
+		u32 pixels; /* of a surface, all its layers */
+		u32 slots;  /* of vertex elements: bit n: one is read from vertex buffer n */
+	};
+	u16 sub;  /* VIRGL_NONE: free */
+	u16 next; /* in the hash chain or the free list */
 	u16 sub_next, sub_prev;
 	u16 uses; /* of a sampler state: slots that it is bound to */
 	u8 type;  /* enum virgl_object_type */
@@ -57,6 +60,9 @@ struct virgl_sub {
 	u8 context;
 	u8 stages;	    /* bit n: a shader is bound to stage n */
 	u32 dsa;	    /* handle of what is bound; 0: nothing */
+	u32 condition;	    /* handle of the query that draws depend on; 0: of none */
+	u32 buffers;	    /* bit n: there is a vertex buffer n */
+	u32 slots;	    /* those that the bound vertex elements are read from */
 	u64 pixels;	    /* of the current framebuffer's largest surface; 0: no surface */
 	u64 default_pixels; /* what is drawn to without a surface */
 	struct virgl_long_shader shader;

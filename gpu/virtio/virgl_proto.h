@@ -153,7 +153,8 @@ enum virgl_target {
 
 /* Sizes of the renderer's arrays. */
 #define VIRGL_COLOR_BUFFERS_MAX	  8
-#define VIRGL_ATTRIBS_MAX	  32 /* vertex buffers and vertex elements */
+#define VIRGL_ATTRIBS_MAX	  16 /* vertex buffers and vertex elements, as in GL */
+#define VIRGL_ATTRIB_STRIDE_MAX	  2048
 #define VIRGL_UNIFORM_BUFFERS_MAX 32
 #define VIRGL_SAMPLERS_MAX	  32
 #define VIRGL_SAMPLER_VIEWS_MAX	  128

@@ -52,7 +52,8 @@ static const struct virgl_rule bind_rules[VIRGL_OBJECT_TYPES] = {
 	[VIRGL_OBJECT_DSA] = { "BIND_OBJECT DSA", .least = 1, .objects = { OBJECT_OR_0(1, DSA) },
 			       .check = virgl_check_bind_dsa },
 	[VIRGL_OBJECT_VERTEX_ELEMENTS] = { "BIND_OBJECT VERTEX_ELEMENTS", .least = 1,
-					   .objects = { OBJECT_OR_0(1, VERTEX_ELEMENTS) } },
+					   .objects = { OBJECT_OR_0(1, VERTEX_ELEMENTS) },
+					   .check = virgl_check_bind_elements },
 };
 
 static const struct virgl_rule rules[VIRGL_OPCODES] = {
@@ -92,6 +93,7 @@ static const struct virgl_rule rules[VIRGL_OPCODES] = {
 	/* What is drawn from. Each vertex buffer: stride, offset, resource. */
 	[VIRGL_SET_VERTEX_BUFFERS] = { "SET_VERTEX_BUFFERS", .step = 3, .most = VIRGL_ATTRIBS_MAX,
 				       .resources = { RESOURCE_OR_0(EACH(2), BUFFER) },
+				       .check = virgl_check_vertex_buffers,
 				       .check_group = virgl_check_vertex_buffer },
 	/* Resource, and only with one: size of an index, offset. */
 	[VIRGL_SET_INDEX_BUFFER] = { "SET_INDEX_BUFFER", .least = 1, .step = 2, .most = 1,

@@ -70,7 +70,7 @@ virgl_check virgl_check_destroy, virgl_check_framebuffer, virgl_check_no_attach;
 virgl_check virgl_check_index_buffer, virgl_check_uniform_buffer, virgl_check_constants;
 virgl_check virgl_check_viewports, virgl_check_views, virgl_check_samplers;
 virgl_check virgl_check_shader_slots, virgl_check_atomic_slots;
-virgl_check virgl_check_bind_dsa;
+virgl_check virgl_check_bind_dsa, virgl_check_bind_elements, virgl_check_vertex_buffers;
 virgl_check virgl_check_bind_shader, virgl_check_link_shader, virgl_check_condition;
 virgl_check virgl_check_create_sub, virgl_check_select_sub, virgl_check_destroy_sub;
 virgl_check virgl_check_clear, virgl_check_clear_texture, virgl_check_draw;

@@ -9,7 +9,7 @@
 #include "core/gmem.h"
 #include "core/lib/error.h"
 #include "core/lib/types.h"
-#include "drivers/virtio.h"
+#include "gpu/virtio/virtio.h"
 
 #define VRING_SIZE_MAX 256
 

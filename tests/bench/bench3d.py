@@ -4,13 +4,16 @@
 
     bench3d.py [--rounds N] [--seconds N] [--scenes A,B] [frames] [latency]
 
-Rounds of runs in turn on the same machine: the guest directly on QEMU, one guest of Facet, two guests
-of Facet together; kernel, image, memory and one vCPU are the same. Each figure is the median of
+Rounds of runs in turn on the same machine: the guest directly on QEMU, one guest of Facet that is given
+the GPU, one guest of Facet with a vGPU, two of those together; kernel, image, memory and one vCPU are the same. Each figure is the median of
 the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if one misses its bound.
 
-    direct.SCENE one.SCENE two.SCENE   frames a second; `two` is the sum of both guests
+    direct.SCENE whole.SCENE           frames a second; `whole`: a guest that is given the whole GPU
+    one.SCENE two.SCENE                `two` is the sum of both guests
     ratio.one.SCENE ratio.two.SCENE    of `one` to `direct`, of `two` to `one`
+    ratio.mediation.SCENE              of `one` to `whole`: what mediation itself costs
     engine.SCENE exits.SCENE bytes.SCENE   a frame of `one`: engine time, exits, bytes of streams
+    exits.whole.SCENE                  exits of a frame of `whole`
     cpu.*.loop                         time of one and the same work of the processor without any
                                        device, directly and as a guest: what its emulation costs
     latency.*.p50, .p99                from the submission of a tiny job to its fence: directly,
@@ -41,6 +44,8 @@ FOLDER = os.path.join(facet.BUILD, "bench3d")
 SCENES = "build,texture,shading"
 START_S = facet.BOOT_S + facet.GUEST_S
 RATIO = 0.90
+RATIO_MEDIATION = 0.95
+GPU_AT = "00:01.0"  # where QEMU puts its first device
 
 
 # ---- machines ----
@@ -55,10 +60,11 @@ def direct(test, words, limit_s):
 
 
 @contextmanager
-def mediated(guests, limit_s):
-    """guests: sections of the file."""
+def mediated(guests, limit_s, host=""):
+    """guests: sections of the file; host: further lines of [host]."""
     folder = os.path.join(FOLDER, "facet")
-    image = facet.make_image(folder, facet.conf(*guests), facet.GUEST3D_FILES)
+    text = facet.conf(*guests).replace("[host]\n", "[host]\n" + host)
+    image = facet.make_image(folder, text, facet.GUEST3D_FILES)
     with facet.Machine(image, folder=folder, limit_s=limit_s) as machine:
         yield machine
 
@@ -88,11 +94,11 @@ class Use:
     def now(self):
         stats = self.machine.stats()
         guest = next(g for g in stats["guests"] if g["name"] == self.name)
-        return {
-            "engine": facet.figure(stats, "engine_ns", self.name) / 1000,
-            "exits": sum(guest["exits"].values()),
-            "bytes": facet.figure(stats, "stream_bytes", self.name),
-        }
+        used = {"exits": sum(guest["exits"].values())}
+        if stats["gpus"]:
+            used["engine"] = facet.figure(stats, "engine_ns", self.name) / 1000
+            used["bytes"] = facet.figure(stats, "stream_bytes", self.name)
+        return used
 
     def a_frame(self, frames):
         """{what: of it a frame}; counts anew."""
@@ -114,7 +120,7 @@ def kmscube(machine, name, seconds):
 
 
 def run_frames(machine, names, scenes, seconds, used):
-    """{scene: frames a second, of all guests}; fills `used` for the first guest's frames."""
+    """{scene: frames a second, of all guests}; fills `used`, if any, for the first guest's frames."""
     fps = {}
     for name in names:
         expect(machine, name, r"Rendered \d+ frames", START_S, since=0)
@@ -138,7 +144,7 @@ def run_frames(machine, names, scenes, seconds, used):
 
 
 def frames(args):
-    """One round: {(kind, scene): frames a second}, what a frame of `one` used, {kind: loop_ms()}."""
+    """One round: {(kind, scene): frames a second}, {kind: {scene: used}}, {kind: loop_ms()}."""
     scenes = args.scenes.split(",")
     words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
     limit_s = 2 * START_S + (len(scenes) + 1) * (3 * args.seconds + 60)
@@ -148,12 +154,14 @@ def frames(args):
         found = run_frames(machine, ["alpha"], scenes, args.seconds, None)
         got.update({("direct", scene): fps for scene, fps in found.items()})
         loop["direct"] = loop_ms(machine, "alpha")
-    for kind, names in (("one", ["alpha"]), ("two", ["alpha", "beta"])):
-        guests = [facet.guest3d_conf(name, WORKLOADS, words) for name in names]
-        with mediated(guests, limit_s) as machine:
-            found = run_frames(
-                machine, names, scenes, args.seconds, used if kind == "one" else None
-            )
+    keys = {"whole": {"gpu": "", "pci": GPU_AT}, "one": {}, "two": {}}
+    for kind, names in (("whole", ["alpha"]), ("one", ["alpha"]), ("two", ["alpha", "beta"])):
+        guests = [facet.guest3d_conf(name, WORKLOADS, words, **keys[kind]) for name in names]
+        # Virtio has a reset of its own, which its driver does; PCI's ways are not there.
+        host = "assign-without-reset = yes\n" if kind == "whole" else ""
+        with mediated(guests, limit_s, host) as machine:
+            used[kind] = {}
+            found = run_frames(machine, names, scenes, args.seconds, used[kind])
             got.update({(kind, scene): fps for scene, fps in found.items()})
             if kind == "one":
                 loop[kind] = loop_ms(machine, "alpha")
@@ -175,14 +183,18 @@ def measure_frames(args):
         print(f"# round {number + 1} of {args.rounds}, load {load()}: {told}", flush=True)
     for scene in ["kmscube"] + args.scenes.split(","):
         alone = median_of(rounds, ("direct", scene))
-        one, two = (median_of(rounds, (kind, scene)) for kind in ("one", "two"))
-        for kind, fps in (("direct", alone), ("one", one), ("two", two)):
+        whole, one, two = (median_of(rounds, (kind, scene)) for kind in ("whole", "one", "two"))
+        for kind, fps in (("direct", alone), ("whole", whole), ("one", one), ("two", two)):
             yield f"{kind}.{scene}", fps, "fps", None
         yield f"ratio.one.{scene}", one / alone if alone else None, "of_direct", RATIO
         yield f"ratio.two.{scene}", two / one if one else None, "of_one", RATIO
+        ratio = one / whole if whole else None
+        yield f"ratio.mediation.{scene}", ratio, "of_whole", RATIO_MEDIATION
         for what, unit in (("engine", "us"), ("exits", "exits"), ("bytes", "bytes")):
-            value = statistics.median(used[scene][what] for used in uses)
+            value = statistics.median(used["one"][scene][what] for used in uses)
             yield f"{what}.{scene}", value, f"{unit}_a_frame", None
+        value = statistics.median(used["whole"][scene]["exits"] for used in uses)
+        yield f"exits.whole.{scene}", value, "exits_a_frame", None
     for kind in ("direct", "one"):
         yield f"cpu.{kind}.loop", median_of(loops, kind), "ms", None
 

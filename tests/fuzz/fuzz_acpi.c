@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzzes the ACPI parser: raw memory, or tables whose headers the harness makes sound. */
-// SOURCES: drivers/acpi.c drivers/acpi_dmar.c
+// SOURCES: drivers/acpi.c drivers/acpi_dmar.c drivers/acpi_ivrs.c
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,12 +16,11 @@ static void *maps[MAX_MAPS];
 static unsigned map_count;
 
 /* Each mapping is a block of its own, so that the sanitiser sees the byte behind it. */
-static const void *map(void *ctx, hpa_t pa, size_t size)
+static const void *map(hpa_t pa, u64 size)
 {
 	u64 offset = pa.raw - BASE;
 	void *at;
 
-	(void)ctx;
 	if (pa.raw < BASE || offset > memory_size || size > memory_size - offset)
 		return NULL;
 	if (map_count == MAX_MAPS)
@@ -91,6 +90,30 @@ static void build_tables(const u8 *data, size_t size)
 	fix_checksum(rsdp, 36, 32);
 }
 
+static void check_iommus(const struct acpi_iommus *iommus)
+{
+	for (unsigned i = 0; i < iommus->unit_count; i++) {
+		const struct acpi_iommu_unit *unit = &iommus->units[i];
+
+		if (unit->first_scope + unit->scope_count > iommus->scope_count ||
+		    unit->base.raw & PAGE_MASK)
+			abort();
+	}
+	for (unsigned i = 0; i < iommus->reserved_count; i++) {
+		if (iommus->reserved[i].last.raw < iommus->reserved[i].base.raw ||
+		    iommus->reserved[i].first_scope + iommus->reserved[i].scope_count >
+			    iommus->scope_count)
+			abort();
+	}
+	for (unsigned i = 0; i < iommus->scope_count; i++) {
+		const struct acpi_scope *scope = &iommus->scopes[i];
+
+		if (iommus->amd ? scope->first_bdf > scope->last_bdf
+				: scope->path_length - 1U >= ACPI_MAX_PATH)
+			abort();
+	}
+}
+
 static void check_result(const struct acpi_info *info)
 {
 	if (info->cpu_count > ACPI_MAX_CPUS || info->mcfg_count > ACPI_MAX_MCFG ||
@@ -100,17 +123,8 @@ static void check_result(const struct acpi_info *info)
 		if (info->mcfg[i].first_bus > info->mcfg[i].last_bus)
 			abort();
 	}
-	for (unsigned i = 0; i < info->dmar.drhd_count; i++) {
-		const struct acpi_drhd *unit = &info->dmar.drhd[i];
-
-		if (unit->first_scope + unit->scope_count > info->dmar.scope_count ||
-		    unit->base.raw & PAGE_MASK)
-			abort();
-	}
-	for (unsigned i = 0; i < info->dmar.scope_count; i++) {
-		if (info->dmar.scopes[i].path_length - 1U >= ACPI_MAX_PATH)
-			abort();
-	}
+	check_iommus(&info->dmar);
+	check_iommus(&info->ivrs);
 	if (info->power.s5_type_a > 7 || info->power.s5_type_b > 7)
 		abort();
 }
@@ -119,7 +133,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct acpi_memory memory = { map, NULL };
 	static struct acpi_info info;
 
 	if (size < 1 || size > MEMORY_MAX / 2)
@@ -130,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(memory_bytes, data + 1, size - 1);
 		memory_size = size - 1;
 	}
-	(void)!acpi_parse(&memory, HPA(BASE), &info);
+	(void)!acpi_parse(map, HPA(BASE), &info);
 	check_result(&info);
 	while (map_count)
 		free(maps[--map_count]);

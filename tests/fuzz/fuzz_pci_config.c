@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A guest that writes anything into configuration space, ports, BARs and the MSI-X table. */
-// SOURCES: guest/pci.c guest/bar.c guest/msix.c guest/power.c core/region.c
+// SOURCES: guest/pci.c guest/pci_port.c guest/bar.c guest/msi.c guest/msix.c guest/power.c
+// SOURCES: core/region.c
 // SOURCES: core/lib/string.c core/lib/error.c
 #include "tests/unit/fake_pci.h"
 
@@ -30,9 +31,9 @@ static void check(u32 fixed_regions)
 	const struct bar_state *bars = &fake_pci.slots[FAKE_DEVICE].bars;
 	u32 mapped = fake_vm.mmio.count - fixed_regions;
 
-	MUST(!bars->mapped || fake_function.memory_enabled);
-	MUST(mapped == (bars->mapped ? FAKE_REGIONS : 0u));
-	MUST(fake_direct_count == (bars->mapped ? 1u : 0u));
+	MUST(!bars->base[0] || fake_function.memory_enabled);
+	MUST(mapped == (bars->base[0] ? FAKE_REGIONS : 0u));
+	MUST(fake_direct_count == (bars->base[0] ? 1u : 0u));
 	for (u32 i = 0; i < fake_vm.mmio.count; i++) {
 		const struct region *region = &fake_vm.mmio.entries[i];
 
@@ -101,7 +102,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	fake_direct_fails = false;
 	guest_pci_reset(&fake_pci);
 	check(fixed_regions);
-	MUST(fake_pci.slots[FAKE_DEVICE].bars.mapped);
+	MUST(fake_pci.slots[FAKE_DEVICE].bars.base[0]);
 	MUST(!memcmp(first_config, fake_function.config, sizeof(first_config)));
 	return 0;
 }

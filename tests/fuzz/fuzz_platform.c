@@ -40,8 +40,6 @@ static void access_port(region_handler handler, void *ctx, const struct step *st
 static void run(const struct step *step)
 {
 	struct vm_exit exit = { .kind = VM_EXIT_CPUID };
-	const u64 arg[4] = { step->value, step->reg, 0, 0 };
-	size_t taken;
 	u64 value;
 
 	switch (step->what % 10) {
@@ -81,8 +79,10 @@ static void run(const struct step *step)
 	case 8:
 		fake_console_room = step->reg;
 		uart_console_drained(&fake_vm);
-		platform_console_input(&fake_vm, (const u8 *)step, sizeof(*step), &taken);
-		(void)hypercall(&fake_vcpus[step->vcpu], step->size, arg);
+		(void)platform_console_input(&fake_vm, (const u8 *)step, sizeof(*step));
+		exit.hypercall.number = step->size;
+		exit.hypercall.arg[1] = step->reg;
+		hypercall(&fake_vcpus[step->vcpu], &exit);
 		break;
 	default:
 		fake_advance(step->value & 0xffffffff);

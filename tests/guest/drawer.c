@@ -2,7 +2,8 @@
 /*
  * Draws, through the kernel's DRM interface alone, a picture that says who drew it and when.
  *
- * Two dumb buffers are shown in turn by page flips. Each picture carries, near its top left
+ * Two dumb buffers are shown in turn by page flips; a driver without DRM has a frame buffer
+ * device, to whose memory they are copied. Each picture carries, near its top left
  * corner, a code that a program can read from a screenshot:
  *
  *	18 x 9 cells of 16 x 16 pixels; the first cell's corner is at (32, 32).
@@ -19,6 +20,7 @@
 #include <drm_mode.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fb.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -69,6 +71,7 @@ struct display {
 	struct drm_mode_modeinfo mode;
 	struct buffer buffer[2];
 	struct buffer cursor;
+	struct buffer screen; /* of a frame buffer device: what is shown */
 };
 
 /* Five columns by seven rows; bit 4 is the leftmost pixel. */
@@ -450,6 +453,12 @@ static void flip(struct display *d, const struct buffer *b)
 	struct pollfd wait = { .fd = d->fd, .events = POLLIN };
 	char event[1024];
 
+	if (d->screen.pixels) {
+		for (uint32_t y = 0; y < b->height; y++)
+			memcpy((uint8_t *)d->screen.pixels + (size_t)y * d->screen.pitch,
+			       (const uint8_t *)b->pixels + (size_t)y * b->pitch, b->pitch);
+		return;
+	}
 	if (drm(d->fd, DRM_IOCTL_MODE_PAGE_FLIP, &request))
 		fail("DRM_IOCTL_MODE_PAGE_FLIP");
 	if (poll(&wait, 1, FLIP_TIMEOUT_MS) != 1) {
@@ -458,6 +467,54 @@ static void flip(struct display *d, const struct buffer *b)
 	}
 	if (read(d->fd, event, sizeof(event)) < (ssize_t)sizeof(struct drm_event_vblank))
 		fail("read of the flip event");
+}
+
+/* The mode that the driver has set, with 32 bits a pixel. */
+static void open_frame_buffer(struct display *d)
+{
+	struct fb_fix_screeninfo fix;
+	struct fb_var_screeninfo var;
+
+	d->fd = open("/dev/fb0", O_RDWR | O_CLOEXEC);
+	if (d->fd < 0)
+		fail("/dev/fb0");
+	if (ioctl(d->fd, FBIOGET_VSCREENINFO, &var))
+		fail("FBIOGET_VSCREENINFO");
+	var.bits_per_pixel = 32;
+	if (ioctl(d->fd, FBIOPUT_VSCREENINFO, &var))
+		fail("FBIOPUT_VSCREENINFO");
+	if (ioctl(d->fd, FBIOGET_FSCREENINFO, &fix))
+		fail("FBIOGET_FSCREENINFO");
+	printf("drawer: frame buffer %.16s mode %ux%u\n", fix.id, var.xres, var.yres);
+	d->mode = (struct drm_mode_modeinfo){ .hdisplay = (uint16_t)var.xres,
+					      .vdisplay = (uint16_t)var.yres };
+	d->screen = (struct buffer){ .pitch = fix.line_length,
+				     .width = var.xres,
+				     .height = var.yres,
+				     .size = (uint64_t)fix.line_length * var.yres };
+	d->screen.pixels = mmap(NULL, d->screen.size, PROT_READ | PROT_WRITE, MAP_SHARED, d->fd, 0);
+	if (d->screen.pixels == MAP_FAILED)
+		fail("mmap");
+	for (int i = 0; i < 2; i++) {
+		d->buffer[i] = d->screen;
+		d->buffer[i].pitch = 4 * var.xres;
+		d->buffer[i].bar_x = -1;
+		d->buffer[i].pixels = calloc(var.yres, d->buffer[i].pitch);
+		if (!d->buffer[i].pixels)
+			fail("calloc");
+	}
+}
+
+static void open_card(struct display *d, const struct options *o)
+{
+	print_driver(d->fd);
+	choose_output(d, o);
+	for (int i = 0; i < 2; i++) {
+		make_buffer(d->fd, &d->buffer[i], d->mode.hdisplay, d->mode.vdisplay);
+		make_frame(d->fd, &d->buffer[i]);
+	}
+	draw(&d->buffer[0], o->name, 0);
+	set_mode(d);
 }
 
 static void sleep_until(uint64_t when_ns)
@@ -480,7 +537,7 @@ static void run(struct display *d, const struct options *o)
 
 		draw(b, o->name, frame);
 		flip(d, b);
-		if (o->cursor)
+		if (o->cursor && d->cursor.pixels)
 			move_cursor(d, frame);
 		now = now_ns();
 		if (now - told >= 1000000000u || frame == 1) {
@@ -555,16 +612,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	d.fd = open("/dev/dri/card0", O_RDWR | O_CLOEXEC);
 	if (d.fd < 0)
-		fail("/dev/dri/card0");
-	print_driver(d.fd);
-	choose_output(&d, &o);
-	for (int i = 0; i < 2; i++) {
-		make_buffer(d.fd, &d.buffer[i], d.mode.hdisplay, d.mode.vdisplay);
-		make_frame(d.fd, &d.buffer[i]);
-	}
-	draw(&d.buffer[0], o.name, 0);
-	set_mode(&d);
-	if (o.cursor)
+		open_frame_buffer(&d);
+	else
+		open_card(&d, &o);
+	if (o.cursor && !d.screen.pixels)
 		o.cursor = make_cursor(&d, o.name);
 	run(&d, &o);
 	return 0;

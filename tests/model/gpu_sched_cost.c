@@ -5,14 +5,12 @@
  */
 // HYPERVISOR_OBJECTS: gpu/sched.c gpu/sched_admit.c gpu/sched_complete.c gpu/sched_fixed.c
 // HYPERVISOR_OBJECTS: gpu/sched_note.c gpu/sched_order.c
-//
-// The trap flag makes the processor stop after each instruction while it is set.
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "gpu/sched.h"
+#include "tests/model/steps.h"
 
 #define MOST	  1024
 #define DECISIONS 400
@@ -51,7 +49,6 @@ struct vgpu {
 static struct gpu_sched sched;
 static void *memory[GPU_SCHED_MEMORY(MOST)];
 static struct vgpu vgpus[MOST];
-static volatile u64 steps;
 static u64 state = 1;
 
 static u64 random_below(u64 n)
@@ -103,31 +100,6 @@ static void start(enum kind kind, u32 count)
 			must(gpu_sched_enqueue(&sched, &vgpus[i].vgpu, &vgpus[i].jobs[j], 0) == OK,
 			     "enqueue refused");
 	}
-}
-
-static void on_step(int signal)
-{
-	(void)signal;
-	steps++;
-}
-
-static inline void step_on(void)
-{
-	__asm__ volatile(
-		"lea -128(%%rsp), %%rsp; pushfq; orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
-		:
-		:
-		: "memory", "cc");
-}
-
-/* What ends it is counted as well; count_of_nothing() tells. */
-static inline void step_off(void)
-{
-	__asm__ volatile(
-		"lea -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
-		:
-		:
-		: "memory", "cc");
 }
 
 static enum err __attribute__((noipa))
@@ -199,7 +171,7 @@ int main(void)
 {
 	u32 worst = 0, missed = 0;
 
-	must(signal(SIGTRAP, on_step) != SIG_ERR && count_of_nothing() > 0,
+	must(steps_begin() && count_of_nothing() > 0,
 	     "this processor does not stop after each instruction");
 	for (u32 kind = 0; kind < KINDS; kind++) {
 		for (u32 i = 0; i < ARRAY_SIZE(sizes); i++) {

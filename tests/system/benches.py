@@ -43,6 +43,17 @@ BOCHS_DISPLAY = "bochs-display,id=gpu,vgamem=64M"
 QEMU_HOST = "guests-on-cpu0 = no\n"
 
 
+# What a bench is for that differs in its IOMMU only.
+IOMMU_TESTS = (
+    "test_iommu.py",
+    "test_assign.py",
+    "test_devices.py",
+    "test_faults.py",
+    "test_plug.py",
+    "test_vf.py",
+)
+
+
 def qemu(name, driver, outputs, gpu, gpu_memory, only=(), **options):
     return Bench(
         name=name,
@@ -85,6 +96,7 @@ BENCHES = {
     bench.name: bench
     for bench in (
         qemu("qemu-virtio", "virtio_gpu", 4, VIRTIO_GPU, "64M"),
+        qemu("qemu-amdvi", "virtio_gpu", 4, VIRTIO_GPU, "64M", only=IOMMU_TESTS, iommu="amd"),
         qemu("qemu-vbe", "bochs-drm", 1, BOCHS_DISPLAY, "16M"),
         qemu(
             "qemu-virgl",

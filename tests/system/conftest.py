@@ -59,9 +59,9 @@ def folder_of(request):
 def make_starter(request, machines):
     folder = folder_of(request)
 
-    def start(text, files=facet.GUEST_FILES, **options):
+    def start(text, files=facet.GUEST_FILES, application="BOOTX64.EFI", **options):
         here = os.path.join(folder, str(len(machines))) if machines else folder
-        image = facet.make_image(here, text, files)
+        image = facet.make_image(here, text, files, application)
         options.setdefault("picture", text is not None and "\ngpu = " in text)
         machine = facet.Machine(image, folder=here, **options)
         machines.append(machine)

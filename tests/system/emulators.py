@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """QEMU and Bochs as processes: a serial line to read and write, and pictures.
 
-Both classes offer the same: read(), write(), screendump(), poll(), wait(), close(). Each
+Both classes offer the same: read(), write(), screendump(), ending(), close(), close_line(). Each
 process has a group of its own and runs under timeout(1), which ends it by SIGKILL even
 when nobody is left to do so here.
 """
@@ -36,7 +36,9 @@ def firmware():
 def launch(argv, limit_s, **options):
     """Starts a program with a watchdog, as a process group that kill() ends."""
     watched = ["timeout", "--signal=KILL", str(int(limit_s))] + argv
-    return subprocess.Popen(watched, start_new_session=True, **options)
+    process = subprocess.Popen(watched, start_new_session=True, **options)
+    process.limit_s, process.deadline = int(limit_s), time.monotonic() + int(limit_s)
+    return process
 
 
 def kill(process, how=signal.SIGKILL):
@@ -45,11 +47,35 @@ def kill(process, how=signal.SIGKILL):
             os.killpg(process.pid, how)
 
 
+def how_it_ended(process):
+    """In words, how a program ended that launch() started. To be asked soon after that."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(5)
+    status = process.poll()
+    if status is None:
+        return "closed its serial line and is still there"
+    # timeout(1) ends by its program's signal, or with 128 more than it as its status.
+    number = -status if status < 0 else status - 128
+    if number == signal.SIGKILL and time.monotonic() >= process.deadline:
+        return f"had its time limit of {process.limit_s} s"
+    if number == signal.SIGKILL:
+        return "was ended by SIGKILL: by a host without memory (see its kernel's log), or by hand"
+    with suppress(ValueError):
+        return f"was ended by {signal.Signals(number).name}"
+    return f"ended with status {status}"
+
+
+def last_lines(path, count=10):
+    with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+        return "".join(file.readlines()[-count:])
+    return ""
+
+
 # ---- QEMU ----
 
 IOMMUS = {
     "vtd": "intel-iommu,intremap=on,aw-bits=48",
-    "amd": "amd-iommu",
+    "amd": "amd-iommu,intremap=on",
     None: None,
 }
 
@@ -93,6 +119,8 @@ class Qemu:
     are taken then, since the monitor finds none.
     """
 
+    arguments = staticmethod(qemu_arguments)
+
     def __init__(self, image, folder, limit_s, picture=True, display="none", **options):
         del picture  # it can always take one
         self.folder = folder
@@ -106,7 +134,7 @@ class Qemu:
         self.qmp_folder = tempfile.mkdtemp(prefix="facet-qmp-")
         self.qmp_path = os.path.join(self.qmp_folder, "qmp")
         self.qmp_file = self.qmp_socket = None
-        argv = qemu_arguments(image, variables, display=display, **options)
+        argv = self.arguments(image, variables, display=display, **options)
         argv += ["-serial", "stdio", "-qmp", f"unix:{self.qmp_path},server=on,wait=off"]
         with open(os.path.join(folder, "qemu.log"), "wb") as errors:
             self.process = launch(
@@ -127,6 +155,10 @@ class Qemu:
             with suppress(OSError, AttributeError):
                 file.close()
         shutil.rmtree(self.qmp_folder, ignore_errors=True)
+
+    def ending(self):
+        """How it ended, and the end of what it said of itself."""
+        return how_it_ended(self.process), last_lines(os.path.join(self.folder, "qemu.log"))
 
     def close_line(self):
         for pipe in (self.process.stdin, self.process.stdout):
@@ -158,9 +190,9 @@ class Qemu:
             if "return" in answer:
                 return answer["return"]
 
-    def screendump(self, head, path):
+    def screendump(self, head, path, device="gpu"):
         if not self.xvfb:
-            self.qmp("screendump", filename=path, format="png", device="gpu", head=head)
+            self.qmp("screendump", filename=path, format="png", device=device, head=head)
             return
         if head:
             raise RuntimeError("QEMU's window shows output 0 only")
@@ -303,6 +335,10 @@ class Bochs:
         for name in ("bochs.img", "bochs.img.lock"):
             with suppress(FileNotFoundError):
                 os.unlink(self._path(name))
+
+    def ending(self):
+        """How it ended, and the end of what it said of itself."""
+        return how_it_ended(self.process), last_lines(self._path("bochs.out"))
 
     def close_line(self):
         if self.line:

@@ -125,7 +125,13 @@ class Machine:
         return "\n".join(self.console.splitlines()[-lines:])
 
     def _give_up(self, why):
-        raise ConsoleError(f"{why}\n---- end of the console ----\n{self.tail()}")
+        if self.ended:
+            how, log = self.emulator.ending()
+            why += f": the emulator {how}"
+            log = f"\n---- end of the emulator's log ----\n{log.rstrip()}"
+        else:
+            log = ""
+        raise ConsoleError(f"{why}\n---- end of the console ----\n{self.tail()}{log}")
 
     def expect(self, regex, timeout=ANSWER_S, since=None):
         """Waits for a match after the last one (or after `since`); returns the match.
@@ -233,20 +239,23 @@ class Machine:
         """QEMU's monitor."""
         return self.emulator.qmp(command, **args)
 
-    def screendump(self, head=0, name=None):
-        """The picture on one output of the GPU, also left as a file."""
+    def screendump(self, head=0, name=None, **options):
+        """The picture on one output of the GPU, also left as a file.
+
+        `device`: of another of QEMU's GPUs than the first, by its id.
+        """
         path = os.path.join(self.folder, name or f"scanout-{head}.png")
-        self.emulator.screendump(head, path)
+        self.emulator.screendump(head, path, **options)
         return pattern.read_png(path)
 
-    def stamp(self, head=0, name=None):
+    def stamp(self, head=0, name=None, **options):
         """Who drew the picture on an output, and which frame; None if nobody did.
 
         A picture may be taken while it changes; then it is taken again.
         """
         for _ in range(5):
             with suppress(pattern.NoPattern):
-                return pattern.decode(self.screendump(head, name))
+                return pattern.decode(self.screendump(head, name, **options))
             time.sleep(0.2)
         return None
 
@@ -308,7 +317,7 @@ slice = 2ms
 
 
 def guest_conf(name, cmdline="", quiet=True, **keys):
-    """One [guest] section. Keys with a dot are written with `__`: gpu__weight=300."""
+    """One [guest] section. Keys with a dot are written with `__`, those with a dash with `_`."""
     bench = benches.current()
     words = "console=ttyS0 quiet" if quiet else "console=ttyS0"
     given = {
@@ -325,7 +334,11 @@ def guest_conf(name, cmdline="", quiet=True, **keys):
     given.update({key: str(value) for key, value in keys.items()})
     if not given["gpu"]:
         given["gpu__weight"] = given["gpu__memory"] = ""
-    lines = [f"{key.replace('__', '.')} = {value}" for key, value in given.items() if value]
+    lines = [
+        f"{key.replace('__', '.').replace('_', '-')} = {value}"
+        for key, value in given.items()
+        if value
+    ]
     return f"\n[guest {name}]\n" + "\n".join(lines) + "\n"
 
 
@@ -348,14 +361,16 @@ def bare_conf(name, test, options="", **keys):
 BARE_FILES = ("bare",)
 
 
-def conf(*guests, idle="wait"):
-    return HOST.format(idle=idle, further=benches.current().host) + "".join(guests)
+def conf(*guests, idle="wait", host=""):
+    """The whole file; `host`: further lines of [host]."""
+    return HOST.format(idle=idle, further=benches.current().host + host) + "".join(guests)
 
 
-def make_image(folder, text, files=GUEST_FILES):
+def make_image(folder, text, files=GUEST_FILES, application="BOOTX64.EFI"):
     """A disk image with this facet.conf (None: without one) and these files.
 
-    A file is a name in build/guest, a path, or NAME=PATH.
+    A file is a name in build/guest, a path, or NAME=PATH; `application`, in build, is what
+    firmware starts.
     """
     os.makedirs(folder, exist_ok=True)
     image = os.path.join(folder, "disk.img")
@@ -367,7 +382,7 @@ def make_image(folder, text, files=GUEST_FILES):
     paths = [f if "/" in f else os.path.join(BUILD, "guest", f) for f in files]
     subprocess.run(
         [os.path.join(ROOT, "tools/mkimage.sh"), image]
-        + [os.path.join(BUILD, "BOOTX64.EFI"), conf_path, *paths],
+        + [os.path.join(BUILD, application), conf_path, *paths],
         check=True,
     )
     return image

@@ -516,7 +516,8 @@ class Control:
     """A Unix socket for tests: one JSON object a line, and a line with "ok" back.
 
     Fences are chosen by any of "ctx", "resource", "type" (a name of TYPES), "after" (so many that
-    would fit pass first) and "count" (without: all). The oldest rule that fits decides.
+    would fit pass first) and "count" (without: all). The oldest rule that fits decides; one with
+    "first": true is put before those that are there.
 
     {"do": "hang", ...}                     never answers them (until "normal")
     {"do": "lose", "count": 1, ...}         drops their answers for good
@@ -569,7 +570,8 @@ class Control:
         if what in ORDERS:
             if order.get("type") not in (None, *TYPES.values()):
                 raise ValueError(f"no command type {order['type']}")
-            gpu.fences.rules.append(Rule(order))
+            rules = gpu.fences.rules
+            rules.insert(0 if order.get("first") else len(rules), Rule(order))
         elif what == "stop":
             if not gpu.backend:
                 raise ValueError("QEMU is not there")

@@ -248,6 +248,15 @@ def test_fences_are_lost_by_count_type_and_place(pair):
     assert fates == ["answered", "answered", "lost", "answered"]
 
 
+def test_a_rule_can_come_before_older_ones(pair):
+    pair.gpu.order(do="delay", ms=50)
+    pair.gpu.order(do="lose", count=1)
+    pair.gpu.order(do="hang", count=1, first=True)
+    sent = pair.send(fenced(1), fenced(2))
+    assert pair.answered(sent) == [1]
+    assert pair.gpu.stats()["fences"] == {"seen": 2, "answered": 1, "lost": 0, "hung": 1}
+
+
 def test_an_answer_names_its_fence(pair):
     request = fenced(5)
     answer = pair.front.wait(pair.front.send(request))
@@ -259,7 +268,7 @@ def test_a_late_fence_is_late_and_holds_up_nobody(pair):
     start = time.monotonic()
     late, prompt = pair.send(fenced(1), fenced(2))
     pair.front.wait(prompt)
-    assert time.monotonic() - start < 0.2
+    assert late not in pair.front.answers
     pair.front.wait(late)
     assert time.monotonic() - start >= 0.3
 
@@ -393,7 +402,8 @@ def test_linux_finds_a_true_gpu(make_gpu, tmp_path, iommu, words):
 
 
 def two_guests(start, gpu, iommu="vtd"):
-    text = facet.conf(facet.guest_conf("alpha"), facet.guest_conf("beta"))
+    # No test is about the time-out: a GPU that a test stops is not reset before it goes on.
+    text = facet.conf(*(facet.guest_conf(name, gpu__timeout="60s") for name in ("alpha", "beta")))
     if not iommu:
         text = text.replace("[host]\n", "[host]\niommu = none\n")
     machine = start(text, **gpu.options(iommu=iommu))
@@ -436,10 +446,9 @@ def test_a_device_that_stops_keeps_nobody_else_waiting(two):
     gpu.order(do="stop")
     machine.rest(0.5)
     drawn = machine.frames("alpha")[-1]
-    asked = time.monotonic()
     assert machine.qmp("query-status")["running"]
     assert "alpha" in machine.command("gpu")
-    assert time.monotonic() - asked < 1
+    assert gpu.stats()["stopped"], "they answered while it was"
     gpu.order(do="normal")
     machine.expect_frame("alpha", at_least=drawn + 30)
     assert moves(machine, "beta")

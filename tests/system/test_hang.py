@@ -6,6 +6,7 @@ output after a reset of the device Facet made anew; `alpha` and `beta` draw.
 """
 
 import re
+import time
 
 import facet
 import fakebench
@@ -48,29 +49,62 @@ def bench(start_shared, tmp_path_factory):
         yield gpu, machine, said
 
 
-def state(machine, name):
-    [vgpu] = [v for v in machine.stats()["gpus"][0]["vgpus"] if v["name"] == name]
-    return vgpu["state"]
+def vgpu(machine, name):
+    [found] = [v for v in machine.stats()["gpus"][0]["vgpus"] if v["name"] == name]
+    return found
 
 
 def hung(machine, name):
-    return state(machine, name) == "hung"
+    return vgpu(machine, name)["state"] == "hung"
 
 
 def restart(machine, *names):
+    """A guest that is hung goes on drawing, in vain, and says so: only a new start's frames count."""
     since = machine.mark()
     for name in names:
         machine.command(f"restart {name}")
     for name in names:
-        machine.expect(rf"^{name}\| .*guest {name}: frame \d\d+", facet.GUEST_S, since=since)
+        new = machine.expect(rf"^facet: guest {name}: starts with", facet.GUEST_S, since=since)
+        line = rf"^{name}\| .*guest {name}: frame \d\d+"
+        machine.expect(line, facet.GUEST_S, since=new.end())
+
+
+def until(machine, true, timeout):
+    """Whether it comes true."""
+    deadline = time.monotonic() + timeout * machine.scale
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        machine.rest(0.05)
+    return True
+
+
+def settle(machine, names):
+    """Waits until nothing is out that the GPU might not answer.
+
+    A guest has nothing out, or is hung. One that is busy is never seen so: but when Facet's own
+    clock has gone past the time-out and a look, what is out now was sent since.
+    """
+    left, began = set(names), None
+    while left:
+        stats = machine.stats()
+        now = stats["uptime_ns"]
+        began = now if began is None else began
+        if now - began > 2 * TIMEOUT_S * 10**9:
+            return
+        for v in stats["gpus"][0]["vgpus"]:
+            if v["state"] == "hung" or not v["in_flight"]:
+                left.discard(v["name"])
 
 
 @pytest.fixture
 def drawing(bench):
-    """All guests well; the test GPU as new."""
+    """All guests well, whatever the test before left; the test GPU as new."""
     gpu, machine, _ = bench
     gpu.order(do="normal")
-    restart(machine, *(name for name in ("alpha", "beta") if hung(machine, name)))
+    draw = ("alpha", "beta")
+    settle(machine, draw)
+    restart(machine, *(name for name in draw if vgpu(machine, name)["state"] != "run"))
     assert not hung(machine, "still")
     return gpu, machine
 
@@ -86,19 +120,30 @@ def shown_by(gpu, name):
     return gpu.stats()["outputs"][str(NAMES.index(name))]
 
 
+def withhold(gpu, machine, name, how="hang"):
+    """A fence of this guest's does not come; returns when its job is at the device.
+
+    How soon it draws its next picture is its own affair: the time-out counts from here.
+    """
+
+    def kept():
+        fences = gpu.stats()["fences"]
+        return fences["hung"] + fences["lost"]
+
+    before = kept()
+    gpu.order(do=how, count=1, first=True, resource=shown_by(gpu, name))
+    assert until(machine, lambda: kept() > before, facet.GUEST_S)
+
+
 def comes_to_hang(machine, name):
-    for _ in range(20 * (TIMEOUT_S + 2)):
-        if hung(machine, name):
-            return True
-        machine.rest(0.05)
-    return False
+    return until(machine, lambda: hung(machine, name), TIMEOUT_S + 2)
 
 
 @pytest.mark.parametrize("how", ("lose", "hang"))
 def test_a_fence_that_does_not_come_ends_its_guests_gpu_alone(drawing, how):
     gpu, machine = drawing
     resets, since = gpu.stats()["resets"], machine.mark()
-    gpu.order(do=how, count=1, resource=shown_by(gpu, "alpha"))
+    withhold(gpu, machine, "alpha", how)
     assert comes_to_hang(machine, "alpha")
     machine.expect(r"guest alpha: gpu 0: no answer for 1000 ms: .* frozen", 2, since=since)
     assert re.search(r"^alpha .*\bhung\b", machine.command("gpu"), re.MULTILINE)
@@ -114,7 +159,7 @@ def test_a_fence_that_does_not_come_ends_its_guests_gpu_alone(drawing, how):
 
 def test_a_restart_brings_a_hung_guest_back(drawing):
     gpu, machine = drawing
-    gpu.order(do="hang", count=1, resource=shown_by(gpu, "alpha"))
+    withhold(gpu, machine, "alpha")
     assert comes_to_hang(machine, "alpha")
     restart(machine, "alpha")
     assert not hung(machine, "alpha") and moves(machine, "alpha", "beta")
@@ -124,7 +169,7 @@ def test_a_restart_brings_a_hung_guest_back(drawing):
 def test_a_rebind_of_its_driver_brings_a_hung_guest_back(drawing):
     """Without a restart: stock Linux lets go of the device, which resets it, and takes it anew."""
     gpu, machine = drawing
-    gpu.order(do="hang", count=1, resource=shown_by(gpu, "alpha"))
+    withhold(gpu, machine, "alpha")
     assert comes_to_hang(machine, "alpha")
     since = machine.mark()
     machine.send("attach alpha\r")
@@ -151,7 +196,7 @@ def test_a_slow_fence_is_no_hang(drawing):
 
 def test_others_wait_no_longer_than_the_time_out(drawing):
     gpu, machine = drawing
-    gpu.order(do="hang", count=1, resource=shown_by(gpu, "alpha"))
+    withhold(gpu, machine, "alpha")
     since = machine.mark()
     machine.expect(r"guest beta: frame \d+", TIMEOUT_S + 3, since=since)
     assert comes_to_hang(machine, "alpha")
@@ -161,11 +206,15 @@ def test_others_wait_no_longer_than_the_time_out(drawing):
 def test_the_others_lose_one_time_out_and_no_fence(drawing, late_ms):
     """By the trace. Late answers make jobs long: then nothing runs beside the one that hangs."""
     gpu, machine = drawing
-    gpu.order(do="hang", after=10, count=1, resource=shown_by(gpu, "alpha"))
     if late_ms:
         gpu.order(do="delay", ms=late_ms)
-        machine.rest(0.2)
+        answered = gpu.stats()["fences"]["answered"]
+        # More than can be out: what the trace will see ending was all late.
+        assert until(
+            machine, lambda: gpu.stats()["fences"]["answered"] > answered + 4, facet.GUEST_S
+        )
     traces.begin(machine)
+    withhold(gpu, machine, "alpha")
     assert comes_to_hang(machine, "alpha")
     assert moves(machine, "beta", seconds=2)
     dump = traces.take(machine)
@@ -184,7 +233,8 @@ def stop_until_reset(gpu, machine):
     resets, since = gpu.stats()["resets"], machine.mark()
     gpu.order(do="stop")
     machine.expect(r"gpu 0: the device does not answer: reset", 3 * TIMEOUT_S + 5, since=since)
-    machine.rest(1)
+    # It is said before it is done.
+    assert until(machine, lambda: gpu.stats()["resets"] > resets, 5)
     stats = gpu.stats()
     assert stats["resets"] == resets + 1 and not stats["stopped"]
 

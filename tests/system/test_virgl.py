@@ -236,6 +236,14 @@ def test_hostile_streams_harm_only_their_own_guest(start):
     """SOAK_SECONDS=N: for how long; SEED=N: with which chances."""
     seed = int(os.environ.get("SEED", random.SystemRandom().randrange(1, 1 << 31)))
     print(f"mutate: SEED={seed}, {HOSTILE_S} s")
+    try:
+        send_hostile_streams(start, seed)
+    except AssertionError as error:
+        # First of all: a long message may be cut where it is shown.
+        raise AssertionError(f"SEED={seed}: {error}") from error
+
+
+def send_hostile_streams(start, seed):
     machine = start(
         facet.conf(
             facet.guest3d_conf("alpha", "render", "facet.frames=4"),

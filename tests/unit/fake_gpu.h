@@ -444,12 +444,13 @@ static void fake_machine_start(bool with_iommu, u64 quota)
 	fake_pages_out = 0;
 	fake_lines = 0;
 	fake_pci.function_count = 1;
-	fake_pci.functions[0].vendor_id = VIRTIO_PCI_VENDOR;
+	fake_pci.functions[0] = (struct pci_function){ .vendor_id = VIRTIO_PCI_VENDOR };
 	fake_config.gpu_count = 1;
 	fake_config.host.iommu = with_iommu ? CONFIG_IOMMU_AUTO : CONFIG_IOMMU_NONE;
 	fake_config.guest_count = FAKE_VMS;
 	fake_config.gpus[0].slice_ns = 2000000;
 	MUST(!gpu_start(&fake_config, &fake_pci, with_iommu ? &fake_iommu : NULL));
+	MUST(fake_pci.functions[0].owner);
 	for (u32 i = 0; i < FAKE_VMS; i++) {
 		struct config_guest *guest = &fake_config.guests[i];
 		struct vm *vm = &fake_vms[i];
@@ -485,11 +486,11 @@ static void fake_run(void)
 		for (u32 vm = 0; vm < FAKE_VMS; vm++) {
 			struct vcpu_work *work = &fake_vgpu(vm)->work;
 
-			if (!work->queued)
+			if (!list_is_linked(&work->node))
 				continue;
-			work->queued = false;
+			work->node.next = NULL;
 			if (work->step(&fake_vcpus[vm], work))
-				work->queued = true;
+				list_init(&work->node);
 			moved = true;
 		}
 		if (fake_softirq) {

@@ -15,6 +15,7 @@
 #include "core/log.h"
 #include "core/percpu.h"
 #include "core/timer.h"
+#include "drivers/pci_groups.h"
 #include "gpu/virtio/virtio_gpu.h"
 
 #define MUST(condition) \
@@ -249,15 +250,15 @@ _Noreturn void panic(const char *fmt, ...)
 void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
 	(void)vcpu;
-	work->queued = true;
+	list_init(&work->node); /* linked: it is queued */
 }
 
 bool vcpu_cancel_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
-	bool was = work->queued;
+	bool was = list_is_linked(&work->node);
 
 	(void)vcpu;
-	work->queued = false;
+	work->node.next = NULL;
 	return was;
 }
 
@@ -266,6 +267,15 @@ void pci_disable(struct pci *pci, const struct pci_function *function, u16 comma
 	(void)pci;
 	(void)function;
 	(void)command;
+}
+
+enum err pci_claim(struct pci *pci, struct pci_function *function, const char *owner)
+{
+	(void)pci;
+	if (function->owner)
+		return ERR_EXISTS;
+	function->owner = owner;
+	return OK;
 }
 
 /* ---- an IOMMU that remembers how much of each terabyte is mapped ---- */

@@ -38,10 +38,12 @@ static struct guest_pci fake_pci;
 static struct power_state fake_power;
 static struct vpci_function fake_function;
 static struct fake_direct fake_direct[FAKE_DIRECT_MAX];
-static u32 fake_direct_count;
+static u32 fake_direct_count, fake_unmap_count;
+static struct ptab_attr fake_direct_attr; /* of the last */
 static bool fake_direct_fails;
 static struct fake_direct fake_direct_failed; /* the last that could not be mapped */
 static u32 fake_log_lines;
+static char fake_last_line[300], fake_end_reason[128];
 static u64 fake_msi_address;
 static u32 fake_msi_data, fake_msi_count;
 static u64 fake_last_offset, fake_last_value;
@@ -50,15 +52,21 @@ static enum vm_end fake_end;
 
 /* ---- what core/ offers ---- */
 
+static u64 fake_later_ns;
+
 u64 now_ns(void)
 {
-	return 2000000000;
+	return 2000000000 + fake_later_ns;
 }
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
+	va_list args;
+
 	(void)level;
-	(void)fmt;
+	va_start(args, fmt);
+	vsnprintf(fake_last_line, sizeof(fake_last_line), fmt, args);
+	va_end(args);
 	fake_log_lines++;
 }
 
@@ -79,15 +87,19 @@ void panic(const char *fmt, ...)
 
 void vm_end(struct vm *vm, enum vm_end end, const char *fmt, ...)
 {
+	va_list args;
+
 	(void)vm;
-	(void)fmt;
+	va_start(args, fmt);
+	vsnprintf(fake_end_reason, sizeof(fake_end_reason), fmt, args);
+	va_end(args);
 	fake_end = end;
 }
 
 enum err vm_map_direct(struct vm *vm, gpa_t gpa, hpa_t hpa, u64 size, struct ptab_attr attr)
 {
 	(void)vm;
-	(void)attr;
+	fake_direct_attr = attr;
 	if (fake_direct_fails || fake_direct_count == FAKE_DIRECT_MAX) {
 		fake_direct_failed = (struct fake_direct){ gpa.raw, size, hpa };
 		return ERR_NO_MEMORY;
@@ -103,6 +115,7 @@ enum err vm_map_direct(struct vm *vm, gpa_t gpa, hpa_t hpa, u64 size, struct pta
 enum err vm_unmap_direct(struct vm *vm, gpa_t gpa, u64 size)
 {
 	(void)vm;
+	fake_unmap_count++;
 	for (u32 i = 0; i < fake_direct_count; i++)
 		if (fake_direct[i].gpa == gpa.raw && fake_direct[i].size == size) {
 			fake_direct[i] = fake_direct[--fake_direct_count];
@@ -145,7 +158,7 @@ static void fake_config_written(struct vpci_function *function, u32 offset, u32 
 	fake_config_writes++;
 }
 
-static void fake_function_init(struct vpci_function *f)
+static inline void fake_function_init(struct vpci_function *f)
 {
 	memset(f, 0, sizeof(*f));
 	f->config[0] = 0xf4;
@@ -193,7 +206,7 @@ static void fake_function_init(struct vpci_function *f)
 }
 
 /* A machine after power-on, with the function on its bus. False: something refused. */
-static bool fake_start(void)
+static inline bool fake_start(void)
 {
 	memset(&fake_vm, 0, sizeof(fake_vm));
 	memset(&fake_pci, 0, sizeof(fake_pci));

@@ -35,6 +35,7 @@ static inline void fake_cpus_start(void)
 		fake_cpus[i].id = fake_cpus[i].apic_id = i;
 		fake_cpus[i].self = &fake_cpus[i];
 		fake_cpus[i].armed_ns = ~0ULL;
+		list_init(&fake_cpus[i].timers);
 	}
 	fake_become(0);
 }

@@ -18,10 +18,12 @@
 #include <cmocka.h>
 #endif
 
+#include "arch/x86/cpu.h"
 #include "core/guestcon.h"
 #include "core/timer.h"
 #include "core/virt.h"
 #include "core/vm.h"
+#include "guest/hypercall.h"
 #include "guest/platform.h"
 
 #define FAKE_RAM	 (64 * 1024)
@@ -72,12 +74,12 @@ u64 wallclock_boot_seconds(void)
 void timer_set(struct timer *timer, u64 deadline_ns)
 {
 	timer->deadline_ns = deadline_ns;
-	timer->heap_index = 1;
+	list_init(&timer->node); /* linked: it is armed */
 }
 
 void timer_cancel(struct timer *timer)
 {
-	timer->heap_index = 0;
+	timer->node.next = NULL;
 }
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
@@ -145,22 +147,10 @@ hpa_t frame_alloc(void)
 	return HPA((u64)(uintptr_t)calloc(1, PAGE_SIZE));
 }
 
-void frame_free(hpa_t frame);
-void frame_free(hpa_t frame)
-{
-	free((void *)(uintptr_t)frame.raw);
-}
-
 void *frame_ptr(hpa_t frame);
 void *frame_ptr(hpa_t frame)
 {
 	return (void *)(uintptr_t)frame.raw;
-}
-
-hpa_t frame_of(const void *ptr);
-hpa_t frame_of(const void *ptr)
-{
-	return HPA((u64)(uintptr_t)ptr);
 }
 
 /* ---- the vendor's part ---- */
@@ -172,10 +162,16 @@ static void fake_get_state(const struct arch_vcpu *vcpu, struct x86_state *state
 	state->cr4 = fake_cr4;
 }
 
+static bool fake_holds(u32 index)
+{
+	return index == MSR_EFER || index == MSR_LSTAR || index == MSR_PAT;
+}
+
 static enum err fake_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 {
 	(void)vcpu;
-	(void)index;
+	if (!fake_holds(index))
+		return ERR_NOT_FOUND;
 	*value = fake_vendor_msr;
 	return OK;
 }
@@ -183,9 +179,10 @@ static enum err fake_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 static enum err fake_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
 {
 	(void)vcpu;
-	(void)index;
+	if (!fake_holds(index))
+		return ERR_NOT_FOUND;
 	if (value == ~0ULL)
-		return ERR_INVALID;
+		return ERR_DENIED;
 	fake_vendor_msr = value;
 	return OK;
 }
@@ -201,15 +198,15 @@ const struct virt_ops *virt = &fake_virt;
 /* ---- using it ---- */
 
 static const struct vm_ops fake_ops = {
-	.pending_interrupt = platform_pending_interrupt,
-	.accept_interrupt = platform_accept_interrupt,
-	.return_interrupt = platform_return_interrupt,
+	.pending_interrupt = lapic_pending,
+	.accept_interrupt = lapic_accept,
+	.return_interrupt = lapic_return,
 	.cpuid = platform_cpuid,
 	.msr = platform_msr,
-	.hypercall = platform_hypercall,
+	.hypercall = hypercall,
 	.vcpu_init = platform_vcpu_init,
-	.scheduled_in = platform_scheduled_in,
-	.msi = platform_msi,
+	.scheduled_in = pvclock_scheduled_in,
+	.msi = lapic_send_msi,
 	.irq_line = platform_irq_line,
 };
 
@@ -247,8 +244,8 @@ static inline void fake_advance(u64 ns)
 	for (u32 i = 0; i < fake_vm.vcpu_count; i++) {
 		struct timer *timer = &fake_own[i].lapic.timer;
 
-		if (timer->heap_index != 0 && timer->deadline_ns <= fake_now) {
-			timer->heap_index = 0;
+		if (list_is_linked(&timer->node) && timer->deadline_ns <= fake_now) {
+			timer->node.next = NULL;
 			timer->fire(timer);
 		}
 	}
@@ -278,10 +275,10 @@ static inline bool fake_rdmsr(u32 vcpu, u32 index, u64 *value)
 /* Take the pending interrupt as the processor would; -1: there is none. */
 static inline int fake_take_interrupt(u32 vcpu)
 {
-	int vector = platform_pending_interrupt(&fake_vcpus[vcpu]);
+	int vector = lapic_pending(&fake_vcpus[vcpu]);
 
 	if (vector >= 0)
-		platform_accept_interrupt(&fake_vcpus[vcpu], (u8)vector);
+		lapic_accept(&fake_vcpus[vcpu], (u8)vector);
 	return vector;
 }
 

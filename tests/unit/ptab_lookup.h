@@ -13,19 +13,20 @@ struct ptab_walk {
 
 static inline struct ptab_attr ptab_lookup_attr(const struct ptab_format *f, u64 entry, bool large)
 {
-	const u64 *types = large ? f->large_memtype : f->memtype;
-	u64 mask = large ? f->large_memtype_mask : f->memtype_mask;
+	u64 mask = 0, bits = large ? entry & ~(f->large | f->pat) : entry;
 	struct ptab_attr attr = {
 		.read = !f->read || (entry & f->read),
 		.write = (entry & f->write) != 0,
 		.exec = (entry & f->exec) || (f->no_exec && !(entry & f->no_exec)),
-		.user = (entry & f->user) != 0,
-		.fixed_type = (entry & f->fixed_type) != 0,
 		.type = PTAB_UC,
 	};
 
+	if (large && entry & f->large_pat)
+		bits |= f->pat;
 	for (unsigned type = 0; type < PTAB_MEMTYPES; type++)
-		if (types[type] == (entry & mask))
+		mask |= f->memtype[type];
+	for (unsigned type = PTAB_MEMTYPES; type--;)
+		if (f->memtype[type] == (bits & mask))
 			attr.type = (enum ptab_memtype)type;
 	return attr;
 }
@@ -44,12 +45,13 @@ static inline bool ptab_lookup(const struct ptab *pt, u64 va, struct ptab_walk *
 		u64 entry, offset;
 
 		shift -= 9;
-		entry = pt->memory->window(pt->memory->ctx, table)[va >> shift & 511];
+		entry = ((const u64 *)pt->memory->window(table))[va >> shift & 511];
 		offset = va & (BIT(shift) - 1);
 		table = HPA(entry & f->address & ~(u64)PAGE_MASK);
 		if (!(entry & f->present))
 			return false;
-		if (shift == PAGE_SHIFT || entry & f->large) {
+		if (shift == PAGE_SHIFT || entry & f->large ||
+		    (f->next_level && !(entry & f->next_level))) {
 			out->hpa = HPA((table.raw & ~(BIT(shift) - 1)) + offset);
 			out->page_size = BIT(shift);
 			out->attr = ptab_lookup_attr(f, entry, shift > PAGE_SHIFT);

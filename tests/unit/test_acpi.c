@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ACPI tables built by hand, sound and unsound, and what the parser makes of them. */
-// SOURCES: drivers/acpi.c drivers/acpi_dmar.c drivers/acpi_power.c
+// SOURCES: drivers/acpi.c drivers/acpi_dmar.c drivers/acpi_ivrs.c drivers/acpi_power.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,11 +23,10 @@ static u32 table_size;
 
 static struct acpi_info info;
 
-static const void *map(void *ctx, hpa_t pa, size_t size)
+static const void *map(hpa_t pa, u64 size)
 {
 	void *copy;
 
-	(void)ctx;
 	if (pa.raw >= sizeof(memory_bytes) || size > sizeof(memory_bytes) - pa.raw)
 		return NULL;
 	/* A block of exactly this size: the sanitiser sees each read beyond it. */
@@ -44,10 +43,10 @@ struct mapping {
 
 static struct mapping *mappings;
 
-static const void *map_and_note(void *ctx, hpa_t pa, size_t size)
+static const void *map_and_note(hpa_t pa, u64 size)
 {
 	struct mapping *mapping;
-	void *at = (void *)map(ctx, pa, size);
+	void *at = (void *)map(pa, size);
 
 	if (!at)
 		return NULL;
@@ -56,8 +55,6 @@ static const void *map_and_note(void *ctx, hpa_t pa, size_t size)
 	mappings = mapping;
 	return at;
 }
-
-static const struct acpi_memory memory = { map_and_note, NULL };
 
 static void put(u32 offset, u64 value, unsigned width)
 {
@@ -123,7 +120,7 @@ static void build_roots(void)
 
 static enum err parse(void)
 {
-	enum err err = acpi_parse(&memory, HPA(RSDP_AT), &info);
+	enum err err = acpi_parse(map_and_note, HPA(RSDP_AT), &info);
 
 	while (mappings) {
 		struct mapping *gone = mappings;
@@ -237,8 +234,8 @@ static void without_a_sound_rsdp_there_are_only_defaults(void **state)
 	memory_bytes[RSDP_AT + 3] ^= 1;
 	assert_int_equal(parse(), ERR_NOT_FOUND);
 	assert_int_equal(info.power.reset_space, 0xff);
-	assert_int_equal(acpi_parse(&memory, HPA(0), &info), ERR_NOT_FOUND);
-	assert_int_equal(acpi_parse(&memory, HPA(~0ULL), &info), ERR_NOT_FOUND);
+	assert_int_equal(acpi_parse(map_and_note, HPA(0), &info), ERR_NOT_FOUND);
+	assert_int_equal(acpi_parse(map_and_note, HPA(~0ULL), &info), ERR_NOT_FOUND);
 }
 
 static void a_broken_xsdt_leaves_the_rsdt(void **state)
@@ -406,15 +403,15 @@ static void dmar_gives_units_reserved_memory_and_scopes(void **state)
 	end_table();
 	assert_int_equal(build_and_parse(), OK);
 	assert_true(info.dmar.present);
-	assert_int_equal(info.dmar.drhd_count, 1);
-	assert_int_equal(info.dmar.drhd[0].base.raw, 0xfed90000);
-	assert_true(info.dmar.drhd[0].include_all);
-	assert_int_equal(info.dmar.drhd[0].scope_count, 1);
+	assert_int_equal(info.dmar.unit_count, 1);
+	assert_int_equal(info.dmar.units[0].base.raw, 0xfed90000);
+	assert_true(info.dmar.units[0].include_all);
+	assert_int_equal(info.dmar.units[0].scope_count, 1);
 	assert_int_equal(info.dmar.scopes[0].type, ACPI_SCOPE_IOAPIC);
 	assert_int_equal(info.dmar.scopes[0].start_bus, 0xff);
-	assert_int_equal(info.dmar.rmrr_count, 1);
-	assert_int_equal(info.dmar.rmrr[0].first_scope, 1);
-	assert_int_equal(info.dmar.rmrr[0].last.raw, 0x7c0fffff);
+	assert_int_equal(info.dmar.reserved_count, 1);
+	assert_int_equal(info.dmar.reserved[0].first_scope, 1);
+	assert_int_equal(info.dmar.reserved[0].last.raw, 0x7c0fffff);
 	assert_int_equal(info.dmar.scopes[1].path[0].device, 2);
 	assert_int_equal(info.dmar.scopes[1].path[0].function, 1);
 }
@@ -442,9 +439,218 @@ static void a_dmar_with_one_bad_part_is_not_used_at_all(void **state)
 		end_table();
 		assert_int_equal(build_and_parse(), OK);
 		assert_false(info.dmar.present);
-		assert_int_equal(info.dmar.drhd_count, 0);
+		assert_int_equal(info.dmar.unit_count, 0);
 		assert_string_equal(info.complaints[0].table, "DMAR");
 	}
+}
+
+/* ---- IVRS ---- */
+
+/* The head of an IVHD block; entries begin behind it. */
+static u32 put_ivhd(u32 at, u8 type, u16 length, u64 base)
+{
+	put(at, type, 1);
+	put(at + 1, 0x25, 1);
+	put(at + 2, length, 2);
+	put(at + 4, 0x0002, 2);
+	put(at + 6, 0x40, 2);
+	put(at + 8, base, 8);
+	put(at + length - 1, 0, 1);
+	return at + (type == 0x10 ? 24 : 40);
+}
+
+static void put_entry(u32 at, u8 type, u16 bdf)
+{
+	put(at, type, 1);
+	put(at + 1, bdf, 2);
+}
+
+static void put_ivmd(u32 at, u8 type, u8 flags, u16 bdf, u16 last)
+{
+	put(at, type, 1);
+	put(at + 1, flags, 1);
+	put(at + 2, 32, 2);
+	put(at + 4, bdf, 2);
+	put(at + 6, last, 2);
+	put(at + 16, 0x7c000000, 8);
+	put(at + 24, 0x100000, 8);
+}
+
+/* A unit as of old, with every kind of entry. */
+#define IVRS_ENTRIES (48 + 24)
+static void build_ivrs(void)
+{
+	u32 at;
+
+	begin_table("IVRS", 48);
+	at = put_ivhd(48, 0x10, 24 + 80 + 25, 0xfeb80000);
+	put_entry(at, 2, 0x0010);
+	put_entry(at + 4, 3, 0x0100);
+	put_entry(at + 8, 4, 0x01ff);
+	put_entry(at + 12, 0x42, 0x0280); /* 02:10.0 speaks as 02:00.0 */
+	put(at + 17, 0x0200, 2);
+	put_entry(at + 20, 0x43, 0x0300); /* bus 3 speaks as 02:01.0 */
+	put(at + 25, 0x0208, 2);
+	put_entry(at + 28, 4, 0x03ff);
+	put_entry(at + 32, 0x48, 0); /* the I/O APIC, which is 00:14.0 */
+	put(at + 37, 0x00a0, 2);
+	put(at + 39, 1, 1);
+	put_entry(at + 40, 0x48, 0); /* the HPET */
+	put(at + 45, 0x00a1, 2);
+	put(at + 47, 2, 1);
+	put_entry(at + 48, 0x46, 0x0420);
+	put_entry(at + 56, 0x47, 0x0500);
+	put_entry(at + 64, 0xf0, 0x00a5); /* an ACPI device, with 3 bytes of name */
+	put(at + 64 + 21, 3, 1);
+	put_entry(at + 64 + 25, 4, 0x05ff);
+	put_entry(at + 64 + 29, 0x7f, 0xffff); /* of a later specification: 8 bytes */
+	put(at + 64 + 36, 0, 1);
+	put_entry(at + 64 + 37, 0, 0);
+	put_ivmd(48 + 129, 0x21, 0x07, 0x0010, 0);
+	put_ivmd(48 + 161, 0x22, 0x08, 0x0100, 0x0107); /* an excluded range */
+	put_ivmd(48 + 193, 0x21, 0x00, 0x0420, 0);	/* demands nothing */
+}
+
+static void ivrs_gives_units_reserved_memory_and_devices(void **state)
+{
+	static const struct acpi_scope scopes[] = {
+		{ .type = 1, .first_bdf = 0x0010, .last_bdf = 0x0010 },
+		{ .type = 1, .first_bdf = 0x0100, .last_bdf = 0x01ff },
+		{ .type = 1, .first_bdf = 0x0280, .last_bdf = 0x0280, .aliased = true },
+		{ .type = 1, .first_bdf = 0x0300, .last_bdf = 0x03ff, .aliased = true },
+		{ .type = 3, .first_bdf = 0x00a0, .last_bdf = 0x00a0 },
+		{ .type = 4, .first_bdf = 0x00a1, .last_bdf = 0x00a1 },
+		{ .type = 1, .first_bdf = 0x0420, .last_bdf = 0x0420 },
+		{ .type = 1, .first_bdf = 0x0500, .last_bdf = 0x05ff },
+		{ .type = 1, .first_bdf = 0x0010, .last_bdf = 0x0010 },
+		{ .type = 1, .first_bdf = 0x0100, .last_bdf = 0x0107 },
+	};
+
+	(void)state;
+	build_ivrs();
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.complaint_count, 0);
+	assert_true(info.ivrs.present && info.ivrs.amd);
+	assert_false(info.dmar.present);
+	assert_int_equal(info.ivrs.unit_count, 1);
+	assert_int_equal(info.ivrs.units[0].base.raw, 0xfeb80000);
+	assert_int_equal(info.ivrs.units[0].flags, 0x25);
+	assert_int_equal(info.ivrs.units[0].scope_count, 8);
+	assert_int_equal(info.ivrs.scope_count, ARRAY_SIZE(scopes));
+	for (unsigned i = 0; i < ARRAY_SIZE(scopes); i++) {
+		assert_int_equal(info.ivrs.scopes[i].type, scopes[i].type);
+		assert_int_equal(info.ivrs.scopes[i].first_bdf, scopes[i].first_bdf);
+		assert_int_equal(info.ivrs.scopes[i].last_bdf, scopes[i].last_bdf);
+		assert_int_equal(info.ivrs.scopes[i].aliased, scopes[i].aliased);
+		assert_int_equal(info.ivrs.scopes[i].path_length, 0);
+	}
+	assert_int_equal(info.ivrs.scopes[2].alias, 0x0200);
+	assert_int_equal(info.ivrs.scopes[3].alias, 0x0208);
+	assert_int_equal(info.ivrs.reserved_count, 2);
+	assert_int_equal(info.ivrs.reserved[0].base.raw, 0x7c000000);
+	assert_int_equal(info.ivrs.reserved[0].last.raw, 0x7c0fffff);
+	assert_int_equal(info.ivrs.reserved[1].first_scope, 9);
+	assert_int_equal(info.ivrs.reserved[1].scope_count, 1);
+}
+
+static void reserved_memory_may_be_every_functions(void **state)
+{
+	(void)state;
+	build_ivrs();
+	put_ivmd(48 + 129, 0x20, 0x07, 0x0010, 0x0011);
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.ivrs.scopes[8].first_bdf, 0);
+	assert_int_equal(info.ivrs.scopes[8].last_bdf, 0xffff);
+}
+
+static void the_newest_description_of_a_unit_counts(void **state)
+{
+	(void)state;
+	begin_table("IVRS", 48);
+	put_entry(put_ivhd(48, 0x10, 28, 0xfeb80000), 2, 0x0010);
+	put_entry(put_ivhd(76, 0x40, 44, 0xfeb80000), 2, 0x0040);
+	put_entry(put_ivhd(120, 0x11, 44, 0xfeb80000), 2, 0x0011);
+	put_entry(put_ivhd(164, 0x11, 44, 0xfec80000), 1, 0);
+	put_entry(put_ivhd(208, 0x10, 28, 0xfec80000), 2, 0x0010);
+	put(236, 0x99, 1); /* a block of a later specification */
+	put(238, 8, 2);
+	put(243, 0, 1);
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_int_equal(info.ivrs.unit_count, 2);
+	assert_int_equal(info.ivrs.scopes[info.ivrs.units[0].first_scope].first_bdf, 0x0040);
+	assert_int_equal(info.ivrs.units[1].base.raw, 0xfec80000);
+	assert_int_equal(info.ivrs.scopes[info.ivrs.units[1].first_scope].first_bdf, 0);
+	assert_int_equal(info.ivrs.scopes[info.ivrs.units[1].first_scope].last_bdf, 0xffff);
+}
+
+static void an_ivrs_with_one_bad_part_is_not_used_at_all(void **state)
+{
+	static const struct {
+		u32 offset;
+		u8 value;
+	} faults[] = {
+		{ 50, 0 },		     /* a block of length 0 */
+		{ 50, 3 },		     /* shorter than its own head */
+		{ 50, 23 },		     /* ... than the unit's */
+		{ 51, 1 },		     /* longer than the table */
+		{ 56, 1 },		     /* registers not on a page */
+		{ IVRS_ENTRIES + 4, 2 },     /* an end without its range */
+		{ IVRS_ENTRIES + 8, 3 },     /* a range in a range */
+		{ IVRS_ENTRIES + 8, 2 },     /* a function in a range */
+		{ IVRS_ENTRIES + 10, 0 },    /* ends before it begins */
+		{ IVRS_ENTRIES + 85, 200 },  /* a name beyond its block */
+		{ 48 + 129 + 24 + 7, 0x80 }, /* reserved memory of an impossible size */
+		{ 48 + 129 + 24 + 2, 0 },    /* ... of none */
+		{ 48 + 129 + 16 + 7, 1 },    /* ... beyond all addresses */
+		{ 48 + 129 + 2, 33 },	     /* the next block begins where none does */
+		{ 48 + 161 + 6, 0 },	     /* reserved for functions that end before they begin */
+		{ 48, 0x12 },		     /* no unit is left */
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(faults); i++) {
+		start(state);
+		build_ivrs();
+		table[faults[i].offset] = faults[i].value;
+		if (faults[i].offset == 48 + 161 + 6)
+			table[48 + 161 + 7] = 0;
+		end_table();
+		assert_int_equal(build_and_parse(), OK);
+		assert_false(info.ivrs.present);
+		assert_int_equal(info.ivrs.unit_count, 0);
+		assert_string_equal(info.complaints[0].table, "IVRS");
+	}
+}
+
+static void entries_and_ranges_end_in_their_block(void **state)
+{
+	/* A function is sound; an entry of 8 bytes, and a range without its end, are not. */
+	static const u8 types[] = { 2, 0x46, 3 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		start(state);
+		begin_table("IVRS", 48);
+		put_entry(put_ivhd(48, 0x10, 28, 0xfeb80000), types[i], 0x0010);
+		end_table();
+		assert_int_equal(build_and_parse(), OK);
+		assert_int_equal(info.ivrs.present, i == 0);
+	}
+}
+
+static void more_devices_than_there_is_room_for_are_no_units(void **state)
+{
+	u32 at;
+
+	(void)state;
+	begin_table("IVRS", 48);
+	at = put_ivhd(48, 0x10, 24 + 4 * (ACPI_MAX_SCOPES + 1), 0xfeb80000);
+	for (u32 i = 0; i <= ACPI_MAX_SCOPES; i++)
+		put_entry(at + 4 * i, 2, (u16)i);
+	end_table();
+	assert_int_equal(build_and_parse(), OK);
+	assert_false(info.ivrs.present);
 }
 
 /* What the power functions wrote: port and value, in order. */
@@ -538,6 +744,12 @@ int main(void)
 		TEST(what_only_looks_like_s5_is_not_taken),
 		TEST(dmar_gives_units_reserved_memory_and_scopes),
 		TEST(a_dmar_with_one_bad_part_is_not_used_at_all),
+		TEST(ivrs_gives_units_reserved_memory_and_devices),
+		TEST(reserved_memory_may_be_every_functions),
+		TEST(the_newest_description_of_a_unit_counts),
+		TEST(an_ivrs_with_one_bad_part_is_not_used_at_all),
+		TEST(entries_and_ranges_end_in_their_block),
+		TEST(more_devices_than_there_is_room_for_are_no_units),
 		TEST(power_off_enters_acpi_mode_and_writes_s5),
 		TEST(switching_off_is_given_time_by_the_clock),
 		TEST(reset_tries_the_named_register_first),

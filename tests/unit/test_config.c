@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* facet.conf: what each key may be, and that every error is told where it is. */
-// SOURCES: core/config.c core/config_keys.c core/lib/parse.c core/lib/string.c core/lib/fmt.c
+// SOURCES: core/config.c core/config_keys.c gpu/config.c
+// SOURCES: core/lib/parse.c core/lib/string.c core/lib/fmt.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,9 +12,16 @@
 
 #include "core/config.h"
 #include "core/log.h"
+#include "gpu/config.h"
 
 static struct config config;
 static struct config_errors errors;
+
+void panic(const char *fmt, ...)
+{
+	(void)fmt;
+	abort();
+}
 
 /* From a block of exactly this size: the sanitiser sees a read behind the end. */
 static void parse_bytes(const char *text, size_t size)
@@ -36,14 +44,14 @@ static void assert_good(const char *text)
 {
 	parse(text);
 	if (errors.count)
-		fail_msg("\"%s\": %s", text, errors.text[0]);
+		fail_msg("\"%s\": %s", text, errors.kept[0].text);
 }
 
 static void assert_errors(const char *text, u32 count, const char *const *expected)
 {
 	parse(text);
 	for (u32 i = 0; i < count && i < errors.count; i++)
-		assert_string_equal(errors.text[i], expected[i]);
+		assert_string_equal(errors.kept[i].text, expected[i]);
 	assert_int_equal(errors.count, count);
 }
 
@@ -82,10 +90,12 @@ static void test_empty_file_has_defaults_and_no_guests(void **state)
 	assert_int_equal(config.host.when_idle, CONFIG_IDLE_WAIT);
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_AUTO);
 	assert_true(config.host.guests_on_cpu0);
+	assert_false(config.host.assign_without_ir || config.host.assign_without_reset);
+	assert_int_equal(config.host.sriov.count, 0);
 	assert_int_equal(config.gpu_count, 0);
 	assert_int_equal(config.guest_count, 0);
 	for (u32 i = 0; i < CONFIG_MAX_GPUS; i++) {
-		assert_false(config.gpus[i].present);
+		assert_false(config.gpus[i].line);
 		assert_int_equal(config.gpus[i].slice_ns, 2000000);
 		assert_int_equal(config.gpus[i].policy, CONFIG_POLICY_FAIR);
 	}
@@ -99,13 +109,16 @@ static const char complete[] = "# everything\n"
 			       "when-idle = poweroff\n"
 			       "iommu = none\n"
 			       "guests-on-cpu0 = no\n"
+			       "assign-without-ir = yes\n"
+			       "assign-without-reset = yes\n"
+			       "sriov = 00:04.0,0000:81:00.1\n"
+			       "vfs = 64\n"
 			       "\n"
 			       "[gpu 1]\n"
 			       "pci = 01:1f.7\n"
 			       "slice = 0.5ms\n"
 			       "policy = fixed\n"
 			       "[guest alpha]\n"
-			       "kind = bare\n"
 			       "kernel = vmlinuz\n"
 			       "initrd = alpha.cpio.gz\n"
 			       "cmdline = console=ttyS0 a#b quiet # not this\n"
@@ -124,6 +137,8 @@ static const char complete[] = "# everything\n"
 			       "gpu.resets = 101\n"
 			       "gpu.refused = 102\n"
 			       "gpu.interrupts = 103\n"
+			       "pci = 00:04.0 ,0000:1f:05.7\n"
+			       "on-dma-fault = stop\n"
 			       "autostart = no\n";
 
 static void assert_complete(void)
@@ -136,17 +151,25 @@ static void assert_complete(void)
 	assert_int_equal(config.host.when_idle, CONFIG_IDLE_POWEROFF);
 	assert_int_equal(config.host.iommu, CONFIG_IOMMU_NONE);
 	assert_false(config.host.guests_on_cpu0);
+	assert_true(config.host.assign_without_ir && config.host.assign_without_reset);
+	assert_int_equal(config.host.sriov.count, 2);
+	assert_int_equal(config.host.sriov.bdf[0], 0x0020);
+	assert_int_equal(config.host.sriov.bdf[1], 0x8101);
+	assert_int_equal(config.host.vfs, 64);
+	assert_int_equal(guest->devices.count, 2);
+	assert_int_equal(guest->devices.bdf[0], 0x0020);
+	assert_int_equal(guest->devices.bdf[1], 0x1f2f);
+	assert_int_equal(guest->on_dma_fault, CONFIG_DMA_FAULT_STOP);
 	assert_int_equal(config.gpu_count, 2);
-	assert_false(config.gpus[0].present);
-	assert_true(config.gpus[1].present && config.gpus[1].has_pci);
-	assert_int_equal(config.gpus[1].pci, 0x01ff);
+	assert_false(config.gpus[0].line);
+	assert_true(config.gpus[1].line && config.gpus[1].pci.count == 1);
+	assert_int_equal(config.gpus[1].pci.bdf[0], 0x01ff);
 	assert_int_equal(config.gpus[1].slice_ns, 500000);
 	assert_int_equal(config.gpus[1].policy, CONFIG_POLICY_FIXED);
-	assert_int_equal(config.gpus[1].line, 10);
+	assert_int_equal(config.gpus[1].line, 14);
 	assert_int_equal(config.guest_count, 1);
 	assert_string_equal(guest->name, "alpha");
-	assert_int_equal(guest->line, 14);
-	assert_int_equal(guest->kind, CONFIG_KIND_BARE);
+	assert_int_equal(guest->line, 18);
 	assert_string_equal(guest->kernel, "vmlinuz");
 	assert_string_equal(guest->initrd, "alpha.cpio.gz");
 	assert_string_equal(guest->cmdline, "console=ttyS0 a#b quiet");
@@ -223,7 +246,6 @@ static void test_guest_defaults(void **state)
 
 	(void)state;
 	assert_good("[guest a]\nkernel = k\nmemory = 16M\n");
-	assert_int_equal(guest->kind, CONFIG_KIND_LINUX);
 	assert_string_equal(guest->initrd, "");
 	assert_string_equal(guest->cmdline, "");
 	assert_int_equal(guest->cpus, 1);
@@ -248,7 +270,7 @@ static void test_gpu_that_only_a_guest_names_counts(void **state)
 	(void)state;
 	assert_good("[guest a]\nkernel = k\nmemory = 16M\ngpu = 2\n");
 	assert_int_equal(config.gpu_count, 3);
-	assert_false(config.gpus[2].present);
+	assert_false(config.gpus[2].line);
 	assert_int_equal(config.gpus[2].slice_ns, 2000000);
 }
 
@@ -272,13 +294,18 @@ static const struct example good[] = {
 	{ "host", "when-idle", "wait" },
 	{ "host", "iommu", "auto" },
 	{ "host", "guests-on-cpu0", "yes" },
+	{ "host", "assign-without-ir", "no" },
+	{ "host", "assign-without-reset", "no" },
+	{ "host", "sriov", "00:04.0" },
+	{ "host", "sriov", "00:04.0, 0000:05:00.1" },
+	{ "host", "vfs", "1" },
+	{ "host", "vfs", "64" },
 	{ "gpu 0", "pci", "00:02.0" },
 	{ "gpu 3", "pci", "0000:fF:1f.7" },
 	{ "gpu 0", "slice", "500us" },
 	{ "gpu 0", "slice", "0.1s" },
 	{ "gpu 0", "slice", "100ms" },
 	{ "gpu 0", "slice", "100000000ns" },
-	{ "guest a", "kind", "linux" },
 	{ "guest a", "kernel", "dir\\vmlinuz-6.1" },
 	{ "guest a", "memory", "16M" },
 	{ "guest a", "memory", "64G" },
@@ -306,6 +333,9 @@ static const struct example good[] = {
 	{ "guest a", "gpu.doorbells", "0" },
 	{ "guest a", "gpu.doorbells", "100" },
 	{ "guest a", "gpu.doorbells", "10000000" },
+	{ "guest a", "pci", "00:04.0" },
+	{ "guest a", "pci", "00:04.0,00:04.1,00:04.2,00:04.3,00:04.4,00:04.5,00:04.6,00:04.7" },
+	{ "guest a", "on-dma-fault", "report" },
 	{ "guest a", "autostart", "yes" },
 	{ "guest a", "cmdline", "" },
 };
@@ -326,6 +356,14 @@ static const struct example bad[] = {
 	{ "host", "when-idle", "halt" },
 	{ "host", "iommu", "off" },
 	{ "host", "guests-on-cpu0", "never" },
+	{ "host", "assign-without-ir", "1" },
+	{ "host", "assign-without-reset", "" },
+	{ "host", "sriov", "" },
+	{ "host", "sriov", "2" },
+	{ "host", "sriov", "00:04.0 2" },
+	{ "host", "sriov", "00:04.0, 00:04.0" },
+	{ "host", "vfs", "0" },
+	{ "host", "vfs", "65" },
 	{ "gpu 0", "pci", "0:2.0" },
 	{ "gpu 0", "pci", "00:20.0" },
 	{ "gpu 0", "pci", "00:02.8" },
@@ -342,7 +380,13 @@ static const struct example bad[] = {
 	{ "gpu 0", "slice", "-2ms" },
 	{ "gpu 0", "slice", "1.2.3ms" },
 	{ "gpu 0", "slice", "18446744073709551617ms" },
-	{ "guest a", "kind", "windows" },
+	{ "guest a", "pci", "" },
+	{ "guest a", "pci", "00:04.0," },
+	{ "guest a", "pci", ",00:04.0" },
+	{ "guest a", "pci", "00:04.0 00:05.0" },
+	{ "guest a", "pci", "00:04.0, 0000:00:04.0" },
+	{ "guest a", "pci", "0001:00:04.0" },
+	{ "guest a", "on-dma-fault", "ignore" },
 	{ "guest a", "kernel", "" },
 	{ "guest a", "kernel", "my kernel" },
 	{ "guest a", "initrd", "" },
@@ -398,7 +442,7 @@ static void test_what_is_allowed(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
 		if (!allows(good[i].section, good[i].key, good[i].value))
-			fail_msg("%s", errors.text[0]);
+			fail_msg("%s", errors.kept[0].text);
 }
 
 static void test_what_is_not_allowed(void **state)
@@ -411,8 +455,8 @@ static void test_what_is_not_allowed(void **state)
 			fail_msg("%s = %s passed", bad[i].key, bad[i].value);
 		assert_int_equal(errors.count, 1);
 		snprintf(found, sizeof(found), "[%s] %s: found \"", bad[i].section, bad[i].key);
-		assert_non_null(strstr(errors.text[0], found));
-		assert_non_null(strstr(errors.text[0], "\", allowed: "));
+		assert_non_null(strstr(errors.kept[0].text, found));
+		assert_non_null(strstr(errors.kept[0].text, "\", allowed: "));
 	}
 }
 
@@ -462,7 +506,7 @@ static void test_texts_fit_to_the_last_character(void **state)
 	assert_string_equal(config.guests[0].cmdline, value);
 	fill_value(value, CONFIG_CMDLINE_MAX + 1);
 	assert_false(allows("guest a", "cmdline", value));
-	assert_string_equal(errors.text[0],
+	assert_string_equal(errors.kept[0].text,
 			    "facet.conf:4: [guest a] cmdline: found "
 			    "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" (1024 characters), "
 			    "allowed: at most 1023 printable ASCII characters");
@@ -488,16 +532,17 @@ static void test_unknown_keys_are_errors(void **state)
 	(void)state;
 	assert_one_error("[host]\ncolour = red\n",
 			 "facet.conf:2: [host] colour: found an unknown key, "
-			 "allowed: console, baud, log, when-idle, iommu, guests-on-cpu0");
+			 "allowed: console, baud, log, when-idle, iommu, guests-on-cpu0, "
+			 "assign-without-ir, assign-without-reset, sriov, vfs");
 	assert_one_error("[gpu 0]\nslice.ns = 1\n",
 			 "facet.conf:2: [gpu 0] slice.ns: found an unknown key, "
 			 "allowed: pci, policy, slice");
 	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\nKernel = k\n",
-			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: kind, "
-			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, gpu.weight, "
-			 "gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "
-			 "gpu.resets, gpu.refused, gpu.interrupts, gpu.memory, gpu.timeout, "
-			 "autostart");
+			 "facet.conf:4: [guest a] Kernel: found an unknown key, allowed: "
+			 "kernel, initrd, cmdline, memory, cpus, cpu.weight, gpu, pci, "
+			 "on-dma-fault, autostart, "
+			 "gpu.weight, gpu.reserve, gpu.cap, gpu.latency, gpu.queue, gpu.doorbells, "
+			 "gpu.resets, gpu.refused, gpu.interrupts, gpu.memory, gpu.timeout");
 }
 
 static void test_unknown_section_is_one_error_whatever_is_in_it(void **state)
@@ -601,7 +646,7 @@ static void test_guest_names(void **state)
 		parse(text);
 		assert_int_equal(errors.count, 1);
 		assert_int_equal(config.guest_count, 0);
-		assert_non_null(strstr(errors.text[0],
+		assert_non_null(strstr(errors.kept[0].text,
 				       "allowed: a name of 1 to 16 letters, digits, - and _"));
 	}
 }
@@ -614,13 +659,13 @@ static void test_numbers_of_gpus(void **state)
 	(void)state;
 	assert_good("[gpu 0]\n[gpu 3]\n");
 	assert_int_equal(config.gpu_count, 4);
-	assert_false(config.gpus[1].present);
+	assert_false(config.gpus[1].line);
 	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
 		snprintf(text, sizeof(text), "[gpu %s]\n", refused[i]);
 		parse(text);
 		assert_int_equal(errors.count, 1);
 		assert_int_equal(config.gpu_count, 0);
-		assert_non_null(strstr(errors.text[0], "allowed: [gpu 0] to [gpu 3]"));
+		assert_non_null(strstr(errors.kept[0].text, "allowed: [gpu 0] to [gpu 3]"));
 	}
 }
 
@@ -645,15 +690,17 @@ static void test_control_characters_and_zero_bytes_are_errors(void **state)
 	(void)state;
 	parse_bytes(zero, sizeof(zero) - 1);
 	assert_int_equal(errors.count, 1);
-	assert_string_equal(errors.text[0],
+	assert_string_equal(errors.kept[0].text,
 			    "facet.conf:2: [guest a] kernel: found the byte 0x00 in column 11, "
 			    "allowed: printable ASCII, and UTF-8 in comments");
 	parse("[guest a]\nkernel = k\nmemory = 16M\ncmdline = a \x1b[2J\n# and \x07\n\x7f\n");
 	assert_int_equal(errors.count, 3);
-	assert_non_null(strstr(errors.text[0], ":4: [guest a] cmdline: found the byte 0x1b in "
-					       "column 13,"));
-	assert_non_null(strstr(errors.text[1], ":5: [guest a]: found the byte 0x07 in column 7,"));
-	assert_non_null(strstr(errors.text[2], ":6: [guest a]: found the byte 0x7f in column 1,"));
+	assert_non_null(strstr(errors.kept[0].text, ":4: [guest a] cmdline: found the byte 0x1b in "
+						    "column 13,"));
+	assert_non_null(
+		strstr(errors.kept[1].text, ":5: [guest a]: found the byte 0x07 in column 7,"));
+	assert_non_null(
+		strstr(errors.kept[2].text, ":6: [guest a]: found the byte 0x7f in column 1,"));
 	parse("[guest a]\nkernel = k\xc3\xa4\nmemory = 16M\nautostart\r = yes\n");
 	assert_int_equal(errors.count, 2);
 }
@@ -667,7 +714,7 @@ static void test_errors_carry_nothing_that_steers_a_terminal(void **state)
 	parse_bytes(text, sizeof(text) - 1);
 	assert_true(errors.count >= 8);
 	for (u32 i = 0; i < errors.count; i++)
-		for (const char *c = errors.text[i]; *c; c++)
+		for (const char *c = errors.kept[i].text; *c; c++)
 			assert_in_range(*c, ' ', '~');
 }
 
@@ -681,7 +728,7 @@ static void test_all_errors_in_the_order_of_lines(void **state)
 	      "[gpu 0]\npci = 00:01.0\nslice = 1\n[gpu 5]\n");
 	assert_int_equal(errors.count, ARRAY_SIZE(expected));
 	for (u32 i = 0; i < errors.count; i++)
-		assert_non_null(strstr(errors.text[i], expected[i]));
+		assert_non_null(strstr(errors.kept[i].text, expected[i]));
 }
 
 static void test_more_errors_than_are_kept_are_counted(void **state)
@@ -695,13 +742,13 @@ static void test_more_errors_than_are_kept_are_counted(void **state)
 	parse(text);
 	assert_int_equal(errors.count, 2 * CONFIG_ERRORS_KEPT + 2);
 	/* Found last, but they are of line 1. */
-	assert_non_null(strstr(errors.text[0], ":1: [guest a] kernel"));
-	assert_non_null(strstr(errors.text[1], ":1: [guest a] memory"));
+	assert_non_null(strstr(errors.kept[0].text, ":1: [guest a] kernel"));
+	assert_non_null(strstr(errors.kept[1].text, ":1: [guest a] memory"));
 	for (u32 i = 2; i < CONFIG_ERRORS_KEPT; i++) {
 		char expected[64];
 
 		snprintf(expected, sizeof(expected), "facet.conf:%u: [guest a] x%u: ", i, i - 2);
-		assert_int_equal(strncmp(errors.text[i], expected, strlen(expected)), 0);
+		assert_int_equal(strncmp(errors.kept[i].text, expected, strlen(expected)), 0);
 	}
 }
 
@@ -712,8 +759,35 @@ static void test_two_gpus_must_not_be_one_function(void **state)
 	(void)state;
 	assert_good("[gpu 0]\npci = 00:02.0\n[gpu 1]\npci = 00:03.0\n");
 	assert_one_error("[gpu 1]\npci = 00:02.0\n[gpu 0]\npci = 0000:00:02.0\n",
-			 "facet.conf:4: [gpu 0] pci: found the function of another GPU, "
+			 "facet.conf:4: [gpu 0] pci: found 00:02.0, which another section names, "
 			 "allowed: each function once (it is in line 2)");
+}
+
+static void test_a_guest_has_eight_functions_at_the_most(void **state)
+{
+	(void)state;
+	assert_one_error("[guest a]\nkernel = k\nmemory = 16M\npci = 00:04.0, 00:04.1, 00:04.2, "
+			 "00:04.3, 00:04.4, 00:04.5, 00:04.6, 00:04.7, 00:05.0\n",
+			 "facet.conf:4: [guest a] pci: found "
+			 "\"00:04.0, 00:04.1, 00:04.2, 00:04.3, 00:0...\" (79 characters), "
+			 "allowed: 1 to 8 functions as BB:DD.F or 0000:BB:DD.F in hexadecimal, "
+			 "such as 00:04.0, 00:05.0");
+}
+
+static void test_a_function_is_given_once(void **state)
+{
+	static const char guests[] = "[guest a]\nkernel = k\nmemory = 16M\npci = 00:04.0, 00:05.0\n"
+				     "[guest b]\nkernel = k\nmemory = 16M\npci = 00:06.0";
+	char text[256];
+
+	(void)state;
+	assert_good(guests);
+	snprintf(text, sizeof(text), "%s, 00:05.0\n", guests);
+	assert_one_error(text, "facet.conf:8: [guest b] pci: found 00:05.0, which another section "
+			       "names, allowed: each function once (it is in line 4)");
+	snprintf(text, sizeof(text), "%s\n[gpu 0]\npci = 00:04.0\n", guests);
+	assert_one_error(text, "facet.conf:10: [gpu 0] pci: found 00:04.0, which another section "
+			       "names, allowed: each function once (it is in line 4)");
 }
 
 static void test_shares_make_the_whole_at_the_most(void **state)
@@ -808,6 +882,8 @@ int main(void)
 		cmocka_unit_test(test_all_errors_in_the_order_of_lines),
 		cmocka_unit_test(test_more_errors_than_are_kept_are_counted),
 		cmocka_unit_test(test_two_gpus_must_not_be_one_function),
+		cmocka_unit_test(test_a_guest_has_eight_functions_at_the_most),
+		cmocka_unit_test(test_a_function_is_given_once),
 		cmocka_unit_test(test_shares_make_the_whole_at_the_most),
 		cmocka_unit_test(test_shares_and_weights_do_not_mix),
 		cmocka_unit_test(test_reserves_of_one_gpu_make_the_whole_at_the_most),
@@ -815,5 +891,6 @@ int main(void)
 		cmocka_unit_test(test_a_latency_bound_needs_a_reserve),
 	};
 
+	config_add(&gpu_config_part);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,7 +12,7 @@
 #include "core/console.h"
 #include "core/guestcon.h"
 #include "core/irq.h"
-#include "core/log_sink.h"
+#include "core/log.h"
 #include "core/vm.h"
 
 /* ---- a terminal, and the rooms around ---- */
@@ -40,7 +40,6 @@ static struct vm alpha = { .name = "alpha", .id = 1 };
 static struct vm beta = { .name = "beta", .id = 2 };
 static u32 softirqs;
 static enum log_level level = LOG_INFO;
-static void (*log_line)(const char *line);
 static char guest_typed[64];
 static u32 drained;
 
@@ -63,12 +62,6 @@ void log_set_level(enum log_level now)
 enum log_level log_get_level(void)
 {
 	return level;
-}
-
-void log_set_sinks(void (*line)(const char *line), void (*raw)(const char *text))
-{
-	(void)raw;
-	log_line = line;
 }
 
 static size_t guest_input(struct vm *vm, const u8 *data, size_t size)
@@ -240,7 +233,7 @@ static void what_was_typed_survives_a_line(void **state)
 {
 	(void)state;
 	type("say hal");
-	log_line("facet: something");
+	console_print_text("facet: something");
 	shows("facet: something\r\n");
 	assert_string_equal(last_line(), "facet> say hal");
 	type("lo\r");
@@ -378,7 +371,7 @@ static void others_are_still_heard_while_attached(void **state)
 	screen_size = 0;
 	sends(&beta, "news\n");
 	console_poll();
-	log_line("facet: news too");
+	console_print_text("facet: news too");
 	assert_string_equal(screen, "beta| news\r\nfacet: news too\r\n");
 }
 
@@ -391,7 +384,7 @@ static void a_command_that_goes_on_has_the_keys_and_no_prompt(void **state)
 	type("abw");
 	assert_string_equal(program_got, "abw");
 	assert_string_equal(screen, "written");
-	log_line("facet: news");
+	console_print_text("facet: news");
 	sends(&beta, "too\n");
 	console_poll();
 	assert_string_equal(screen, "writtenfacet: news\r\nbeta| too\r\n");

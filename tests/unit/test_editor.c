@@ -12,8 +12,8 @@
 #include "core/lib/string.h"
 
 #define COLUMNS	 80
-#define PROMPT	 "facet> "
-#define ROW_ROOM (COLUMNS - 1 - EDITOR_PROMPT_MAX) /* for the line, beside any prompt */
+#define PROMPT	 EDITOR_PROMPT
+#define ROW_ROOM (COLUMNS - sizeof(PROMPT)) /* for the line, beside the prompt */
 
 #define UP    "\x1b[A"
 #define DOWN  "\x1b[B"
@@ -80,9 +80,8 @@ static size_t terminal_sequence(const char *text, size_t size)
 	return i + 1;
 }
 
-static void terminal_write(void *ctx, const char *text, size_t size)
+static void terminal_write(const char *text, size_t size)
 {
-	assert_ptr_equal(ctx, &editor);
 	written += size;
 	for (size_t i = 0; i < size;) {
 		if (text[i] == 0x1b) {
@@ -104,26 +103,23 @@ static void terminal_write(void *ctx, const char *text, size_t size)
 	}
 }
 
-static void line_entered(void *ctx, const char *line)
+static void line_entered(char *line)
 {
-	assert_ptr_equal(ctx, &editor);
 	strcpy(entered, line);
+	memset(line, '?', strlen(line));
 	entered_count++;
 	assert_false(editor.shown);
 	if (prompts)
 		editor_show(&editor);
 }
 
-static const char *candidate(void *ctx, const char *before, const char *word, u32 index)
+static const char *candidate(const char *line, u32 start, u32 index)
 {
 	static const char *const names[] = { "alpha", "alpine", "beta", NULL };
 
-	assert_ptr_equal(ctx, &editor);
-	assert_true(strlen(before) + strlen(word) <= EDITOR_LINE_MAX);
-	return strncmp(before, "attach ", 7) == 0 ? names[index] : candidates[index];
+	assert_true(start <= strlen(line) && strlen(line) <= EDITOR_LINE_MAX);
+	return start >= 7 && strncmp(line, "attach ", 7) == 0 ? names[index] : candidates[index];
 }
-
-static const struct editor_ops ops = { terminal_write, line_entered, candidate };
 
 static int start(void **state)
 {
@@ -136,15 +132,23 @@ static int start(void **state)
 	entered_count = bells = clears = 0;
 	candidates = commands;
 	prompts = true;
-	editor_init(&editor, PROMPT, &ops, &editor);
+	editor_init(&editor, terminal_write, candidate);
 	editor_show(&editor);
 	return 0;
+}
+
+static void input(u8 byte)
+{
+	char *line = editor_input(&editor, byte);
+
+	if (line)
+		line_entered(line);
 }
 
 static void press(const char *keys)
 {
 	while (*keys)
-		editor_input(&editor, (u8)*keys++);
+		input((u8)*keys++);
 }
 
 /* The terminal shows the prompt and `line` with the cursor behind `cursor` of its characters. */
@@ -456,7 +460,7 @@ static void the_prompt_comes_back_when_the_owner_has_answered(void **state)
 	press("gpu\r");
 	assert_int_equal(column, 0);
 	editor_hide(&editor); /* as before any other text: has nothing to do */
-	terminal_write(&editor, "answer\r\n", 8);
+	terminal_write("answer\r\n", 8);
 	assert_string_equal(above, PROMPT "gpu\nanswer\n");
 	editor_show(&editor);
 	assert_screen("", 0);
@@ -507,7 +511,7 @@ static void random_bytes_do_no_harm(void **state)
 	(void)state;
 	srand(5);
 	for (u32 i = 0; i < 300000; i++) {
-		editor_input(&editor, (u8)(rand() % 2 ? rand() : rand() % 96));
+		input((u8)(rand() % 2 ? rand() : rand() % 96));
 		assert_true(editor.cursor <= editor.length && editor.length <= EDITOR_LINE_MAX);
 		assert_int_equal(strlen(editor.line), editor.length);
 	}

@@ -230,14 +230,13 @@ static void a_quadword_is_read_from_ram_alone(void **state)
 	for (u32 i = 0; i < ARRAY_SIZE(places); i++) {
 		value = 0x1234567800000000 + i;
 		assert_int_equal(gmem_write(&mem, GPA(places[i]), &value, 8), OK);
-		assert_int_equal(gmem_read_u64(&mem, GPA(places[i]), GMEM_WINDOW_WALK, &back), OK);
+		assert_int_equal(gmem_read(&mem, GPA(places[i]), &back, 8), OK);
 		assert_int_equal(back, value);
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(bad); i++)
-		assert_int_equal(gmem_read_u64(&mem, GPA(bad[i]), GMEM_WINDOW_WALK, &back),
-				 ERR_FAULT);
+		assert_int_equal(gmem_read(&mem, GPA(bad[i]), &back, 8), ERR_FAULT);
 	gmem_destroy(&mem);
-	assert_int_equal(gmem_read_u64(&mem, GPA(0), GMEM_WINDOW_WALK, &back), ERR_FAULT);
+	assert_int_equal(gmem_read(&mem, GPA(0), &back, 8), ERR_FAULT);
 }
 
 static void a_translation_stays_in_one_chunk(void **state)

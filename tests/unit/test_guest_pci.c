@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A guest's PCI bus: configuration space, BARs, MSI-X. */
-// SOURCES: guest/pci.c guest/bar.c guest/msix.c guest/power.c core/region.c
+// SOURCES: guest/pci.c guest/pci_port.c guest/bar.c guest/msi.c guest/msix.c guest/power.c
+// SOURCES: core/region.c
 // SOURCES: core/lib/string.c core/lib/error.c
 #include <setjmp.h>
 #include <stdarg.h>

@@ -97,12 +97,14 @@ static void acpi_mode_cannot_be_left(void **state)
 static void status_is_cleared_by_ones(void **state)
 {
 	(void)state;
-	power.pm1_status = 0x0101;
+	power.pm1[0] = 0x0101;
 	out(LAYOUT_PM1_EVENT, 2, 0x0001);
 	assert_int_equal(in(LAYOUT_PM1_EVENT, 2), 0x0100);
 	out(LAYOUT_PM1_EVENT + 2, 2, 0x0020);
 	assert_int_equal(in(LAYOUT_PM1_EVENT + 2, 2), 0x0020);
 	assert_int_equal(in(LAYOUT_PM1_EVENT, 4), 0x00200100);
+	assert_int_equal(in(LAYOUT_PM1_EVENT + 1, 2), 0xffff); /* not across registers */
+	assert_int_equal(in(LAYOUT_PM1_EVENT + 2, 4), 0xffffffff);
 }
 
 static void timer_counts_3579545_a_second(void **state)

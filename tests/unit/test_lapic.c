@@ -75,7 +75,7 @@ static void x2apic_reserved_bits_and_directions_fault(void **state)
 	assert_false(fake_wrmsr(0, X2(LAPIC_EOI), 1));
 	assert_false(fake_wrmsr(0, X2(LAPIC_ESR), 1));
 	assert_false(fake_wrmsr(0, X2(LAPIC_TPR), 0x100));
-	assert_false(fake_wrmsr(0, X2(LAPIC_SVR), BIT(32)));
+	assert_false(fake_wrmsr(0, X2(LAPIC_SVR), BIT(9)));
 	assert_false(fake_wrmsr(0, X2(LAPIC_LVT_TIMER), BIT(20)));
 	assert_false(fake_wrmsr(0, X2(LAPIC_TIMER_DIVIDE), 4));
 	assert_false(fake_wrmsr(0, X2(LAPIC_SELF_IPI), 0x100));
@@ -199,7 +199,7 @@ static void a_logical_destination_names_a_set(void **state)
 	assert_int_equal(fake_take_interrupt(2), -1);
 	assert_int_equal(fake_take_interrupt(3), 0x99);
 	icr(0, 1u << 16 | 0xf, 1u << 11 | 0x9a); /* cluster 1: nobody */
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[2]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[2]), -1);
 	icr(0, 0xffffffff, 0x9b); /* physical broadcast */
 	assert_int_equal(fake_take_interrupt(2), 0x9b);
 }
@@ -269,7 +269,7 @@ static void illegal_vectors_set_error_bits_and_raise_lvt_error(void **state)
 	x2_write(0, LAPIC_ESR, 0);
 	assert_int_equal(x2_read(0, LAPIC_ESR), 0);
 	assert_int_equal(fake_take_interrupt(0), 0xe0);
-	platform_msi(&fake_vm, 0xfee01000, 0x05);
+	lapic_send_msi(&fake_vm, 0xfee01000, 0x05);
 	x2_write(1, LAPIC_ESR, 0);
 	assert_int_equal(x2_read(1, LAPIC_ESR), ESR_RECEIVE_VECTOR);
 }
@@ -278,14 +278,14 @@ static void an_msi_is_decoded(void **state)
 {
 	(void)state;
 	start(2);
-	platform_msi(&fake_vm, 0xfee01000, 0x43);
+	lapic_send_msi(&fake_vm, 0xfee01000, 0x43);
 	assert_int_equal(fake_take_interrupt(1), 0x43);
-	platform_msi(&fake_vm, 0xfee00000 | 1u << 12 | 0xc, 0x44); /* logical, hint: member 0 */
+	lapic_send_msi(&fake_vm, 0xfee00000 | 1u << 12 | 0xc, 0x44); /* logical, hint: member 0 */
 	assert_int_equal(fake_take_interrupt(0), 0x44);
-	platform_msi(&fake_vm, 0xfed00000, 0x45); /* not a message */
-	platform_msi(&fake_vm, 0x1fee00000, 0x45);
-	platform_msi(&fake_vm, 0xfee00000, 0x600 | 0x45); /* SIPI */
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	lapic_send_msi(&fake_vm, 0xfed00000, 0x45); /* not a message */
+	lapic_send_msi(&fake_vm, 0x1fee00000, 0x45);
+	lapic_send_msi(&fake_vm, 0xfee00000, 0x600 | 0x45); /* SIPI */
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), -1);
 	assert_int_equal(fake_vcpus[0].requests & VCPU_REQ_SIPI, 0);
 }
 
@@ -358,10 +358,10 @@ static void a_deadline_in_the_past_fires_at_once_and_a_far_one_never(void **stat
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, 1));
 	assert_int_equal(fake_take_interrupt(0), 0xec);
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, ~0ULL));
-	assert_int_equal(fake_own[0].lapic.timer.heap_index, 0);
+	assert_false(list_is_linked(&fake_own[0].lapic.timer.node));
 	fake_vcpus[0].arch.tsc_offset = (u64)-5000;
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, ~0ULL));
-	assert_int_equal(fake_own[0].lapic.timer.heap_index, 0);
+	assert_false(list_is_linked(&fake_own[0].lapic.timer.node));
 	assert_true(fake_wrmsr(0, DEADLINE_MSR, 0)); /* disarms */
 	fake_advance(100000);
 	assert_int_equal(fake_take_interrupt(0), -1);
@@ -466,7 +466,7 @@ static void changing_the_mode_to_deadline_disarms(void **state)
 	x2_write(0, LAPIC_LVT_TIMER, 1u << 17 | 0xec);
 	x2_write(0, LAPIC_TIMER_INITIAL, 100000);
 	x2_write(0, LAPIC_LVT_TIMER, 2u << 17 | 0xec);
-	assert_int_equal(fake_own[0].lapic.timer.heap_index, 0);
+	assert_false(list_is_linked(&fake_own[0].lapic.timer.node));
 	fake_advance(1000000);
 	assert_int_equal(fake_take_interrupt(0), -1);
 }
@@ -485,7 +485,7 @@ static void an_expiry_that_crosses_a_new_deadline_does_not_disarm_it(void **stat
 	(void)fake_take_interrupt(0);
 	assert_true(fake_rdmsr(0, DEADLINE_MSR, &value));
 	assert_int_equal(value, 8000);
-	assert_int_equal(timer->heap_index, 1);
+	assert_true(list_is_linked(&timer->node));
 }
 
 static void software_disable_masks_every_lvt_entry(void **state)
@@ -579,7 +579,7 @@ static void requests_of_other_cpus_move_to_the_page(void **state)
 	assert_int_equal(IN_PAGE(1, LAPIC_IRR + 7), 0); /* that CPU alone writes its page */
 	assert_int_equal(lapic_requested(fake_vcpus[1].lapic), 0xf3);
 	assert_int_equal(x2_read(1, LAPIC_IRR + 1), BIT(0x11));
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), 0xf3);
+	assert_int_equal(lapic_pending(&fake_vcpus[1]), 0xf3);
 	assert_int_equal(told_request, 0xf3);
 	assert_int_equal(IN_PAGE(1, LAPIC_IRR + 7), BIT(0x13));
 	assert_int_equal(IN_PAGE(1, LAPIC_IRR + 1), BIT(0x11));
@@ -591,15 +591,15 @@ static void requests_of_other_cpus_move_to_the_page(void **state)
 	assert_int_equal(x2_read(1, LAPIC_PPR), 0xf0);
 	assert_int_equal(lapic_in_service(fake_vcpus[1].lapic), 0xf3);
 	told_request = 0xaa;
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[1]), -1);
 	assert_int_equal(told_request, 0xaa); /* nothing new: the processor knows it all */
 	fake_vcpus[1].halted = true;	      /* now we have to know whether it is to wake */
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1); /* 31h has to wait, */
-	assert_int_equal(told_request, 0x31); /* which is the processor's to judge */
-	IN_PAGE(1, LAPIC_ISR + 7) = 0;	      /* EOI */
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), 0x31);
+	assert_int_equal(lapic_pending(&fake_vcpus[1]), -1); /* 31h has to wait, */
+	assert_int_equal(told_request, 0x31);		     /* which is the processor's to judge */
+	IN_PAGE(1, LAPIC_ISR + 7) = 0;			     /* EOI */
+	assert_int_equal(lapic_pending(&fake_vcpus[1]), 0x31);
 	processor_delivers(1, 0x31);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[1]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[1]), -1);
 	assert_int_equal(told_request, 0);
 }
 
@@ -610,13 +610,13 @@ static void the_end_of_a_level_vector_exits(void **state)
 	enter_x2apic(0);
 	lapic_raise(fake_vcpus[0].lapic, 0x81, true);
 	lapic_raise(fake_vcpus[0].lapic, 0x82, false);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x82);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), 0x82);
 	assert_int_equal(told_levels[2], BIT(1));
 	assert_int_equal(levels_told, 1);
-	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	(void)lapic_pending(&fake_vcpus[0]);
 	assert_int_equal(levels_told, 1); /* told when it changes */
 	lapic_raise(fake_vcpus[0].lapic, 0x81, false);
-	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	(void)lapic_pending(&fake_vcpus[0]);
 	assert_int_equal(told_levels[2], 0);
 }
 
@@ -640,7 +640,7 @@ static void interrupts_in_service_go_along_into_x2apic_mode(void **state)
 	assert_int_equal(lapic_highest(fake_own[0].lapic.s.isr), -1);
 	assert_int_equal(x2_read(0, LAPIC_TPR), 0x20);
 	assert_int_equal(x2_read(0, LAPIC_PPR), 0x50);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x63);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), 0x63);
 	assert_int_equal(told_levels[1], BIT(0x11)); /* its EOI still has to come to us */
 }
 
@@ -651,7 +651,7 @@ static void init_leaves_nothing_in_the_page(void **state)
 	enter_x2apic(0);
 	lapic_raise(fake_vcpus[0].lapic, 0x51, true);
 	lapic_raise(fake_vcpus[0].lapic, 0x52, false);
-	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	(void)lapic_pending(&fake_vcpus[0]);
 	processor_delivers(0, 0x52);
 	lapic_raise(fake_vcpus[0].lapic, 0x53, false);
 	fake_vcpus[0].arch.apic_delivers = false; /* as vcpu_reset() does before */
@@ -662,15 +662,15 @@ static void init_leaves_nothing_in_the_page(void **state)
 	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), -1);
 	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), -1);
 	fake_vcpus[0].halted = true;
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), -1);
 	assert_int_equal(told_request, 0);
 	lapic_raise(fake_vcpus[0].lapic, 0x51, true);
-	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	(void)lapic_pending(&fake_vcpus[0]);
 	assert_int_equal(told_levels[1], BIT(0x11)); /* told anew, */
 	fake_vcpus[0].arch.apic_delivers = false;
 	platform_vcpu_init(&fake_vcpus[0]);
 	lapic_raise(fake_vcpus[0].lapic, 0x51, true);
-	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	(void)lapic_pending(&fake_vcpus[0]);
 	assert_int_equal(told_levels[1], BIT(0x11)); /* though it is as before INIT */
 }
 
@@ -682,10 +682,10 @@ static void leaving_x2apic_mode_takes_the_registers_back(void **state)
 	start_delivering(1);
 	enter_x2apic(0);
 	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	(void)platform_pending_interrupt(&fake_vcpus[0]);
+	(void)lapic_pending(&fake_vcpus[0]);
 	assert_true(fake_wrmsr(0, APIC_BASE_MSR, base));
 	assert_false(fake_vcpus[0].arch.apic_delivers);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), -1);
 	assert_true(fake_wrmsr(0, APIC_BASE_MSR, base | APIC_BASE_ENABLE));
 	assert_false(fake_vcpus[0].arch.apic_delivers); /* the page is for x2APIC alone */
 	page_write(0, LAPIC_SVR, 0x1ff);

@@ -14,7 +14,7 @@ static void one_that_comes_back_is_requested_again(void **state)
 	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
 	assert_int_equal(fake_take_interrupt(0), 0x51);
 	lapic_raise(fake_vcpus[0].lapic, 0x51, false); /* while it is on offer: once more */
-	platform_return_interrupt(&fake_vcpus[0], 0x51);
+	lapic_return(&fake_vcpus[0], 0x51);
 	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), -1);
 	assert_int_equal(fake_take_interrupt(0), 0x51);
 	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), -1);
@@ -43,7 +43,7 @@ static void a_lent_eoi_ends_the_interrupt_without_an_exit(void **state)
 	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
 	assert_int_equal(fake_take_interrupt(0), 0x51);
 	assert_int_equal(*pv_eoi_word_of_guest(), 1);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), -1);
 	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), 0x51); /* its handler runs */
 	*pv_eoi_word_of_guest() = 0;				       /* its end */
 	lapic_raise(fake_vcpus[0].lapic, 0x31, false);
@@ -83,7 +83,7 @@ static void one_that_comes_meanwhile_takes_it_back(void **state)
 	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
 	assert_int_equal(fake_take_interrupt(0), 0x51);
 	lapic_raise(fake_vcpus[0].lapic, 0x31, false);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), -1);
 	assert_int_equal(*pv_eoi_word_of_guest(), 0); /* so its end exits, and lets 31h in */
 	x2_write(0, LAPIC_EOI, 0);
 	assert_int_equal(fake_take_interrupt(0), 0x31);
@@ -94,9 +94,9 @@ static void an_interrupt_that_only_waits_has_no_end(void **state)
 	(void)state;
 	start_pv_eoi();
 	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x51);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), 0x51);
 	*pv_eoi_word_of_guest() = 0; /* though nothing is in service */
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), 0x51);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), 0x51);
 	assert_int_equal(lapic_requested(fake_vcpus[0].lapic), 0x51);
 }
 
@@ -117,7 +117,7 @@ static void the_register_of_it(void **state)
 	assert_true(fake_wrmsr(0, MSR_KVM_PV_EOI, (1ULL << 46) | 1)); /* no RAM there */
 	lapic_raise(fake_vcpus[0].lapic, 0x51, false);
 	assert_int_equal(fake_take_interrupt(0), 0x51);
-	assert_int_equal(platform_pending_interrupt(&fake_vcpus[0]), -1);
+	assert_int_equal(lapic_pending(&fake_vcpus[0]), -1);
 	assert_int_equal(lapic_in_service(fake_vcpus[0].lapic), 0x51);
 	lapic_init(fake_vcpus[0].lapic);
 	assert_true(fake_rdmsr(0, MSR_KVM_PV_EOI, &value));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The loaders: good images are placed by the boot protocol, broken ones are refused. */
-// SOURCES: guest/linux.c guest/bare.c guest/longmode.c core/lib/string.c core/lib/fmt.c
+// SOURCES: guest/linux.c guest/longmode.c core/lib/string.c core/lib/fmt.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,6 @@
 #include "core/lib/fmt.h"
 #include "core/lib/string.h"
 #include "core/log.h"
-#include "guest/bare.h"
 #include "guest/layout.h"
 #include "guest/linux.h"
 
@@ -358,31 +357,6 @@ static void a_header_that_claims_to_be_long_is_cut(void **state)
 	assert_int_equal(get(LAYOUT_ZERO_PAGE + 0x268, 8), 0);
 }
 
-/* ---- bare images ---- */
-
-static void bare_image_gets_small_pages(void **state)
-{
-	(void)state;
-	assert_int_equal(bare_plan(&vm, &kernel, &plan), OK);
-	assert_int_equal(bare_finish(&vm, &plan), OK);
-	assert_int_equal(entered.rip, LAYOUT_HIGH);
-	assert_int_equal(get(LAYOUT_ZERO_PAGE, 8), MIB(256));
-	assert_int_equal(translate(entered.cr3, 0x345678), 0x345678);
-	assert_int_equal(translate(entered.cr3, LAYOUT_ECAM + 0x8000), LAYOUT_ECAM + 0x8000);
-	assert_int_equal(translate(entered.cr3, MIB(64)), ~0ULL);
-}
-
-static void bare_image_that_is_too_large_is_refused(void **state)
-{
-	(void)state;
-	kernel.size = MIB(255) + 1;
-	assert_int_equal(bare_plan(&vm, &kernel, &plan), ERR_NO_MEMORY);
-	assert_true(said("vmlinuz does not fit in 256 MiB"));
-	kernel.size = GIB(3);
-	vm.memory.size = GIB(6);
-	assert_int_equal(bare_plan(&vm, &kernel, &plan), ERR_NO_MEMORY);
-}
-
 #define TEST(f) cmocka_unit_test_setup(f, start)
 
 int main(void)
@@ -403,8 +377,6 @@ int main(void)
 		TEST(kernel_is_entered_in_long_mode),
 		TEST(first_4_gib_are_mapped_one_to_one),
 		TEST(a_header_that_claims_to_be_long_is_cut),
-		TEST(bare_image_gets_small_pages),
-		TEST(bare_image_that_is_too_large_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,8 @@
 #include "core/timer.h"
 #include "gpu/vgpu.h"
 #include "guest/acpi.h"
-#include "guest/bare.h"
+#include "guest/assigned.h"
+#include "guest/linux.h"
 #include "guest/machine.h"
 #include "guest/pci.h"
 #include "guest/platform.h"
@@ -44,7 +45,8 @@ static char last_line[256];
 
 /* What happened to the first guest. */
 static u32 cleared, copied, finished, started, waiting, running, reset_count, forgotten;
-static bool file_missing, vgpu_busy, platform_fails;
+static u32 assigned_started, assigned_stopped;
+static bool file_missing, vgpu_busy, platform_fails, device_lost;
 
 /* ---- what the other rooms offer ---- */
 
@@ -128,16 +130,6 @@ enum err linux_finish(struct vm *vm, const struct linux_plan *plan)
 	(void)plan;
 	finished += vm == &vms[0];
 	return OK;
-}
-
-enum err bare_plan(const struct vm *vm, const struct boot_file *image, struct linux_plan *plan)
-{
-	return linux_plan(vm, image, NULL, plan);
-}
-
-enum err bare_finish(struct vm *vm, const struct linux_plan *plan)
-{
-	return linux_finish(vm, plan);
 }
 
 enum err guest_acpi_write(struct vm *vm)
@@ -282,13 +274,39 @@ void console_forget(struct vm *vm)
 	forgotten += vm == &vms[0];
 }
 
+enum err assigned_create(struct vm *vm, struct guest_pci *pci)
+{
+	(void)vm;
+	(void)pci;
+	return OK;
+}
+
+/* Its RAM is ready, and nothing of it runs. */
+enum err assigned_start(struct vm *vm)
+{
+	if (vm != &vms[0])
+		return OK;
+	assert_int_equal(finished, assigned_started + 1);
+	assert_int_equal(running, 0);
+	assigned_started++;
+	return device_lost ? ERR_DEVICE : OK;
+}
+
+void assigned_stop(struct vm *vm)
+{
+	for (u32 i = 0; i < vm->vcpu_count; i++)
+		assert_int_equal(vm->vcpus[i]->state, VCPU_OFF);
+	assert_int_equal(vm->state, VM_STOPPING);
+	assigned_stopped += vm == &vms[0];
+}
+
 u64 time_ticks_since_entry(void)
 {
 	return 1;
 }
 
 /* struct vm_ops: never called here. */
-int platform_pending_interrupt(struct vcpu *vcpu)
+int lapic_pending(struct vcpu *vcpu)
 {
 	(void)vcpu;
 	return -1;
@@ -300,13 +318,13 @@ void platform_eoi(struct vcpu *vcpu, u8 vector)
 	(void)vector;
 }
 
-void platform_accept_interrupt(struct vcpu *vcpu, u8 vector)
+void lapic_accept(struct vcpu *vcpu, u8 vector)
 {
 	(void)vcpu;
 	(void)vector;
 }
 
-void platform_return_interrupt(struct vcpu *vcpu, u8 vector)
+void lapic_return(struct vcpu *vcpu, u8 vector)
 {
 	(void)vcpu;
 	(void)vector;
@@ -325,7 +343,7 @@ bool platform_msr(struct vcpu *vcpu, struct vm_exit *exit)
 	return false;
 }
 
-void platform_hypercall(struct vcpu *vcpu, struct vm_exit *exit)
+void hypercall(struct vcpu *vcpu, struct vm_exit *exit)
 {
 	(void)vcpu;
 	(void)exit;
@@ -336,12 +354,12 @@ void platform_vcpu_init(struct vcpu *vcpu)
 	(void)vcpu;
 }
 
-void platform_scheduled_in(struct vcpu *vcpu)
+void pvclock_scheduled_in(struct vcpu *vcpu)
 {
 	(void)vcpu;
 }
 
-void platform_msi(struct vm *vm, u64 address, u32 data)
+void lapic_send_msi(struct vm *vm, u64 address, u32 data)
 {
 	(void)vm;
 	(void)address;
@@ -378,7 +396,8 @@ static int prepare(void **state)
 	memset(&all, 0, sizeof(all));
 	vm_count = frames_taken = 0;
 	cleared = copied = finished = started = waiting = running = reset_count = forgotten = 0;
-	file_missing = vgpu_busy = platform_fails = false;
+	file_missing = vgpu_busy = platform_fails = device_lost = false;
+	assigned_started = assigned_stopped = 0;
 	all.guest_count = GUESTS;
 	for (u32 i = 0; i < GUESTS; i++) {
 		struct config_guest *guest = &all.guests[i];
@@ -536,6 +555,28 @@ static void restart_from_running_and_stopped(void **state)
 	assert_int_equal(vms[1].state, VM_RUNNING);
 }
 
+static void its_functions_stop_before_it_is_stopped(void **state)
+{
+	(void)state;
+	assert_int_equal(assigned_started, 1);
+	assert_int_equal(machine_restart(&vms[0]), OK);
+	settle();
+	assert_int_equal(assigned_stopped, 1);
+	assert_int_equal(assigned_started, 2);
+	end(&vms[0], VM_END_CRASH, "triple fault on vCPU 0");
+	settle();
+	assert_int_equal(assigned_stopped, 2);
+}
+
+static void it_does_not_start_without_its_functions(void **state)
+{
+	(void)state;
+	device_lost = true;
+	settle();
+	assert_int_equal(vms[0].state, VM_STOPPED);
+	assert_int_equal(started, 0);
+}
+
 static void without_devices_nothing_starts(void **state)
 {
 	(void)state;
@@ -561,6 +602,8 @@ int main(void)
 		cmocka_unit_test_setup(an_end_is_seen_while_paused, run),
 		cmocka_unit_test_setup(stop_works_from_every_state, run),
 		cmocka_unit_test_setup(restart_from_running_and_stopped, run),
+		cmocka_unit_test_setup(its_functions_stop_before_it_is_stopped, run),
+		cmocka_unit_test_setup(it_does_not_start_without_its_functions, create),
 		cmocka_unit_test_setup(without_devices_nothing_starts, prepare),
 	};
 

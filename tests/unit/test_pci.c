@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PCI enumeration, BAR sizing, capabilities and MSI-X against a small model of a bus. */
-// SOURCES: drivers/pci.c
+/* PCI enumeration, BAR sizing, capabilities, MSI and MSI-X against a small model of a bus. */
+// SOURCES: drivers/pci.c drivers/pci_msi.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -8,142 +8,7 @@
 
 #include <cmocka.h>
 
-#include "arch/x86/io.h"
-#include "drivers/pci.h"
-
-#define ECAM_BASE 0xb0000000ULL
-#define BUSES	  8
-
-/* A function of the model; `bar_masks` are the bits of each BAR that take a write. */
-struct fake {
-	u16 bdf;
-	bool present;
-	u8 config[4096];
-	u32 bar_masks[6];
-};
-
-static struct fake fakes[16];
-static unsigned fake_count;
-static u32 config_address;
-static bool decoded_while_sizing;
-
-/* Stand-ins for mapped registers: only their addresses count, or plain memory. */
-static u8 ecam_window[BUSES << 20];
-static u8 bar_memory[0x2000];
-static u64 mapped_base, mapped_size;
-static bool no_room;
-
-static struct pci pci;
-
-static struct fake *fake_at(u16 bdf)
-{
-	for (unsigned i = 0; i < fake_count; i++) {
-		if (fakes[i].bdf == bdf)
-			return &fakes[i];
-	}
-	return NULL;
-}
-
-static u32 config_read(u16 bdf, u32 offset, unsigned size)
-{
-	struct fake *fake = fake_at(bdf);
-	u32 value = fake ? 0 : ~0U;
-
-	if (fake)
-		memcpy(&value, &fake->config[offset], size);
-	return value;
-}
-
-static void config_write(u16 bdf, u32 offset, u32 value, unsigned size)
-{
-	struct fake *fake = fake_at(bdf);
-	u32 old, mask;
-
-	if (!fake)
-		return;
-	if (offset >= 0x10 && offset < 0x28 && size == 4 && !(fake->config[0x0e] & 0x7f)) {
-		if (value == ~0U && (fake->config[4] & 3))
-			decoded_while_sizing = true;
-		mask = fake->bar_masks[(offset - 0x10) / 4];
-		memcpy(&old, &fake->config[offset], 4);
-		value = (value & mask) | (old & ~mask);
-	}
-	memcpy(&fake->config[offset], &value, size);
-}
-
-u32 host_port_in(u16 port, unsigned size)
-{
-	if (!(config_address >> 31))
-		return ~0U;
-	return config_read((u16)(config_address >> 8), (config_address & 0xfc) + (port & 3), size);
-}
-
-void host_port_out(u16 port, u32 value, unsigned size)
-{
-	if (port == 0xcf8)
-		config_address = value;
-	else
-		config_write((u16)(config_address >> 8), (config_address & 0xfc) + (port & 3),
-			     value, size);
-}
-
-u64 host_mmio_read(const volatile void *reg, unsigned size)
-{
-	size_t offset = (size_t)((const u8 *)reg - ecam_window);
-	u64 value = 0;
-
-	if (offset < sizeof(ecam_window))
-		return config_read((u16)(offset >> 12), offset & 0xfff, size);
-	memcpy(&value, (const void *)reg, size);
-	return value;
-}
-
-void host_mmio_write(volatile void *reg, u64 value, unsigned size)
-{
-	size_t offset = (size_t)((u8 *)reg - ecam_window);
-
-	if (offset < sizeof(ecam_window))
-		config_write((u16)(offset >> 12), offset & 0xfff, (u32)value, size);
-	else
-		memcpy((void *)reg, &value, size);
-}
-
-static void *map(hpa_t base, u64 size)
-{
-	if (no_room)
-		return NULL;
-	if (base.raw >= ECAM_BASE && base.raw + size <= ECAM_BASE + sizeof(ecam_window))
-		return &ecam_window[base.raw - ECAM_BASE];
-	mapped_base = base.raw;
-	mapped_size = size;
-	return bar_memory;
-}
-
-static void put(struct fake *fake, u32 offset, u32 value, unsigned size)
-{
-	memcpy(&fake->config[offset], &value, size);
-}
-
-static struct fake *add(u16 bdf, u32 ids, u32 class_code)
-{
-	struct fake *fake = &fakes[fake_count++];
-
-	memset(fake, 0, sizeof(*fake));
-	fake->bdf = bdf;
-	put(fake, 0x00, ids, 4);
-	put(fake, 0x08, class_code << 8 | 1, 4);
-	return fake;
-}
-
-static struct fake *add_bridge(u16 bdf, u8 secondary, u8 subordinate)
-{
-	struct fake *fake = add(bdf, 0x12348086, 0x060400);
-
-	put(fake, 0x0e, 1, 1);
-	put(fake, 0x19, secondary, 1);
-	put(fake, 0x1a, subordinate, 1);
-	return fake;
-}
+#include "tests/unit/fake_bus.h"
 
 /* A function as virtio-gpu looks: MSI-X, two vendor capabilities, BARs of three kinds. */
 static struct fake *add_gpu(u16 bdf)
@@ -172,17 +37,8 @@ static struct fake *add_gpu(u16 bdf)
 static int start(void **state)
 {
 	(void)state;
-	fake_count = 0;
-	decoded_while_sizing = no_room = false;
-	memset(bar_memory, 0, sizeof(bar_memory));
-	add(PCI_BDF(0, 0, 0), 0x29c08086, 0x060000);
+	fake_bus_start();
 	return 0;
-}
-
-static void enumerate(bool by_ecam)
-{
-	pci_init(&pci, map, HPA(by_ecam ? ECAM_BASE : 0), 0, BUSES - 1);
-	pci_enumerate(&pci);
 }
 
 static void functions_are_found_behind_bridges(void **state)
@@ -193,7 +49,7 @@ static void functions_are_found_behind_bridges(void **state)
 		add_bridge(PCI_BDF(0, 3, 0), 1, 2);
 		add_bridge(PCI_BDF(1, 0, 0), 2, 2);
 		add(PCI_BDF(2, 5, 0), 0xaaaa1111, 0x020000);
-		enumerate(by_ecam);
+		fake_enumerate(by_ecam);
 		assert_int_equal(pci.function_count, 4);
 		assert_int_equal(pci_find(&pci, PCI_BDF(2, 5, 0))->bridge, PCI_BDF(1, 0, 0));
 		assert_int_equal(pci_find(&pci, PCI_BDF(2, 5, 0))->vendor_id, 0x1111);
@@ -210,7 +66,7 @@ static void only_multi_function_devices_have_more_functions(void **state)
 	add(PCI_BDF(0, 2, 1), 0x11112222, 0x020000);
 	put(add(PCI_BDF(0, 4, 0), 0x11112222, 0x020000), 0x0e, 0x80, 1);
 	add(PCI_BDF(0, 4, 7), 0x11112222, 0x020000);
-	enumerate(true);
+	fake_enumerate(true);
 	assert_null(pci_find(&pci, PCI_BDF(0, 2, 1)));
 	assert_non_null(pci_find(&pci, PCI_BDF(0, 4, 7)));
 }
@@ -224,7 +80,7 @@ static void bridges_with_bad_numbers_make_no_loop(void **state)
 	add_bridge(PCI_BDF(0, 5, 0), 4, 4); /* the same bus again */
 	add_bridge(PCI_BDF(4, 0, 0), 2, 7); /* upwards */
 	add_bridge(PCI_BDF(4, 1, 0), 4, 7); /* to its own bus */
-	enumerate(true);
+	fake_enumerate(true);
 	assert_int_equal(pci.function_count, 7);
 }
 
@@ -235,10 +91,11 @@ static void bars_are_sized_with_decoding_off_and_restored(void **state)
 
 	(void)state;
 	fake = add_gpu(PCI_BDF(0, 2, 0));
-	enumerate(true);
+	put(fake, 0x04, 7, 2);
+	fake_enumerate(true);
 	gpu = pci_find(&pci, PCI_BDF(0, 2, 0));
 	assert_false(decoded_while_sizing);
-	assert_int_equal(fake->config[4], 3);
+	assert_int_equal(fake->config[4], 3); /* no bus mastering */
 	assert_int_equal(gpu->bars[0].kind, PCI_BAR_IO);
 	assert_int_equal(gpu->bars[0].base, 0xc000);
 	assert_int_equal(gpu->bars[0].size, 64);
@@ -263,7 +120,7 @@ static void a_bar_that_follows_no_rule_is_left_out(void **state)
 	(void)state;
 	fake = add(PCI_BDF(0, 2, 0), 0x11112222, 0x020000);
 	fake->bar_masks[0] = 0xff0ff000;
-	enumerate(true);
+	fake_enumerate(true);
 	assert_int_equal(pci_find(&pci, fake->bdf)->bars[0].kind, PCI_BAR_NONE);
 }
 
@@ -273,7 +130,7 @@ static void capabilities_are_found(void **state)
 
 	(void)state;
 	add_gpu(PCI_BDF(0, 2, 0));
-	enumerate(false);
+	fake_enumerate(false);
 	gpu = pci_find(&pci, PCI_BDF(0, 2, 0));
 	assert_int_equal(gpu->msix, 0x50);
 	assert_int_equal(gpu->msi, 0);
@@ -293,7 +150,7 @@ static void a_looping_capability_list_ends(void **state)
 	(void)state;
 	fake = add_gpu(PCI_BDF(0, 2, 0));
 	put(fake, 0x61, 0x40, 1);
-	enumerate(true);
+	fake_enumerate(true);
 	assert_int_equal(pci_find(&pci, fake->bdf)->msi, 0);
 	assert_int_equal(pci_find(&pci, fake->bdf)->vendor_cap_count, PCI_MAX_VENDOR_CAPS);
 	put(fake, 0x61, 0x10, 1); /* into the header */
@@ -308,7 +165,7 @@ static void msix_is_mapped_masked_and_set(void **state)
 
 	(void)state;
 	fake = add_gpu(PCI_BDF(0, 2, 0));
-	enumerate(true);
+	fake_enumerate(true);
 	assert_int_equal(pci_msix_enable(&pci, pci_find(&pci, fake->bdf), &msix), OK);
 	assert_int_equal(mapped_base, 0xfe003000);
 	assert_int_equal(mapped_size, 4096);
@@ -335,7 +192,7 @@ static void an_msix_table_outside_its_bar_is_refused(void **state)
 		start(state);
 		fake = add_gpu(PCI_BDF(0, 2, 0));
 		put(fake, 0x54, places[i], 4);
-		enumerate(true);
+		fake_enumerate(true);
 		assert_int_equal(pci_msix_enable(&pci, pci_find(&pci, fake->bdf), &msix),
 				 ERR_INVALID);
 	}
@@ -348,7 +205,7 @@ static void enabling_a_function_opens_the_bridges_above(void **state)
 	(void)state;
 	bridge = add_bridge(PCI_BDF(0, 3, 0), 1, 1);
 	fake = add(PCI_BDF(1, 0, 0), 0x11112222, 0x020000);
-	enumerate(true);
+	fake_enumerate(true);
 	pci_enable(&pci, pci_find(&pci, fake->bdf), PCI_COMMAND_MEMORY | PCI_COMMAND_BUS_MASTER);
 	assert_int_equal(bridge->config[4], 6);
 	assert_int_equal(fake->config[4], 6);
@@ -364,12 +221,12 @@ static void accesses_outside_configuration_space_do_nothing(void **state)
 	(void)state;
 	fake = add_gpu(PCI_BDF(0, 2, 0));
 	put(fake, 0x100, 0x12345678, 4);
-	enumerate(true);
+	fake_enumerate(true);
 	assert_int_equal(pci_read(&pci, fake->bdf, 0x100, 4), 0x12345678);
 	assert_int_equal(pci_read(&pci, fake->bdf, 0x1000, 4), 0xffffffff);
 	assert_int_equal(pci_read(&pci, fake->bdf, 0x101, 2), 0xffff);
 	pci_write(&pci, fake->bdf, 0x101, 4, 0);
-	enumerate(false);
+	fake_enumerate(false);
 	assert_int_equal(pci_read(&pci, fake->bdf, 0x100, 4), 0xffffffff);
 	pci_write(&pci, fake->bdf, 0x100, 4, 0);
 	assert_int_equal(config_read(fake->bdf, 0x100, 4), 0x12345678);
@@ -382,8 +239,158 @@ static void without_room_for_ecam_the_ports_serve(void **state)
 	(void)state;
 	add_gpu(PCI_BDF(0, 2, 0));
 	no_room = true;
-	enumerate(true);
+	fake_enumerate(true);
 	assert_non_null(pci_find(&pci, PCI_BDF(0, 2, 0)));
+}
+
+/* ---- extended capabilities ---- */
+
+static void extended_capabilities_are_found(void **state)
+{
+	struct fake *fake = add_express(add(PCI_BDF(0, 2, 0), 0x11112222, 0x020000), 0);
+
+	(void)state;
+	add_extended(fake, 0x0001);
+	add_extended(fake, 0x000d);
+	add_extended(fake, 0x0010);
+	fake_enumerate(true);
+	assert_int_equal(pci_find(&pci, fake->bdf)->pcie, 0x80);
+	assert_int_equal(pci_find_extended(&pci, fake->bdf, PCI_EXT_ACS), 0x180);
+	assert_int_equal(pci_find_extended(&pci, fake->bdf, PCI_EXT_SRIOV), 0x200);
+	assert_int_equal(pci_find_extended(&pci, fake->bdf, 0x0002), 0);
+	fake_enumerate(false);
+	assert_int_equal(pci_find_extended(&pci, fake->bdf, PCI_EXT_ACS), 0);
+}
+
+/* Its bus may show the first 256 bytes again where extended ones would be. */
+static void what_is_not_pci_express_has_none(void **state)
+{
+	struct fake *fake = add(PCI_BDF(0, 2, 0), 0x11112222, 0x020000);
+
+	(void)state;
+	add_extended(fake, 0x000d);
+	fake_enumerate(true);
+	assert_int_equal(pci_find_extended(&pci, fake->bdf, PCI_EXT_ACS), 0);
+}
+
+static void a_looping_extended_list_ends(void **state)
+{
+	static const u32 nexts[] = { 0x100, 0x180, 0x103, 0x040, 0xffc, 0xfff };
+	struct fake *fake = add_express(add(PCI_BDF(0, 2, 0), 0x11112222, 0x020000), 0);
+
+	(void)state;
+	add_extended(fake, 0x0001);
+	add_extended(fake, 0x0002);
+	fake_enumerate(true);
+	for (unsigned i = 0; i < ARRAY_SIZE(nexts); i++) {
+		put(fake, 0x182, nexts[i] << 4 | 1, 2);
+		assert_int_equal(pci_find_extended(&pci, fake->bdf, PCI_EXT_ACS), 0);
+	}
+}
+
+/* ---- MSI ---- */
+
+#define MSI 0x50 /* where the tests put the capability */
+
+static u16 control_when_written; /* while the message changed */
+
+static void watch_message(struct fake *fake, u32 offset, u32 value, unsigned size)
+{
+	(void)value;
+	(void)size;
+	if (offset > MSI + 3 && offset < MSI + 24)
+		memcpy(&control_when_written, &fake->config[MSI + 2], 2);
+}
+
+/* With garbage in the message, several vectors and switched on, as firmware may leave it. */
+static struct fake *add_msi(u32 control)
+{
+	struct fake *fake = add(PCI_BDF(0, 2, 0), 0x11112222, 0x020000);
+
+	add_capability(fake, MSI, PCI_CAP_MSI);
+	memset(&fake->config[MSI + 4], 0xee, 24);
+	put(fake, MSI + 2, control | 0x0031, 2);
+	fake_enumerate(true);
+	fake_on_write = watch_message;
+	control_when_written = 0xffff;
+	return fake;
+}
+
+static void an_msi_of_32_bits_is_set(void **state)
+{
+	struct fake *fake = add_msi(0);
+	struct pci_function *function = pci_find(&pci, fake->bdf);
+
+	(void)state;
+	assert_int_equal(pci_msi_set(&pci, function, 0xfee01000, 0x41), OK);
+	assert_int_equal(config_read(fake->bdf, MSI + 4, 4), 0xfee01000);
+	assert_int_equal(config_read(fake->bdf, MSI + 8, 4), 0xeeee0041);
+	assert_int_equal(config_read(fake->bdf, MSI + 12, 4), 0xeeeeeeee);
+	assert_int_equal(config_read(fake->bdf, MSI + 2, 2), 0x0001);
+	assert_int_equal(control_when_written & 1, 0);
+	assert_true(config_read(fake->bdf, 4, 2) & PCI_COMMAND_INTX_DISABLE);
+	pci_msi_off(&pci, function);
+	assert_int_equal(config_read(fake->bdf, MSI + 2, 2), 0);
+	assert_true(config_read(fake->bdf, 4, 2) & PCI_COMMAND_INTX_DISABLE);
+}
+
+static void an_msi_of_64_bits_is_set(void **state)
+{
+	struct fake *fake = add_msi(0x0080);
+
+	(void)state;
+	assert_int_equal(pci_msi_set(&pci, pci_find(&pci, fake->bdf), 0x1fee01000ULL, 0x4041), OK);
+	assert_int_equal(config_read(fake->bdf, MSI + 4, 4), 0xfee01000);
+	assert_int_equal(config_read(fake->bdf, MSI + 8, 4), 1);
+	assert_int_equal(config_read(fake->bdf, MSI + 12, 4), 0xeeee4041);
+	assert_int_equal(config_read(fake->bdf, MSI + 16, 4), 0xeeeeeeee);
+	assert_int_equal(config_read(fake->bdf, MSI + 2, 2), 0x0081);
+	assert_int_equal(control_when_written & 1, 0);
+}
+
+static void an_msi_with_masks_is_unmasked(void **state)
+{
+	struct fake *fake = add_msi(0x0100);
+
+	(void)state;
+	assert_int_equal(pci_msi_set(&pci, pci_find(&pci, fake->bdf), 0xfee01000, 0x41), OK);
+	assert_int_equal(config_read(fake->bdf, MSI + 12, 4), 0);
+	fake_bus_start();
+	fake = add_msi(0x0180);
+	assert_int_equal(pci_msi_set(&pci, pci_find(&pci, fake->bdf), 0xfee01000, 0x41), OK);
+	assert_int_equal(config_read(fake->bdf, MSI + 8, 4), 0);
+	assert_int_equal(config_read(fake->bdf, MSI + 16, 4), 0);
+	assert_int_equal(config_read(fake->bdf, MSI + 20, 4), 0xeeeeeeee);
+}
+
+static void a_message_that_does_not_fit_is_refused(void **state)
+{
+	struct fake *fake = add_msi(0);
+	struct pci_function *function = pci_find(&pci, fake->bdf);
+
+	(void)state;
+	assert_int_equal(pci_msi_set(&pci, function, 0x1fee01000ULL, 0x41), ERR_RANGE);
+	assert_int_equal(pci_msi_set(&pci, function, 0xfee01000, 0x10041), ERR_RANGE);
+	assert_int_equal(config_read(fake->bdf, MSI + 4, 4), 0xeeeeeeee);
+	assert_int_equal(config_read(fake->bdf, MSI + 2, 2), 0x0031);
+	function = pci_find(&pci, PCI_BDF(0, 0, 0));
+	assert_int_equal(pci_msi_set(&pci, function, 0xfee01000, 0x41), ERR_NOT_FOUND);
+	pci_msi_off(&pci, function);
+	pci_msix_off(&pci, function);
+	assert_int_equal(config_read(0, 0, 4), 0x29c08086);
+}
+
+static void msix_is_switched_off(void **state)
+{
+	struct pci_msix msix;
+	struct fake *fake;
+
+	(void)state;
+	fake = add_gpu(PCI_BDF(0, 2, 0));
+	fake_enumerate(true);
+	assert_int_equal(pci_msix_enable(&pci, pci_find(&pci, fake->bdf), &msix), OK);
+	pci_msix_off(&pci, pci_find(&pci, fake->bdf));
+	assert_int_equal(config_read(fake->bdf, 0x52, 2), 0x0002);
 }
 
 int main(void)
@@ -402,6 +409,14 @@ int main(void)
 		TEST(enabling_a_function_opens_the_bridges_above),
 		TEST(accesses_outside_configuration_space_do_nothing),
 		TEST(without_room_for_ecam_the_ports_serve),
+		TEST(extended_capabilities_are_found),
+		TEST(what_is_not_pci_express_has_none),
+		TEST(a_looping_extended_list_ends),
+		TEST(an_msi_of_32_bits_is_set),
+		TEST(an_msi_of_64_bits_is_set),
+		TEST(an_msi_with_masks_is_unmasked),
+		TEST(a_message_that_does_not_fit_is_refused),
+		TEST(msix_is_switched_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

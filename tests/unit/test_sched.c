@@ -131,7 +131,7 @@ void timer_cancel(struct timer *timer)
 	(void)timer;
 }
 
-void apic_send(u32 apic_id, u8 vector)
+void apic_send(u32 apic_id, u32 vector)
 {
 	(void)vector;
 	__atomic_fetch_add(&interrupts[apic_id], 1, __ATOMIC_RELAXED);
@@ -149,14 +149,7 @@ bool softirq_pending(void)
 
 void softirq_run(void)
 {
-	if (__atomic_exchange_n(&percpu_self()->softirqs, 0, __ATOMIC_SEQ_CST) & SOFTIRQ_RESCHEDULE)
-		reschedule(cpu_id());
-}
-
-void softirq_register(u32 bit, void (*handler)(u32 cpu))
-{
-	assert_int_equal(bit, SOFTIRQ_RESCHEDULE);
-	assert_ptr_equal(handler, reschedule);
+	__atomic_store_n(&percpu_self()->softirqs, 0, __ATOMIC_SEQ_CST);
 }
 
 hpa_t frame_alloc_contiguous(u32 pages)
@@ -515,6 +508,35 @@ static void a_request_while_frozen_is_heard_after_the_thaw(void **state)
 	assert_int_equal(vcpus[0].state, VCPU_READY);
 }
 
+static void who_was_frozen_before_it_ran_runs_after_the_thaw(void **state)
+{
+	(void)state;
+	vcpu_start(&vcpus[0], false);
+	vm_freeze(&vm);
+	assert_int_equal(vcpus[0].state, VCPU_HALTED);
+	vm_thaw(&vm);
+	assert_int_equal(vcpus[0].state, VCPU_READY);
+}
+
+/* As vm_freeze() on another processor does. */
+static void is_parked(struct vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->parked, true, __ATOMIC_SEQ_CST);
+}
+
+static void who_was_frozen_while_it_ran_runs_after_the_thaw(void **state)
+{
+	(void)state;
+	scripts[0].leave = VCPU_LEAVE_HALTED; /* had it not been parked */
+	scripts[0].during = is_parked;
+	vcpu_start(&vcpus[0], false);
+	go(3);
+	assert_int_equal(scripts[0].times, 1);
+	assert_int_equal(vcpus[0].state, VCPU_HALTED);
+	vm_thaw(&vm);
+	assert_int_equal(vcpus[0].state, VCPU_READY);
+}
+
 /* ---- several processors ---- */
 
 static void *processor(void *number)
@@ -614,6 +636,8 @@ int main(void)
 		cmocka_unit_test_setup(a_start_forgets_old_interrupts_but_no_work, start),
 		cmocka_unit_test_setup(a_frozen_vm_goes_on_where_it_was, start),
 		cmocka_unit_test_setup(a_request_while_frozen_is_heard_after_the_thaw, start),
+		cmocka_unit_test_setup(who_was_frozen_before_it_ran_runs_after_the_thaw, start),
+		cmocka_unit_test_setup(who_was_frozen_while_it_ran_runs_after_the_thaw, start),
 		cmocka_unit_test_setup(a_stopped_vcpu_is_off_its_processor, start),
 	};
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SOURCES: arch/x86/tlb.c arch/x86/svm/svm.c arch/x86/svm/exit.c arch/x86/svm/emulate.c
 // SOURCES: arch/x86/mmio.c arch/x86/pio.c
+// SOURCES: arch/x86/registers.c
 // SOURCES: arch/x86/walk.c arch/x86/insn.c arch/x86/emulate.c core/lib/string.c
 /* Rules of the SVM back end: from a VMCB that has exited to the neutral exit and back. */
 #include <setjmp.h>
@@ -45,7 +46,7 @@ void *host_frame_ptr(hpa_t frame)
 	return (void *)frame.raw;
 }
 
-void host_log(int level, const char *fmt, ...)
+void host_log(u32 level, const char *fmt, ...)
 {
 	(void)level;
 	(void)fmt;
@@ -58,12 +59,6 @@ enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t si
 		return ERR_FAULT;
 	memcpy(dst, ram + gpa.raw, size);
 	return OK;
-}
-
-enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value)
-{
-	(void)hint;
-	return host_guest_read(vcpu, gpa, value, sizeof(*value));
 }
 
 enum err host_guest_write(struct arch_vcpu *vcpu, gpa_t gpa, const void *src, size_t size)
@@ -110,36 +105,25 @@ void fpu_init_cpu(void)
 {
 }
 
-void fpu_reset_area(void *area)
+void fpu_reset(struct arch_vcpu *v)
 {
-	(void)area;
+	v->xcr0 = 1;
+	memset(v->dr, 0, sizeof(v->dr));
 }
 
-void fpu_load(const void *area, u64 xcr0)
+void fpu_load(struct arch_vcpu *v)
 {
-	(void)area;
-	(void)xcr0;
+	(void)v;
 }
 
-void fpu_save(void *area)
+void fpu_save(struct arch_vcpu *v)
 {
-	(void)area;
+	(void)v;
 }
 
 u64 fpu_read_xcr0(void)
 {
 	return 3;
-}
-
-u64 fpu_read_debug(u32 index)
-{
-	return index;
-}
-
-void fpu_write_debug(u32 index, u64 value)
-{
-	(void)index;
-	(void)value;
 }
 
 /* ---- a guest in 64-bit mode, its memory one to one ---- */
@@ -474,7 +458,7 @@ static void a_device_is_read_into_a_register(void **state)
 	vcpu.gpr[GPR_RBX] = DEVICE;
 	reads(DEVICE);
 	assert_int_equal(out.kind, VM_EXIT_MMIO);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE);
+	assert_int_equal(out.mmio.address, DEVICE);
 	assert_int_equal(out.mmio.size, 4);
 	assert_false(out.mmio.write);
 	assert_int_equal(vmcb->rip, CODE);
@@ -495,7 +479,7 @@ static void a_register_is_written_to_a_device(void **state)
 	assert_true(out.mmio.write);
 	assert_int_equal(out.mmio.size, 2);
 	assert_int_equal(out.mmio.value, 0xbbbb);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE + 2);
+	assert_int_equal(out.mmio.address, DEVICE + 2);
 	assert_false(svm_complete(&vcpu, &out));
 	assert_int_equal(vmcb->rip, CODE + 4);
 }
@@ -552,7 +536,7 @@ static void moves_of_every_size(void **state)
 		vmcb->rip = CODE;
 		exits(SVM_EXIT_NPF, moves[i].write ? SVM_NPF_WRITE : 0, DEVICE);
 		assert_int_equal(out.kind, VM_EXIT_MMIO);
-		assert_int_equal(out.mmio.gpa.raw, DEVICE);
+		assert_int_equal(out.mmio.address, DEVICE);
 		assert_int_equal(out.mmio.size, moves[i].size);
 		assert_int_equal(out.mmio.write, moves[i].write);
 		if (moves[i].write)
@@ -639,7 +623,7 @@ static void a_repeated_string_gives_way_after_each_element(void **state)
 	assert_int_equal(vmcb->rip, CODE);
 	assert_int_equal(vcpu.gpr[GPR_RCX], 1);
 	exits(SVM_EXIT_NPF, SVM_NPF_WRITE, DEVICE + 4);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE + 4);
+	assert_int_equal(out.mmio.address, DEVICE + 4);
 	assert_false(svm_complete(&vcpu, &out));
 	assert_int_equal(vmcb->rip, CODE + 2);
 	assert_int_equal(vcpu.gpr[GPR_RCX], 0);
@@ -698,7 +682,7 @@ static void a_byte_leaves_the_rest_of_the_register(void **state)
 	vcpu.gpr[GPR_RAX] = 0x1111222233334444;
 	exits(SVM_EXIT_IOIO, IO(0x3f8, 1, SVM_IO_IN), CODE + 1);
 	assert_int_equal(out.kind, VM_EXIT_PIO);
-	assert_int_equal(out.pio.port, 0x3f8);
+	assert_int_equal(out.pio.address, 0x3f8);
 	assert_int_equal(out.pio.size, 1);
 	assert_false(out.pio.write);
 	out.pio.value = 0x55;

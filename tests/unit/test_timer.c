@@ -73,15 +73,22 @@ static int start(void **state)
 	return 0;
 }
 
-/* Each timer knows its place, and no child is due before its parent. */
-static void check_heap(const struct percpu *cpu)
+/* How many timers are armed there; each knows its CPU, and none is due before the one before it. */
+static u32 count(const struct percpu *cpu)
 {
-	for (u32 i = 1; i <= cpu->timer_count; i++) {
-		assert_int_equal(cpu->timers[i]->heap_index, i);
-		assert_int_equal(cpu->timers[i]->cpu, cpu->id);
-		if (i > 1)
-			assert_true(cpu->timers[i / 2]->deadline_ns <= cpu->timers[i]->deadline_ns);
+	u64 deadline = 0;
+	u32 n = 0;
+
+	for (const struct list_node *at = cpu->timers.next; at != &cpu->timers;
+	     at = at->next, n++) {
+		const struct timer *timer = container_of(at, struct timer, node);
+
+		assert_ptr_equal(at->next->prev, at);
+		assert_int_equal(timer->cpu, cpu->id);
+		assert_true(timer->deadline_ns >= deadline);
+		deadline = timer->deadline_ns;
 	}
+	return n;
 }
 
 static u32 seed = 1;
@@ -97,12 +104,12 @@ static void timers_fire_in_the_order_of_deadlines(void **state)
 	(void)state;
 	for (u32 i = 0; i < TIMERS_PER_CPU; i++)
 		timer_set(&timers[i], 1 + i * 37 % TIMERS_PER_CPU);
-	check_heap(&fake_cpus[0]);
+	assert_int_equal(count(&fake_cpus[0]), TIMERS_PER_CPU);
 	timer_interrupt();
 	assert_int_equal(fired_count, TIMERS_PER_CPU);
 	for (u32 i = 0; i < fired_count; i++)
 		assert_int_equal(fired[i]->deadline_ns, 1 + i);
-	assert_int_equal(fake_cpus[0].timer_count, 0);
+	assert_int_equal(count(&fake_cpus[0]), 0);
 }
 
 static void what_is_not_due_stays(void **state)
@@ -114,9 +121,8 @@ static void what_is_not_due_stays(void **state)
 	timer_interrupt();
 	assert_int_equal(fired_count, 1);
 	assert_ptr_equal(fired[0], &timers[1]);
-	assert_int_equal(timers[1].heap_index, 0);
-	assert_int_equal(fake_cpus[0].timer_count, 2);
-	check_heap(&fake_cpus[0]);
+	assert_false(list_is_linked(&timers[1].node));
+	assert_int_equal(count(&fake_cpus[0]), 2);
 }
 
 static void a_cancelled_timer_does_not_fire(void **state)
@@ -128,7 +134,7 @@ static void a_cancelled_timer_does_not_fire(void **state)
 	timer_cancel(&timers[0]);
 	timer_cancel(&timers[3]);
 	timer_cancel(&timers[3]);
-	check_heap(&fake_cpus[0]);
+	assert_int_equal(count(&fake_cpus[0]), 3);
 	timer_interrupt();
 	assert_int_equal(fired_count, 3);
 	assert_ptr_equal(fired[0], &timers[1]);
@@ -142,7 +148,7 @@ static void setting_again_moves_the_deadline(void **state)
 	timer_set(&timers[0], 10);
 	timer_set(&timers[1], 20);
 	timer_set(&timers[0], 30);
-	assert_int_equal(fake_cpus[0].timer_count, 2);
+	assert_int_equal(count(&fake_cpus[0]), 2);
 	timer_interrupt();
 	assert_int_equal(fired_count, 2);
 	assert_ptr_equal(fired[0], &timers[1]);
@@ -155,8 +161,8 @@ static void a_timer_goes_to_the_cpu_that_sets_it(void **state)
 	timer_set(&timers[0], 10);
 	fake_become(1);
 	timer_set(&timers[0], 20);
-	assert_int_equal(fake_cpus[0].timer_count, 0);
-	assert_int_equal(fake_cpus[1].timer_count, 1);
+	assert_int_equal(count(&fake_cpus[0]), 0);
+	assert_int_equal(count(&fake_cpus[1]), 1);
 	fake_become(0);
 	timer_interrupt();
 	assert_int_equal(fired_count, 0);
@@ -171,7 +177,7 @@ static void another_cpu_can_cancel(void **state)
 	timer_set(&timers[0], 10);
 	fake_become(1);
 	timer_cancel(&timers[0]);
-	assert_int_equal(fake_cpus[0].timer_count, 0);
+	assert_int_equal(count(&fake_cpus[0]), 0);
 	fake_become(0);
 	timer_interrupt();
 	assert_int_equal(fired_count, 0);
@@ -190,7 +196,7 @@ static void a_timer_that_re_arms_in_the_past_does_not_hold_the_cpu(void **state)
 	timer_set(&timers[0], 1);
 	timer_interrupt();
 	assert_int_equal(fired_count, TIMERS_PER_CPU);
-	assert_int_equal(fake_cpus[0].timer_count, 1);
+	assert_int_equal(count(&fake_cpus[0]), 1);
 	assert_int_equal(armed_ticks, 1); /* the rest comes soon */
 }
 
@@ -253,19 +259,32 @@ static void an_early_interrupt_arms_again(void **state)
 	assert_int_not_equal(armed_ticks, 0);
 }
 
-static void the_heap_survives_a_thousand_changes(void **state)
+static void timers_of_one_deadline_fire_in_the_order_in_which_they_were_set(void **state)
+{
+	(void)state;
+	for (u32 i = 0; i < 4; i++)
+		timer_set(&timers[i ^ 1], 7);
+	timer_interrupt();
+	assert_int_equal(fired_count, 4);
+	for (u32 i = 0; i < 4; i++)
+		assert_ptr_equal(fired[i], &timers[i ^ 1]);
+}
+
+static void the_queue_survives_a_thousand_changes(void **state)
 {
 	(void)state;
 	for (u32 i = 0; i < 20000; i++) {
 		struct timer *timer = &timers[draw(TIMERS_PER_CPU)];
+		u32 armed = 0;
 
 		fake_become(draw(CPUS));
 		if (draw(3))
 			timer_set(timer, LATER + draw(1000));
 		else
 			timer_cancel(timer);
-		check_heap(&fake_cpus[0]);
-		check_heap(&fake_cpus[1]);
+		for (u32 t = 0; t < TIMERS_PER_CPU; t++)
+			armed += list_is_linked(&timers[t].node);
+		assert_int_equal(count(&fake_cpus[0]) + count(&fake_cpus[1]), armed);
 	}
 	assert_int_equal(fired_count, 0);
 }
@@ -286,7 +305,9 @@ int main(void)
 		cmocka_unit_test_setup(a_deadline_in_the_past_fires_soon, start),
 		cmocka_unit_test_setup(the_hardware_is_off_without_timers, start),
 		cmocka_unit_test_setup(an_early_interrupt_arms_again, start),
-		cmocka_unit_test_setup(the_heap_survives_a_thousand_changes, start),
+		cmocka_unit_test_setup(
+			timers_of_one_deadline_fire_in_the_order_in_which_they_were_set, start),
+		cmocka_unit_test_setup(the_queue_survives_a_thousand_changes, start),
 	};
 
 	return cmocka_run_group_tests_name("timer", tests, NULL, NULL);

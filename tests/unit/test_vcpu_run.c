@@ -59,7 +59,6 @@ void vm_end(struct vm *of, enum vm_end end, const char *fmt, ...)
 
 void vcpu_queue_work(struct vcpu *on, struct vcpu_work *work)
 {
-	work->queued = true;
 	list_add_before(&on->work, &work->node);
 }
 
@@ -89,7 +88,8 @@ static bool fake_complete(struct arch_vcpu *arch, struct vm_exit *exit)
 	if (!further_values)
 		return false;
 	further_values--;
-	exit->mmio.gpa.raw += exit->mmio.size;
+	if (exit->kind == VM_EXIT_MMIO)
+		exit->mmio.address += exit->mmio.size;
 	return true;
 }
 
@@ -274,7 +274,7 @@ static void guest_reads(u64 gpa, u8 size)
 {
 	struct vm_exit *exit = guest_does(VM_EXIT_MMIO);
 
-	exit->mmio.gpa = GPA(gpa);
+	exit->mmio.address = gpa;
 	exit->mmio.size = size;
 }
 
@@ -282,7 +282,7 @@ static void guest_ins(u16 port, u8 size)
 {
 	struct vm_exit *exit = guest_does(VM_EXIT_PIO);
 
-	exit->pio.port = port;
+	exit->pio.address = port;
 	exit->pio.size = size;
 }
 
@@ -299,7 +299,7 @@ static void a_handler_sees_an_offset_in_its_region(void **state)
 	assert_int_equal(completed[0], 0x11223344);
 	fake_cpus[0].slice_end_ns = 1;
 	exit = guest_does(VM_EXIT_MMIO);
-	exit->mmio.gpa = GPA(0x10f8);
+	exit->mmio.address = 0x10f8;
 	exit->mmio.size = 8;
 	exit->mmio.write = true;
 	exit->mmio.value = 0x8877665544332211;
@@ -633,7 +633,7 @@ static u32 steps, steps_wanted;
 static bool work_step(struct vcpu *of, struct vcpu_work *work)
 {
 	assert_ptr_equal(of, &vcpu);
-	assert_false(work->queued); /* it may be queued anew while it runs */
+	assert_false(list_is_linked(&work->node)); /* it may be queued anew while it runs */
 	assert_int_equal(entries, 0);
 	steps++;
 	if (steps == 3)
@@ -689,7 +689,7 @@ static void long_work_gives_way_when_the_slice_is_over(void **state)
 	vcpu_queue_work(&vcpu, &work);
 	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_PREEMPTED);
 	assert_int_equal(steps, 3);
-	assert_true(work.queued); /* the rest is for the next slice */
+	assert_true(list_is_linked(&work.node)); /* the rest is for the next slice */
 }
 
 int main(void)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A guest's command streams from its ring to the device, and what becomes of those refused. */
 // SOURCES: gpu/gpu.c gpu/hang.c gpu/virtio/freeze.c gpu/virtio/rebuild.c
-// SOURCES: gpu/vgpu.c gpu/dma.c gpu/virtio/family.c
+// SOURCES: gpu/vgpu.c gpu/dma.c drivers/iommu_ram.c gpu/virtio/family.c
 // SOURCES: gpu/sched.c gpu/sched_admit.c gpu/sched_complete.c gpu/sched_fixed.c
 // SOURCES: gpu/sched_note.c gpu/sched_order.c
 // SOURCES: gpu/control.c gpu/settings.c gpu/guard.c gpu/waits.c gpu/books.c gpu/ledger.c
 // SOURCES: gpu/sha256.c gpu/trace.c gpu/encode.c
-// SOURCES: core/config_keys.c core/lib/parse.c core/lib/fmt.c
+// SOURCES: core/config.c core/config_keys.c gpu/config.c
+// SOURCES: core/lib/parse.c core/lib/fmt.c
 // SOURCES: gpu/virtio/vfunc.c gpu/virtio/intake.c gpu/virtio/teardown.c
 // SOURCES: gpu/virtio/scanout.c gpu/virtio/audit.c gpu/virtio/resources.c
 // SOURCES: gpu/virtio/audit_3d.c gpu/virtio/stream.c gpu/virtio/streams.c gpu/virtio/series.c

@@ -576,6 +576,29 @@ static void a_bound_object_stays(void **state)
 	assert_int_equal(stream[8], virgl_header(VIRGL_DESTROY_OBJECT, 0, 1));
 }
 
+/* So does Mesa of the query that draws depend on; of a second one GL takes no notice. */
+static void the_query_of_a_condition_stays(void **state)
+{
+	(void)state;
+	CREATE(QUERY, 7, 0, 0, WORLD_RESULTS);
+	CREATE(QUERY, 8, 0, 0, WORLD_RESULTS);
+	SAY(SET_RENDER_CONDITION, 7, 0, 0);
+	passes();
+	SAY(SET_RENDER_CONDITION, 8, 0, 0);
+	SAY(DESTROY_OBJECT, 7);
+	SAY(DESTROY_OBJECT, 8);
+	passes();
+	assert_int_equal(stream[0], virgl_header(VIRGL_NOP, 0, 3));
+	assert_int_equal(stream[4], virgl_header(VIRGL_NOP, 0, 1));
+	assert_int_equal(stream[6], virgl_header(VIRGL_DESTROY_OBJECT, 0, 1));
+	CREATE(QUERY, 7, 0, 0, WORLD_RESULTS);
+	refused("an object in use is replaced");
+	SAY(SET_RENDER_CONDITION, 0, 0, 0);
+	SAY(DESTROY_OBJECT, 7);
+	passes();
+	assert_int_equal(stream[4], virgl_header(VIRGL_DESTROY_OBJECT, 0, 1));
+}
+
 /* The renderer asserts that GL has names for them. */
 static void what_gl_has_no_name_for_is_refused(void **state)
 {
@@ -717,6 +740,7 @@ int main(void)
 		STREAM_TEST(an_object_is_bound_as_what_it_is),
 		STREAM_TEST(destroying_ends_an_object_and_is_harmless_twice),
 		STREAM_TEST(a_bound_object_stays),
+		STREAM_TEST(the_query_of_a_condition_stays),
 		STREAM_TEST(what_gl_has_no_name_for_is_refused),
 		STREAM_TEST(objects_are_of_the_current_sub_context),
 		STREAM_TEST(a_new_sub_context_ends_a_piece),

@@ -417,7 +417,7 @@ static void a_copy_transfer_is_measured_against_the_other_backing(void **state)
 static void cve_2017_6386_vertex_elements_are_those_that_the_renderer_takes(void **state)
 {
 	(void)state;
-	CREATE(VERTEX_ELEMENTS, 9, 0, 0, 0, 30, 12, 1, 31, 29);
+	CREATE(VERTEX_ELEMENTS, 9, 0, 0, 0, 30, 12, 1, 15, 29);
 	CREATE(VERTEX_ELEMENTS, 10);
 	BIND(VERTEX_ELEMENTS, 9);
 	passes();
@@ -425,9 +425,9 @@ static void cve_2017_6386_vertex_elements_are_those_that_the_renderer_takes(void
 	refused("unknown format");
 	CREATE(VERTEX_ELEMENTS, 9, 0, 0, 0, 0);
 	refused("unknown format");
-	CREATE(VERTEX_ELEMENTS, 9, 0, 0, 32, 30);
+	CREATE(VERTEX_ELEMENTS, 9, 0, 0, 16, 30);
 	refused("no such vertex buffer");
-	put_zeros(VIRGL_CREATE_OBJECT, VIRGL_OBJECT_VERTEX_ELEMENTS, 1 + 33 * 4);
+	put_zeros(VIRGL_CREATE_OBJECT, VIRGL_OBJECT_VERTEX_ELEMENTS, 1 + 17 * 4);
 	refused("too many elements");
 }
 
@@ -560,6 +560,39 @@ static void a_draw_without_shaders_becomes_nothing(void **state)
 	assert_int_equal(virgl_opcode(stream[3 + 13 + 6 + 13 + 5]), VIRGL_DRAW_VBO);
 }
 
+/* Mesa counts up buffers that are not there until its stack ends. */
+static void a_draw_without_its_vertex_buffers_becomes_nothing(void **state)
+{
+	(void)state;
+	put_framebuffer();
+	put_shaders();
+	CREATE(VERTEX_ELEMENTS, 9, 0, 0, 0, 30, 12, 0, 2, 29, 16, 0, 2, 30);
+	BIND(VERTEX_ELEMENTS, 9);
+	SAY(SET_VERTEX_BUFFERS, 20, 0, WORLD_VERTICES, 0, 0, 0, 2048, 0, WORLD_STORAGE);
+	put_draw(3, 1);
+	passes();
+	assert_int_equal(audit.total.vertices, 3);
+	put_draw(3, 1);
+	SAY(SET_VERTEX_BUFFERS, 20, 0, WORLD_VERTICES, 0, 0, 0, 20, 0, 0);
+	put_draw(3, 1);
+	SAY(SET_VERTEX_BUFFERS, 20, 0, WORLD_VERTICES);
+	put_draw(3, 1);
+	put_zeros(VIRGL_SET_VERTEX_BUFFERS, 0, 0);
+	put_draw(3, 1);
+	BIND(VERTEX_ELEMENTS, 0);
+	put_draw(3, 1);
+	passes();
+	assert_int_equal(audit.total.vertices, 3 + 3);
+	assert_int_equal(virgl_opcode(stream[0]), VIRGL_DRAW_VBO);
+	assert_int_equal(stream[13 + 10], virgl_header(VIRGL_NOP, 0, 12));
+	assert_int_equal(stream[13 + 10 + 13 + 4], virgl_header(VIRGL_NOP, 0, 12));
+	assert_int_equal(stream[13 + 10 + 13 + 4 + 13 + 1], virgl_header(VIRGL_NOP, 0, 12));
+	SAY(SET_VERTEX_BUFFERS, 2049, 0, WORLD_VERTICES);
+	refused("stride of a vertex buffer");
+	put_zeros(VIRGL_SET_VERTEX_BUFFERS, 0, 17 * 3);
+	refused("too many elements");
+}
+
 /* The start of a Mesa context, and a frame; in the order and the forms of its driver. */
 static void what_mesa_says_passes(void **state)
 {
@@ -645,6 +678,7 @@ int main(void)
 		STREAM_TEST(one_command_above_the_budget_is_refused),
 		STREAM_TEST(a_stream_has_a_bounded_number_of_pieces),
 		STREAM_TEST(a_draw_without_shaders_becomes_nothing),
+		STREAM_TEST(a_draw_without_its_vertex_buffers_becomes_nothing),
 		STREAM_TEST(what_mesa_says_passes),
 	};
 

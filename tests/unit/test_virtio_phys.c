@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bringing a physical virtio-gpu up, and what a device that does not behave can do to us. */
 // SOURCES: gpu/virtio/phys.c gpu/virtio/start.c gpu/virtio/resources.c
-// SOURCES: drivers/virtio_pci.c drivers/virtqueue.c
+// SOURCES: gpu/virtio/virtio_pci.c gpu/virtio/virtqueue.c
 // SOURCES: gpu/virtio/series.c gpu/virtio/audit.c gpu/virtio/audit_3d.c gpu/virtio/virgl_capset.c
 // SOURCES: gpu/virtio/virgl.c gpu/virtio/virgl_rules.c gpu/virtio/virgl_checks.c
 // SOURCES: gpu/virtio/virgl_objects.c gpu/virtio/virgl_resource.c gpu/virtio/virgl_formats.c
@@ -18,8 +18,8 @@
 #include "core/log.h"
 #include "core/timer.h"
 #include "core/vmap.h"
-#include "drivers/virtio_pci.h"
 #include "gpu/virtio/virtio_gpu.h"
+#include "gpu/virtio/virtio_pci.h"
 
 /* ---- frames: host-physical addresses are offsets into one array ---- */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver's side of a split virtqueue against a device that reads it from memory. */
-// SOURCES: drivers/virtqueue.c
+// SOURCES: gpu/virtio/virtqueue.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "drivers/virtqueue.h"
+#include "gpu/virtio/virtqueue.h"
 
 #define SIZE 8
 #define BASE 0x100000ULL

@@ -278,7 +278,7 @@ static void a_direct_span_goes_after_every_vcpu_has_left_it(void **state)
 	assert_int_equal(kicked[1], 1);
 	assert_int_equal(kicked[2], 0);
 	assert_int_equal(requested[1], 0); /* no more than out and in again */
-	assert_int_equal(vm->nested.buried_tables, 0);
+	assert_int_equal(vm->nested.buried.raw, 0);
 }
 
 /* A part of the span was there for a while: the guest may have found it. */
@@ -297,7 +297,7 @@ static void a_span_that_does_not_fit_is_shot_down(void **state)
 			 ERR_NO_MEMORY);
 	assert_int_equal(kicked[0], 1);
 	assert_false(ptab_lookup(&vm->nested, 0xc01ff000, &walk));
-	assert_int_equal(vm->nested.buried_tables, 0);
+	assert_int_equal(vm->nested.buried.raw, 0);
 	assert_int_equal(pages_left, 2);
 }
 

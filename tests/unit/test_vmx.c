@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // SOURCES: arch/x86/tlb.c arch/x86/vmx/enable.c arch/x86/vmx/vcpu.c arch/x86/vmx/vmx.c
 // SOURCES: arch/x86/vmx/exit.c arch/x86/vmx/emulate.c arch/x86/mmio.c arch/x86/pio.c
+// SOURCES: arch/x86/registers.c
 // SOURCES: arch/x86/walk.c arch/x86/insn.c arch/x86/emulate.c core/lib/string.c
 /* Rules of the VMX back end: from a VMCS that has exited to the neutral exit and back. */
 #include <setjmp.h>
@@ -65,7 +66,7 @@ u64 host_tsc_hz(void)
 	return 3200000000;
 }
 
-void host_log(int level, const char *fmt, ...)
+void host_log(u32 level, const char *fmt, ...)
 {
 	(void)level;
 	(void)fmt;
@@ -84,12 +85,6 @@ enum err host_guest_read(struct arch_vcpu *vcpu, gpa_t gpa, void *dst, size_t si
 		return ERR_FAULT;
 	memcpy(dst, ram + gpa.raw, size);
 	return OK;
-}
-
-enum err host_guest_read_u64(struct arch_vcpu *vcpu, gpa_t gpa, u32 hint, u64 *value)
-{
-	(void)hint;
-	return host_guest_read(vcpu, gpa, value, sizeof(*value));
 }
 
 enum err host_guest_write(struct arch_vcpu *vcpu, gpa_t gpa, const void *src, size_t size)
@@ -149,7 +144,7 @@ static u64 ept_vpid, allowed_secondary, invalidated[4];
 static u32 invalidations, nmis_taken;
 const u8 vmx_exited[1];
 
-u32 vmx_this_cpu(void)
+u32 this_cpu_number(void)
 {
 	return this_cpu;
 }
@@ -331,30 +326,21 @@ void fpu_init_cpu(void)
 {
 }
 
-void fpu_reset_area(void *area)
+void fpu_reset(struct arch_vcpu *v)
 {
-	(void)area;
+	v->xcr0 = 1;
+	memset(v->dr, 0, sizeof(v->dr));
 }
 
-void fpu_load(const void *area, u64 value)
+void fpu_load(struct arch_vcpu *v)
 {
-	(void)area;
-	xcr0 = value;
+	xcr0 = v->xcr0;
+	memcpy(drs, v->dr, sizeof(drs));
 }
 
-void fpu_save(void *area)
+void fpu_save(struct arch_vcpu *v)
 {
-	(void)area;
-}
-
-u64 fpu_read_debug(u32 index)
-{
-	return drs[index];
-}
-
-void fpu_write_debug(u32 index, u64 value)
-{
-	drs[index] = value;
+	memcpy(v->dr, drs, sizeof(v->dr));
 }
 
 /* A stay in the guest that ends at once, by an interrupt. */
@@ -911,7 +897,7 @@ static void a_device_is_read_into_a_register(void **state)
 	*field(VMCS_GUEST_INTERRUPTIBILITY) = BLOCKED_BY_MOV_SS;
 	violates(DEVICE);
 	assert_int_equal(out.kind, VM_EXIT_MMIO);
-	assert_int_equal(out.mmio.gpa.raw, DEVICE);
+	assert_int_equal(out.mmio.address, DEVICE);
 	assert_int_equal(out.mmio.size, 4);
 	assert_false(out.mmio.write);
 	has_retired(0);
@@ -1000,7 +986,7 @@ static void a_byte_leaves_the_rest_of_the_register(void **state)
 	CODE_IS(0xec);
 	vcpu.gpr[GPR_RAX] = 0x1111222233334444;
 	exits(REASON_IO, PORT(0x3f8, 1, IO_IN));
-	assert_int_equal(out.pio.port, 0x3f8);
+	assert_int_equal(out.pio.address, 0x3f8);
 	assert_int_equal(out.pio.size, 1);
 	assert_false(out.pio.write);
 	out.pio.value = 0x55;

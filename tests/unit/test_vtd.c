@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IOMMU domains and the VT-d driver against a model with caches that forget only when told. */
-// SOURCES: drivers/iommu.c drivers/vtd.c drivers/pci.c core/ptab.c core/ptab_formats.c
+// SOURCES: drivers/iommu.c drivers/vtd.c drivers/amdvi.c drivers/pci.c core/ptab.c
+// SOURCES: core/ptab_formats.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <cmocka.h>
 
 #include "arch/x86/io.h"
+#include "core/frame.h"
 #include "drivers/iommu.h"
 #include "drivers/vtd.h"
 
@@ -63,14 +65,26 @@ struct unit {
 static struct unit units[UNITS];
 static struct iommu iommu;
 static struct iommu_domain domain, other;
-static struct acpi_dmar dmar;
+static struct acpi_iommus dmar;
 static struct pci pci;
 
 /* ---- memory ------------------------------------------------------------------------ */
 
-static hpa_t alloc_frame(void *ctx)
+/* AMD's device table: nothing here needs one. */
+hpa_t frame_alloc_contiguous(u32 pages)
 {
-	(void)ctx;
+	(void)pages;
+	return HPA(0);
+}
+
+void frame_free_contiguous(hpa_t frame, u32 pages)
+{
+	(void)frame;
+	(void)pages;
+}
+
+static hpa_t alloc_frame(void)
+{
 	if (frames_left-- <= 0)
 		return HPA(0);
 	for (unsigned i = 0; i < FRAMES; i++) {
@@ -92,16 +106,14 @@ static unsigned frame_at(u64 pa)
 	return (unsigned)((pa - FRAME_BASE) / 4096);
 }
 
-static void free_frame(void *ctx, hpa_t frame)
+static void free_frame(hpa_t frame)
 {
-	(void)ctx;
 	frame_used[frame_at(frame.raw)] = false;
 	frames_in_use--;
 }
 
-static u64 *map_frame(void *ctx, hpa_t frame)
+static void *map_frame(hpa_t frame)
 {
-	(void)ctx;
 	return (u64 *)memory[frame_at(frame.raw)];
 }
 
@@ -452,10 +464,10 @@ static int prepare(void **state)
 	reset_units();
 	memset(&dmar, 0, sizeof(dmar));
 	dmar.present = true;
-	dmar.drhd_count = 1;
-	dmar.drhd[0] = (struct acpi_drhd){ .base = HPA(0xfed90000),
-					   .include_all = true,
-					   .scope_count = 1 };
+	dmar.unit_count = 1;
+	dmar.units[0] = (struct acpi_iommu_unit){ .base = HPA(0xfed90000),
+						  .include_all = true,
+						  .scope_count = 1 };
 	add_scope(ACPI_SCOPE_IOAPIC, 0xff, 0);
 	memset(&pci, 0, sizeof(pci));
 	pci.functions[pci.function_count++] = (struct pci_function){ .bdf = ROOT,
@@ -468,7 +480,7 @@ static int prepare(void **state)
 
 static enum err start_iommu(void)
 {
-	return iommu_start(&iommu, &dmar, &pci, &frames, map_regs, false);
+	return iommu_start(&iommu, &dmar, &pci, &frames, map_regs);
 }
 
 static int start(void **state)
@@ -575,6 +587,81 @@ static void a_function_belongs_to_one_domain(void **state)
 	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
 }
 
+static void a_detached_function_reaches_nothing_and_may_go_elsewhere(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	assert_int_equal(iommu_map(&domain, IOVA(0), HPA(GIB(1)), KIB(4), 3), OK);
+	assert_int_equal(iommu_map(&other, IOVA(0), HPA(GIB(2)), KIB(4), 3), OK);
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	assert_int_equal(iommu_attach(&domain, NIC), OK);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
+	assert_int_equal(iommu_detach(&other, GPU), ERR_NOT_FOUND);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
+	before = units[0].flushes;
+	assert_int_equal(iommu_detach(&domain, GPU), OK);
+	assert_int_equal(units[0].flushes, before + 1); /* and drained */
+	assert_int_equal(dma(&units[0], GPU, 0, true), ~0ULL);
+	assert_int_equal(taken_fault().code, 2);
+	assert_int_equal(dma(&units[0], NIC, 0, true), GIB(1));
+	assert_int_equal(iommu_detach(&domain, GPU), ERR_NOT_FOUND);
+	assert_int_equal(iommu_attach(&other, GPU), OK);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(2));
+}
+
+static void a_function_that_the_unit_may_remember_counts_as_attached(void **state)
+{
+	(void)state;
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	units[0].queue_fault = true;
+	assert_int_equal(iommu_detach(&domain, GPU), ERR_DEVICE);
+	assert_int_equal(iommu_attach(&other, GPU), ERR_EXISTS);
+	assert_int_equal(iommu_domain_fini(&domain), ERR_BUSY);
+	units[0].queue_fault = false;
+	assert_int_equal(iommu_detach(&domain, GPU), OK);
+	assert_int_equal(iommu_domain_fini(&domain), OK);
+}
+
+static void a_domain_gives_its_tables_and_its_id_back(void **state)
+{
+	u16 id = domain.id;
+	int before = frames_in_use;
+
+	(void)state;
+	assert_int_equal(iommu_map(&domain, IOVA(0), HPA(GIB(1)), KIB(4), 3), OK);
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	assert_int_equal(iommu_domain_fini(&domain), ERR_BUSY);
+	assert_int_equal(dma(&units[0], GPU, 0, true), GIB(1));
+	assert_int_equal(iommu_detach(&domain, GPU), OK);
+	/* As an attachment leaves it that failed half way. */
+	units[0].pages[0] = (struct cached_page){ true, id, 0, GIB(1), 3 };
+	units[0].queue_fault = true;
+	assert_int_equal(iommu_domain_fini(&domain), ERR_DEVICE);
+	units[0].queue_fault = false;
+	assert_int_equal(iommu_domain_fini(&domain), OK);
+	assert_true(frames_in_use < before + 1); /* but for the bus's context table */
+	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
+	assert_int_equal(domain.id, id);
+	assert_int_equal(iommu_attach(&domain, GPU), OK);
+	assert_int_equal(dma(&units[0], GPU, 0, true), ~0ULL);
+}
+
+static void domain_ids_run_out_and_come_back(void **state)
+{
+	static struct iommu_domain many[16];
+
+	prepare(state);
+	set(&units[0], 0x08, CAP_QEMU & ~7ULL, 8); /* 16 ids, 0 among them */
+	assert_int_equal(start_iommu(), OK);
+	for (unsigned i = 0; i < 15; i++)
+		assert_int_equal(iommu_domain_init(&iommu, &many[i]), OK);
+	assert_int_equal(iommu_domain_init(&iommu, &many[15]), ERR_FULL);
+	assert_int_equal(iommu_domain_fini(&many[3]), OK);
+	assert_int_equal(iommu_domain_init(&iommu, &many[15]), OK);
+	assert_int_equal(many[15].id, 4);
+}
+
 static void the_interrupt_range_cannot_be_mapped(void **state)
 {
 	(void)state;
@@ -618,6 +705,35 @@ static void interrupt_entries_run_out(void **state)
 	assert_int_equal(iommu_irq_set(&iommu, &irq, &address, &data), ERR_FULL);
 }
 
+static void an_interrupt_that_is_taken_back_is_blocked_and_its_entry_used_again(void **state)
+{
+	struct iommu_irq irq = { .source = GPU, .apic_id = 3, .vector = 0x51 };
+	struct iommu_irq next = { .source = NIC, .apic_id = 1, .vector = 0x60 };
+	u64 address, again;
+	u32 data, index;
+
+	(void)state;
+	assert_int_equal(iommu_irq_set(&iommu, &irq, &address, &data), OK);
+	index = message_index(address, data);
+	assert_int_equal(interrupt(&units[0], GPU, index), 0x351);
+	assert_int_equal(iommu_irq_clear(&iommu, NIC, address, data), ERR_NOT_FOUND);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, 0xfeefffff, 0), ERR_NOT_FOUND);
+	assert_int_equal(interrupt(&units[0], GPU, index), 0x351);
+	units[0].queue_fault = true;
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, address, data), ERR_DEVICE);
+	units[0].queue_fault = false;
+	assert_int_equal(iommu_irq_set(&iommu, &irq, &again, &data), OK);
+	assert_int_not_equal(message_index(again, data), index);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, again, data), OK);
+	assert_int_equal(interrupt(&units[0], GPU, message_index(again, data)), ~0ULL);
+	assert_int_equal(taken_fault().code, 0x22);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, again, data), ERR_NOT_FOUND);
+	assert_int_equal(iommu_irq_set(&iommu, &next, &address, &data), OK);
+	assert_int_equal(address, again);
+	assert_int_equal(interrupt(&units[0], NIC, message_index(address, data)), 0x160);
+	assert_int_equal(interrupt(&units[0], GPU, message_index(address, data)), ~0ULL);
+}
+
 static void without_remapping_messages_are_the_processors(void **state)
 {
 	struct iommu_irq irq = { .source = GPU, .apic_id = 3, .vector = 0x51 };
@@ -632,6 +748,7 @@ static void without_remapping_messages_are_the_processors(void **state)
 	assert_int_equal(iommu_irq_set(&iommu, &irq, &address, &data), OK);
 	assert_int_equal(address, 0xfee03000);
 	assert_int_equal(data, 0x51);
+	assert_int_equal(iommu_irq_clear(&iommu, GPU, address, data), OK);
 }
 
 static void what_firmware_left_on_is_taken_over(void **state)
@@ -653,8 +770,8 @@ static void what_firmware_left_on_is_taken_over(void **state)
 static void a_function_with_reserved_memory_is_refused(void **state)
 {
 	prepare(state);
-	dmar.rmrr_count = 1;
-	dmar.rmrr[0] = (struct acpi_rmrr){ .first_scope = 1, .scope_count = 1 };
+	dmar.reserved_count = 1;
+	dmar.reserved[0] = (struct acpi_reserved){ .first_scope = 1, .scope_count = 1 };
 	add_scope(ACPI_SCOPE_ENDPOINT, 0, PCI_DEVICE(GPU));
 	assert_int_equal(start_iommu(), OK);
 	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
@@ -665,10 +782,11 @@ static void a_function_with_reserved_memory_is_refused(void **state)
 static void the_unit_that_names_a_bridge_serves_what_is_behind(void **state)
 {
 	prepare(state);
-	dmar.drhd_count = 2;
-	dmar.drhd[1] = dmar.drhd[0];
-	dmar.drhd[0] =
-		(struct acpi_drhd){ .base = HPA(0xfeda0000), .first_scope = 1, .scope_count = 1 };
+	dmar.unit_count = 2;
+	dmar.units[1] = dmar.units[0];
+	dmar.units[0] = (struct acpi_iommu_unit){ .base = HPA(0xfeda0000),
+						  .first_scope = 1,
+						  .scope_count = 1 };
 	add_scope(ACPI_SCOPE_BRIDGE, 0, 0x1c);
 	assert_int_equal(start_iommu(), OK);
 	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
@@ -681,6 +799,28 @@ static void the_unit_that_names_a_bridge_serves_what_is_behind(void **state)
 	assert_int_equal(iommu_unmap(&domain, IOVA(0), KIB(4)), OK);
 	assert_int_equal(dma(&units[1], FAR, 0, true), ~0ULL);
 	assert_int_equal(dma(&units[0], GPU, 0, true), ~0ULL);
+}
+
+static void virtual_functions_are_the_physical_ones_units(void **state)
+{
+	const u16 virtual = PCI_BDF(0, 2, 5);
+
+	prepare(state);
+	dmar.unit_count = 2;
+	dmar.units[1] = dmar.units[0];
+	dmar.units[0] = (struct acpi_iommu_unit){ .base = HPA(0xfeda0000),
+						  .first_scope = 1,
+						  .scope_count = 1 };
+	add_scope(ACPI_SCOPE_ENDPOINT, 0, PCI_DEVICE(GPU));
+	pci.functions[pci.function_count++] =
+		(struct pci_function){ .bdf = virtual, .physical = GPU };
+	assert_int_equal(start_iommu(), OK);
+	assert_int_equal(iommu_domain_init(&iommu, &domain), OK);
+	assert_int_equal(iommu_map(&domain, IOVA(0), HPA(GIB(1)), KIB(4), 3), OK);
+	assert_int_equal(iommu_attach(&domain, virtual), OK);
+	assert_int_equal(dma(&units[1], virtual, 0, true), GIB(1));
+	assert_int_equal(dma(&units[1], GPU, 0, true), ~0ULL);
+	assert_int_equal(dma(&units[0], virtual, 0, true), ~0ULL);
 }
 
 static void a_unit_that_does_not_answer_is_an_error(void **state)
@@ -765,13 +905,19 @@ int main(void)
 		TEST(unmapped_memory_is_forgotten_by_the_unit),
 		TEST(a_split_page_keeps_translating),
 		TEST(a_function_belongs_to_one_domain),
+		TEST(a_detached_function_reaches_nothing_and_may_go_elsewhere),
+		TEST(a_function_that_the_unit_may_remember_counts_as_attached),
+		TEST(a_domain_gives_its_tables_and_its_id_back),
+		TEST_PREPARED(domain_ids_run_out_and_come_back),
 		TEST(the_interrupt_range_cannot_be_mapped),
 		TEST(an_interrupt_reaches_its_processor_from_its_source_only),
 		TEST(interrupt_entries_run_out),
+		TEST(an_interrupt_that_is_taken_back_is_blocked_and_its_entry_used_again),
 		TEST_PREPARED(without_remapping_messages_are_the_processors),
 		TEST_PREPARED(what_firmware_left_on_is_taken_over),
 		TEST_PREPARED(a_function_with_reserved_memory_is_refused),
 		TEST_PREPARED(the_unit_that_names_a_bridge_serves_what_is_behind),
+		TEST_PREPARED(virtual_functions_are_the_physical_ones_units),
 		TEST_PREPARED(a_unit_that_does_not_answer_is_an_error),
 		TEST(a_flush_that_fails_keeps_the_tables),
 		TEST(lost_faults_are_told),

@@ -7,12 +7,11 @@
 void svm_fill_rest(const struct arch_vcpu *vcpu, struct cpu_view *view)
 {
 	const struct vmcb *vmcb = vmcb_of(vcpu);
-	const struct vmcb_segment *segments = &vmcb->es; /* ES to GS, as in enum x86_seg */
 
 	view->rflags = vmcb->rflags;
 	view->walk = (struct walk_mode){ vmcb->cr0, vmcb->cr3, vmcb->cr4, vmcb->efer };
 	for (u32 i = 0; i < X86_SEG_COUNT; i++)
-		view->segment_base[i] = segments[i].base;
+		view->segment_base[i] = vmcb->segments[i].base;
 }
 
 void svm_set_rip(struct arch_vcpu *vcpu, u64 rip)
@@ -46,25 +45,20 @@ static bool settle(struct arch_vcpu *vcpu, const struct cpu_view *view, enum emu
 	return false;
 }
 
-static void refuse(const struct vmcb *vmcb, struct vm_exit *exit)
+void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	const char *reason = "stack or tables of an interrupt outside its memory";
+	const struct vmcb *vmcb = vmcb_of(vcpu);
+	const char *reason = NULL;
+	struct cpu_view view;
 
 	if (vmcb->exit_info1 & SVM_NPF_FETCH)
 		reason = "executes outside its memory";
 	else if (vmcb->exit_info1 & SVM_NPF_TABLE_WALK)
 		reason = "page tables outside its memory";
-	view_stop(exit, reason, vmcb->exit_info2);
-}
-
-void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	const struct vmcb *vmcb = vmcb_of(vcpu);
-	struct cpu_view view;
-
-	if (vmcb->exit_info1 & (SVM_NPF_FETCH | SVM_NPF_TABLE_WALK) ||
-	    vmcb->event_inj & SVM_EVENT_VALID) {
-		refuse(vmcb, exit);
+	else if (vmcb->event_inj & SVM_EVENT_VALID) /* see keep_event() */
+		reason = "stack or tables of an interrupt outside its memory";
+	if (reason) {
+		view_stop(exit, reason, vmcb->exit_info2);
 		return;
 	}
 	svm_view(vmcb, &view);
@@ -92,7 +86,7 @@ void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 	vcpu->pio = (struct pio){
 		.next_rip = vmcb->exit_info2,
-		.mask = pio_address_mask((u32)SVM_IO_ADDR(info) << 1),
+		.address_size = (u8)(SVM_IO_ADDR(info) << 1),
 		.port = SVM_IO_PORT(info),
 		.size = (u8)SVM_IO_SIZE(info),
 		.segment = (u8)(SVM_IO_SEG(info) % X86_SEG_COUNT),
@@ -106,10 +100,4 @@ void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	}
 	svm_view(vmcb_of(vcpu), &view);
 	(void)settle(vcpu, &view, pio_begin_string(vcpu, &view, exit), exit);
-}
-
-void svm_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit)
-{
-	if (pio_finish(vcpu, vmcb_of(vcpu)->rflags, exit))
-		svm_set_rip(vcpu, vcpu->pio.next_rip);
 }

@@ -8,28 +8,6 @@
 
 #define LEAF_XSAVE 0xdu /* its answer depends on XCR0 */
 
-/* VMRUN has failed: none says that it flushed first. */
-static void refused(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 code)
-{
-	svm_entry_failed(vcpu);
-	view_stop(exit, "state that the processor refuses to run", code);
-}
-
-/* The two bytes, without prefixes, of what exits most; 0: no such. */
-static int plain_opcode(enum insn_system expected)
-{
-	switch (expected) {
-	case INSN_SYS_CPUID:
-		return 0xa20f;
-	case INSN_SYS_RDMSR:
-		return 0x320f;
-	case INSN_SYS_WRMSR:
-		return 0x300f;
-	default:
-		return 0;
-	}
-}
-
 /*
  * Length of the instruction that exited: told by the processor, or found by
  * looking at the bytes. False: the guest changed them meanwhile; it goes back
@@ -48,8 +26,9 @@ static bool find_length(struct arch_vcpu *vcpu, enum insn_system expected)
 	}
 	svm_view(vmcb, &view);
 	count = code_fetch(vcpu, &view, bytes);
-	if (count >= 2 && plain_opcode(expected) == (bytes[0] | bytes[1] << 8)) {
-		vcpu->length = 2;
+	/* What could not be fetched is 0, which none of their bytes is. */
+	if (insn_is_plain(*(const any_u32 *)bytes, expected)) {
+		vcpu->length = INSN_SYS_BYTES(expected);
 		return true;
 	}
 	return count && !insn_length_system(bytes, count, view.mode, expected, &vcpu->length);
@@ -60,14 +39,12 @@ static void retire(struct arch_vcpu *vcpu)
 	svm_set_rip(vcpu, vmcb_of(vcpu)->rip + vcpu->length);
 }
 
-static void inject_ud(struct arch_vcpu *vcpu)
+static void retire_or_gp(struct arch_vcpu *vcpu, bool done)
 {
-	svm_inject_exception(vcpu, X86_UD, false, 0);
-}
-
-static void inject_gp(struct arch_vcpu *vcpu)
-{
-	svm_inject_exception(vcpu, X86_GP, true, 0);
+	if (done)
+		retire(vcpu);
+	else
+		svm_inject_exception(vcpu, X86_GP, true, 0);
 }
 
 static void cpuid_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
@@ -87,41 +64,19 @@ static void msr_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit_msr(vcpu, exit, write);
 }
 
-static void exit_hlt(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	if (find_length(vcpu, INSN_SYS_HLT))
-		exit->kind = VM_EXIT_HLT;
-}
-
-static void hypercall_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	if (!find_length(vcpu, INSN_SYS_VMMCALL))
-		return;
-	if (vmcb_of(vcpu)->cpl)
-		inject_gp(vcpu);
-	else
-		exit_hypercall(vcpu, exit);
-}
-
-static void xsetbv_exit(struct arch_vcpu *vcpu)
-{
-	if (!find_length(vcpu, INSN_SYS_XSETBV))
-		return;
-	if (exit_xsetbv(vcpu, vmcb_of(vcpu)->cpl))
-		retire(vcpu);
-	else
-		inject_gp(vcpu);
-}
-
-static void take_cr4(struct arch_vcpu *vcpu, u64 value)
+/* False: #GP(0). */
+static bool take_cr4(struct arch_vcpu *vcpu, u64 value)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 
+	if (value & ~CR4_GUEST_ALLOWED || (vmcb->efer & EFER_LMA && !(value & CR4_PAE)))
+		return false;
 	/* Translations depend on these (APM vol. 2, 5.5.2): start with a clean ASID. */
 	if ((value ^ vmcb->cr4) & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP))
 		vcpu->flush_linear = true;
 	code_forget(vcpu);
 	vmcb->cr4 = value;
+	return true;
 }
 
 /* MOV to CR4, MOV to and from CR8; anything else is there because the guest changed its code. */
@@ -129,6 +84,7 @@ static void exit_cr(struct arch_vcpu *vcpu)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 	struct insn_mov_cr insn;
+	bool done = true;
 	u8 bytes[CODE_FETCH_BYTES] __attribute__((aligned(8)));
 	struct cpu_view view;
 	u64 *gpr;
@@ -140,39 +96,14 @@ static void exit_cr(struct arch_vcpu *vcpu)
 	    (insn.cr != 8 && (insn.cr != 4 || !insn.to_cr)))
 		return;
 	gpr = &vcpu->gpr[insn.gpr];
-	if (insn.cr == 4 &&
-	    (*gpr & ~CR4_GUEST_ALLOWED || (vmcb->efer & EFER_LMA && !(*gpr & CR4_PAE)))) {
-		inject_gp(vcpu);
-		return;
-	}
-	if (insn.cr == 8 && insn.to_cr && *gpr >> 4) {
-		inject_gp(vcpu);
-		return;
-	}
+	vcpu->length = insn.length;
 	if (insn.cr == 4)
-		take_cr4(vcpu, *gpr);
+		done = take_cr4(vcpu, *gpr);
 	else if (insn.to_cr)
-		*vcpu->tpr = (u32)*gpr << 4;
+		done = exit_mov_to_cr8(vcpu, *gpr);
 	else
 		*gpr = *vcpu->tpr >> 4;
-	vcpu->length = insn.length;
-	retire(vcpu);
-}
-
-static void exit_invd(struct arch_vcpu *vcpu)
-{
-	/* Dropping caches without writing back would lose others' data: nothing is done. */
-	if (find_length(vcpu, INSN_SYS_INVD))
-		retire(vcpu);
-}
-
-static void exit_exception(struct arch_vcpu *vcpu, u32 vector)
-{
-	/*
-	 * Intercepted only because a guest could otherwise keep the processor
-	 * delivering them for ever (CVE-2015-5307, CVE-2015-8104).
-	 */
-	svm_inject_exception(vcpu, (u8)vector, vector == X86_AC, 0);
+	retire_or_gp(vcpu, done);
 }
 
 /* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
@@ -228,10 +159,13 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		cpuid_exit(vcpu, exit);
 		break;
 	case SVM_EXIT_HLT:
-		exit_hlt(vcpu, exit);
+		if (find_length(vcpu, INSN_SYS_HLT))
+			exit->kind = VM_EXIT_HLT;
 		break;
 	case SVM_EXIT_VMMCALL:
-		hypercall_exit(vcpu, exit);
+		if (find_length(vcpu, INSN_SYS_VMMCALL) &&
+		    !exit_hypercall(vcpu, exit, vmcb_of(vcpu)->cpl))
+			retire_or_gp(vcpu, false);
 		break;
 	case SVM_EXIT_CR8_READ:
 	case SVM_EXIT_CR4_WRITE:
@@ -239,58 +173,42 @@ void svm_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit_cr(vcpu);
 		break;
 	case SVM_EXIT_XSETBV:
-		xsetbv_exit(vcpu);
+		if (find_length(vcpu, INSN_SYS_XSETBV))
+			retire_or_gp(vcpu, exit_xsetbv(vcpu, vmcb_of(vcpu)->cpl));
 		break;
 	case SVM_EXIT_IRET:
 		svm_of(vcpu)->nmi_blocked = false;
 		vmcb->intercept1 &= (u32)~SVM_I1_IRET;
 		break;
-	case SVM_EXIT_INVD:
-		exit_invd(vcpu);
+	case SVM_EXIT_INVD: /* dropping caches would lose others' data: nothing is done */
+		if (find_length(vcpu, INSN_SYS_INVD))
+			retire(vcpu);
 		break;
 	case SVM_EXIT_RDPMC:
-		inject_gp(vcpu);
+		retire_or_gp(vcpu, false);
 		break;
 	case SVM_EXIT_SHUTDOWN:
 		exit->kind = VM_EXIT_SHUTDOWN;
 		break;
+	/* Guests could otherwise keep the processor delivering them (CVE-2015-5307, -8104). */
 	case SVM_EXIT_EXCEPTION + X86_DB:
+		svm_inject_exception(vcpu, X86_DB, false, 0);
+		break;
 	case SVM_EXIT_EXCEPTION + X86_AC:
-		exit_exception(vcpu, code - SVM_EXIT_EXCEPTION);
+		svm_inject_exception(vcpu, X86_AC, true, 0);
 		break;
-	case SVM_EXIT_INVLPGA:
-		inject_ud(vcpu);
+	case SVM_EXIT_INVLPGA: /* SVM, RDTSCP, MONITOR: not offered to guests */
+	case SVM_EXIT_VMRUN:
+	case SVM_EXIT_VMMCALL + 1 ... SVM_EXIT_MWAIT + 1:
+		svm_inject_exception(vcpu, X86_UD, false, 0);
 		break;
-	default:
-		if (code >= SVM_EXIT_VMRUN && code <= SVM_EXIT_MWAIT + 1)
-			inject_ud(vcpu); /* SVM, RDTSCP, MONITOR: not offered to guests */
-		else
-			refused(vcpu, exit, code);
+	default: /* VMRUN has failed: nothing says that it flushed first */
+		view_stop(exit, "state that the processor refuses to run", code);
+		svm_entry_failed(vcpu);
 	}
 }
 
 bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	switch (exit->kind) {
-	case VM_EXIT_MMIO:
-		return svm_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
-	case VM_EXIT_PIO:
-		svm_pio_complete(vcpu, exit);
-		return false;
-	case VM_EXIT_CPUID:
-		finish_cpuid(vcpu, exit);
-		break;
-	case VM_EXIT_MSR:
-		finish_msr(vcpu, exit);
-		break;
-	case VM_EXIT_HYPERCALL:
-		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		break;
-	case VM_EXIT_HLT:
-		break;
-	default:
-		return false;
-	}
-	retire(vcpu);
-	return false;
+	return exit_complete(vcpu, exit, svm_mmio_next, svm_set_rip, retire);
 }

@@ -6,6 +6,7 @@
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
 #include "arch/x86/mmio.h"
+#include "arch/x86/registers.h"
 #include "arch/x86/rules.h"
 #include "arch/x86/trap.h"
 #include "core/lib/string.h"
@@ -29,21 +30,25 @@ static struct {
 	hpa_t host_vmcb;
 	struct tlb_pool tags;
 } cpus[TRAP_CPUS_MAX];
-static u32 cpus_started;
 
-/* Number of this CPU among `cpus`, kept in the APIC-independent GS record. */
-static u32 this_cpu(void)
-{
-	u32 id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
-}
-
-/* MSRs that VMLOAD and VMSAVE switch: the guest's own, no exits. */
-static const u32 direct_msrs[] = {
-	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_STAR,		MSR_LSTAR,
-	MSR_CSTAR,   MSR_SFMASK,  MSR_SYSENTER_CS,    MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
+/* Where the VMCB holds MSRs. What VMLOAD and VMSAVE switch is the guest's own: no exits. */
+static const struct {
+	u32 index;
+	u32 offset;
+	bool exits;
+} vmcb_msrs[] = {
+	{ MSR_EFER, offsetof(struct vmcb, efer), true },
+	{ MSR_PAT, offsetof(struct vmcb, pat), true },
+	{ MSR_FS_BASE, offsetof(struct vmcb, fs.base), false },
+	{ MSR_GS_BASE, offsetof(struct vmcb, gs.base), false },
+	{ MSR_KERNEL_GS_BASE, offsetof(struct vmcb, kernel_gs_base), false },
+	{ MSR_STAR, offsetof(struct vmcb, star), false },
+	{ MSR_LSTAR, offsetof(struct vmcb, lstar), false },
+	{ MSR_CSTAR, offsetof(struct vmcb, cstar), false },
+	{ MSR_SFMASK, offsetof(struct vmcb, sfmask), false },
+	{ MSR_SYSENTER_CS, offsetof(struct vmcb, sysenter_cs), false },
+	{ MSR_SYSENTER_ESP, offsetof(struct vmcb, sysenter_esp), false },
+	{ MSR_SYSENTER_EIP, offsetof(struct vmcb, sysenter_eip), false },
 };
 
 /* APM vol. 2, 15.11: two bits an MSR, three ranges of 2 KiB. */
@@ -63,14 +68,15 @@ static enum err make_maps(void)
 		return ERR_NO_MEMORY;
 	memset(host_frame_ptr(iopm), 0xff, IOPM_PAGES * PAGE_SIZE);
 	memset(host_frame_ptr(msrpm), 0xff, MSRPM_PAGES * PAGE_SIZE);
-	for (u32 i = 0; i < ARRAY_SIZE(direct_msrs); i++)
-		allow_msr(host_frame_ptr(msrpm), direct_msrs[i]);
+	for (u32 i = 0; i < ARRAY_SIZE(vmcb_msrs); i++)
+		if (!vmcb_msrs[i].exits)
+			allow_msr(host_frame_ptr(msrpm), vmcb_msrs[i].index);
 	return OK;
 }
 
 static enum err svm_cpu_enable(void)
 {
-	u32 id = this_cpu();
+	u32 id = this_cpu_number();
 	hpa_t save = host_frame_alloc();
 	u64 host_vmcb;
 
@@ -91,7 +97,6 @@ static enum err svm_cpu_enable(void)
 	host_vmcb = cpus[id].host_vmcb.raw;
 	__asm__ volatile("vmsave %%rax" ::"a"(host_vmcb) : "memory");
 	fpu_init_cpu();
-	__atomic_fetch_add(&cpus_started, 1, __ATOMIC_RELAXED);
 	return OK;
 }
 
@@ -111,43 +116,21 @@ static void set_intercepts(struct vmcb *vmcb)
 	vmcb->msrpm_base = msrpm.raw;
 }
 
-static struct vmcb_segment segment(u16 selector, u16 attributes, u32 limit, u64 base)
-{
-	return (struct vmcb_segment){ selector, attributes, limit, base };
-}
-
-/* APM vol. 2, table 14-1. */
 static void svm_vcpu_reset(struct arch_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 
 	memset(vmcb, 0, sizeof(*vmcb));
-	vcpu->offered = 0;
 	set_intercepts(vmcb);
 	vmcb->nested_control = 1;
 	vmcb->nested_cr3 = vcpu->nested_root.raw;
 	vmcb->tsc_offset = vcpu->tsc_offset;
-	vmcb->cs = segment(0xf000, 0x9b, 0xffff, 0xffff0000);
-	vmcb->ds = vmcb->es = vmcb->fs = vmcb->gs = vmcb->ss = segment(0, 0x93, 0xffff, 0);
-	vmcb->gdtr = vmcb->idtr = segment(0, 0, 0xffff, 0);
-	vmcb->ldtr = segment(0, 0x82, 0xffff, 0);
-	vmcb->tr = segment(0, 0x8b, 0xffff, 0);
-	vmcb->efer = EFER_SVME;
-	vmcb->cr0 = CR0_CD | CR0_NW | CR0_ET;
-	vmcb->rflags = RFLAGS_FIXED;
-	vmcb->rip = 0xfff0;
 	vmcb->dr6 = 0xffff0ff0;
 	vmcb->dr7 = 0x400;
 	vmcb->pat = PAT_RESET;
-	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	memset(vcpu->dr, 0, sizeof(vcpu->dr));
-	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
-	code_forget(vcpu);
-	vcpu->xcr0 = 1;
-	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
 	svm->nmi_blocked = false;
-	vcpu->flush_linear = true; /* this stores the ASID anew, too */
+	vcpu_reset(vcpu, &svm_ops); /* its flush stores the ASID anew, too */
 }
 
 static enum err svm_vcpu_create(struct arch_vcpu *vcpu)
@@ -170,18 +153,8 @@ static void svm_startup(struct arch_vcpu *vcpu, u8 vector)
 {
 	struct vmcb *vmcb = vmcb_of(vcpu);
 
-	vmcb->cs = segment((u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12);
+	vmcb->cs = (struct x86_segment){ (u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12 };
 	vmcb->rip = 0;
-}
-
-static struct x86_segment to_neutral(struct vmcb_segment s)
-{
-	return (struct x86_segment){ s.selector, s.attributes, s.limit, s.base };
-}
-
-static struct vmcb_segment from_neutral(struct x86_segment s)
-{
-	return segment(s.selector, s.attributes, s.limit, s.base);
 }
 
 static void svm_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
@@ -196,16 +169,7 @@ static void svm_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
 	state->cr3 = vmcb->cr3;
 	state->cr4 = vmcb->cr4;
 	state->efer = vmcb->efer & ~EFER_SVME;
-	state->es = to_neutral(vmcb->es);
-	state->cs = to_neutral(vmcb->cs);
-	state->ss = to_neutral(vmcb->ss);
-	state->ds = to_neutral(vmcb->ds);
-	state->fs = to_neutral(vmcb->fs);
-	state->gs = to_neutral(vmcb->gs);
-	state->ldtr = to_neutral(vmcb->ldtr);
-	state->tr = to_neutral(vmcb->tr);
-	state->gdtr = to_neutral(vmcb->gdtr);
-	state->idtr = to_neutral(vmcb->idtr);
+	memcpy(state->segments, vmcb->segments, sizeof(state->segments));
 }
 
 static void svm_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
@@ -220,32 +184,14 @@ static void svm_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 	vmcb->cr3 = state->cr3;
 	vmcb->cr4 = state->cr4;
 	vmcb->efer = state->efer | EFER_SVME;
-	vmcb->es = from_neutral(state->es);
-	vmcb->cs = from_neutral(state->cs);
-	vmcb->ss = from_neutral(state->ss);
-	vmcb->ds = from_neutral(state->ds);
-	vmcb->fs = from_neutral(state->fs);
-	vmcb->gs = from_neutral(state->gs);
-	vmcb->ldtr = from_neutral(state->ldtr);
-	vmcb->tr = from_neutral(state->tr);
-	vmcb->gdtr = from_neutral(state->gdtr);
-	vmcb->idtr = from_neutral(state->idtr);
+	memcpy(vmcb->segments, state->segments, sizeof(vmcb->segments));
 	vmcb->cpl = (u8)(state->ss.attributes >> 5 & 3);
-}
-
-static void svm_load(struct arch_vcpu *vcpu)
-{
-	for (u32 i = 0; i < 4; i++) /* DR0 to DR3 */
-		fpu_write_debug(i, vcpu->dr[i]);
-	fpu_load(host_frame_ptr(vcpu->fpu_frame), vcpu->xcr0);
 }
 
 static void svm_unload(struct arch_vcpu *vcpu)
 {
-	for (u32 i = 0; i < 4; i++)
-		vcpu->dr[i] = fpu_read_debug(i);
 	vcpu->xcr0 = fpu_read_xcr0(); /* quirk of QEMU: XSETBV is not intercepted */
-	fpu_save(host_frame_ptr(vcpu->fpu_frame));
+	fpu_save(vcpu);
 }
 
 void svm_choose_asid(struct arch_vcpu *vcpu, u32 cpu)
@@ -271,7 +217,7 @@ static void svm_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
 	struct svm_vcpu *svm = svm_of(vcpu);
 	struct vmcb *vmcb = svm->vmcb;
-	u32 cpu = this_cpu();
+	u32 cpu = this_cpu_number();
 
 	vmcb->tlb_control = SVM_TLB_KEEP;
 	if (!tlb_is_current(&cpus[cpu].tags, &vcpu->tag, vcpu->space, vcpu->flush_linear))
@@ -334,60 +280,19 @@ static bool svm_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 /* The VMCB field that holds an MSR, or NULL. */
 static u64 *msr_field(struct vmcb *vmcb, u32 index)
 {
-	switch (index) {
-	case MSR_FS_BASE:
-		return &vmcb->fs.base;
-	case MSR_GS_BASE:
-		return &vmcb->gs.base;
-	case MSR_KERNEL_GS_BASE:
-		return &vmcb->kernel_gs_base;
-	case MSR_STAR:
-		return &vmcb->star;
-	case MSR_LSTAR:
-		return &vmcb->lstar;
-	case MSR_CSTAR:
-		return &vmcb->cstar;
-	case MSR_SFMASK:
-		return &vmcb->sfmask;
-	case MSR_SYSENTER_CS:
-		return &vmcb->sysenter_cs;
-	case MSR_SYSENTER_ESP:
-		return &vmcb->sysenter_esp;
-	case MSR_SYSENTER_EIP:
-		return &vmcb->sysenter_eip;
-	case MSR_PAT:
-		return &vmcb->pat;
-	default:
-		return NULL;
-	}
+	for (u32 i = 0; i < ARRAY_SIZE(vmcb_msrs); i++)
+		if (vmcb_msrs[i].index == index)
+			return (u64 *)(void *)((u8 *)vmcb + vmcb_msrs[i].offset);
+	return NULL;
 }
 
 enum err svm_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 {
-	struct vmcb *vmcb = vmcb_of(vcpu);
-	const u64 *field = msr_field(vmcb, index);
+	const u64 *field = msr_field(vmcb_of(vcpu), index);
 
-	if (index == MSR_EFER)
-		*value = vmcb->efer & ~EFER_SVME;
-	else if (field)
-		*value = *field;
-	else
+	if (!field)
 		return ERR_NOT_FOUND;
-	return OK;
-}
-
-/* LMA is the processor's. */
-static enum err write_efer(struct arch_vcpu *vcpu, u64 value)
-{
-	struct vmcb *vmcb = vmcb_of(vcpu);
-
-	if (!efer_valid(vmcb->cr0, vmcb->efer, value))
-		return ERR_DENIED;
-	if ((value ^ vmcb->efer) & EFER_NXE) {
-		vcpu->flush_linear = true;
-		code_forget(vcpu);
-	}
-	vmcb->efer = (value & ~EFER_LMA) | (vmcb->efer & EFER_LMA) | EFER_SVME;
+	*value = index == MSR_EFER ? *field & ~EFER_SVME : *field;
 	return OK;
 }
 
@@ -395,13 +300,11 @@ enum err svm_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
 {
 	u64 *field = msr_field(vmcb_of(vcpu), index);
 
-	if (index == MSR_EFER)
-		return write_efer(vcpu, value);
 	if (!field)
 		return ERR_NOT_FOUND;
-	if (index == MSR_PAT && !pat_valid(value))
+	if (!vcpu_may_write_msr(vcpu, index, vmcb_of(vcpu)->cr0, *field, &value))
 		return ERR_DENIED;
-	*field = value;
+	*field = index == MSR_EFER ? value | EFER_SVME : value;
 	return OK;
 }
 
@@ -420,7 +323,7 @@ const struct virt_ops svm_ops = {
 	.vcpu_reset = svm_vcpu_reset,
 	.get_state = svm_get_state,
 	.set_state = svm_set_state,
-	.load = svm_load,
+	.load = fpu_load,
 	.unload = svm_unload,
 	.run = svm_run,
 	.complete = svm_complete,

@@ -64,7 +64,6 @@ bool svm_complete(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 bool svm_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void svm_pio(struct arch_vcpu *vcpu, struct vm_exit *exit);
-void svm_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit);
 
 /* For an entry on CPU number `cpu`: the ASID and what is flushed under it. */
 void svm_choose_asid(struct arch_vcpu *vcpu, u32 cpu);

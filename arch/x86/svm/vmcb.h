@@ -3,14 +3,8 @@
 #ifndef ARCH_X86_SVM_VMCB_H
 #define ARCH_X86_SVM_VMCB_H
 
+#include "arch/x86/virt.h"
 #include "core/lib/types.h"
-
-struct vmcb_segment {
-	u16 selector;
-	u16 attributes;
-	u32 limit;
-	u64 base;
-};
 
 struct vmcb {
 	u16 intercept_cr_read, intercept_cr_write; /* 000h */
@@ -43,7 +37,12 @@ struct vmcb {
 	u8 fetched[15];
 	u8 reserved3[0x400 - 0x0e0];
 
-	struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr; /* 400h */
+	union { /* 400h, in the order of struct x86_state */
+		struct {
+			struct x86_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+		};
+		struct x86_segment segments[X86_SEGMENTS];
+	};
 	u8 reserved4[0x4cb - 0x4a0];
 	u8 cpl; /* 4CBh */
 	u32 reserved5;

@@ -34,8 +34,9 @@ static void fill_view(struct cpu_view *view)
 	view->fill_rest = fill_rest;
 }
 
-void vmx_set_rip(u64 rip)
+void vmx_set_rip(struct arch_vcpu *vcpu, u64 rip)
 {
+	(void)vcpu;
 	/* Outside 64-bit mode IP has 32 bits at most; the usual addresses need no look. */
 	if (rip >> 32 && current_mode() != CPU_MODE_64)
 		rip = (u32)rip;
@@ -57,22 +58,26 @@ static bool settle(struct arch_vcpu *vcpu, const struct cpu_view *view, enum emu
 	} else if (result == EMU_RETIRED) {
 		vmcs_write(VMCS_GUEST_RFLAGS, view->rflags);
 		vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[GPR_RSP]);
-		vmx_set_rip(view->rip);
+		vmx_set_rip(vcpu, view->rip);
 	}
 	return false;
 }
 
-void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 qualification)
+void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	struct cpu_view view;
+	u64 qualification = vmcs_read(VMCS_QUALIFICATION);
+	bool delivering = vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID; /* see keep_event() */
 	const char *reason = NULL;
+	struct cpu_view view;
 
+	if (qualification & EPT_VIOLATION_NMI_UNBLOCK && !delivering)
+		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
 	if (qualification & EPT_VIOLATION_FETCH)
 		reason = "executes outside its memory";
 	else if ((qualification & (EPT_VIOLATION_LINEAR | EPT_VIOLATION_FINAL)) !=
 		 (EPT_VIOLATION_LINEAR | EPT_VIOLATION_FINAL))
 		reason = "page tables outside its memory";
-	else if (vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID) /* see keep_event() */
+	else if (delivering)
 		reason = "stack or tables of an interrupt outside its memory";
 	if (reason) {
 		view_stop(exit, reason, vmcs_read(VMCS_GUEST_PHYSICAL));
@@ -89,7 +94,7 @@ bool vmx_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 	if (length) {
 		vmcs_write(VMCS_GUEST_RSP, vcpu->gpr[GPR_RSP]);
-		vmx_set_rip(vmcs_read(VMCS_GUEST_RIP) + length);
+		vmx_set_rip(vcpu, vmcs_read(VMCS_GUEST_RIP) + length);
 		return false;
 	}
 	fill_view(&view);
@@ -102,11 +107,11 @@ static void string_operand(struct pio *pio, enum cpu_mode mode)
 	static const u8 sizes[] = { [CPU_MODE_16] = 2, [CPU_MODE_32] = 4, [CPU_MODE_64] = 8 };
 	u64 info = vmcs_read(VMCS_INSTRUCTION_INFO);
 
-	pio->mask = pio_address_mask(sizes[mode]);
+	pio->address_size = sizes[mode];
 	pio->segment = X86_DS;
 	if (!vmx_features.io_info)
 		return;
-	pio->mask = pio_address_mask(IO_INFO_ADDRESS(info));
+	pio->address_size = (u8)IO_INFO_ADDRESS(info);
 	pio->segment = (u8)(IO_INFO_SEGMENT(info) % X86_SEG_COUNT);
 }
 
@@ -129,12 +134,4 @@ void vmx_pio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	fill_view(&view);
 	string_operand(pio, view.mode);
 	(void)settle(vcpu, &view, pio_begin_string(vcpu, &view, exit), exit);
-}
-
-void vmx_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit)
-{
-	u64 rflags = vcpu->pio.string ? vmcs_read(VMCS_GUEST_RFLAGS) : 0;
-
-	if (pio_finish(vcpu, rflags, exit))
-		vmx_set_rip(vcpu->pio.next_rip);
 }

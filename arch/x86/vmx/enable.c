@@ -74,53 +74,41 @@
 struct vmx_features vmx_features;
 hpa_t vmx_io_bitmaps, vmx_msr_bitmap, vmx_msr_bitmap_x2apic;
 
-/* Each CPU's own. */
-static struct tlb_pool pools[TRAP_CPUS_MAX];
-
-struct tlb_pool *vmx_tlb_pool(u32 cpu)
-{
-	return &pools[cpu];
-}
-
-static bool has_true_controls(void)
-{
-	return rdmsr(MSR_VMX_BASIC) & BASIC_HAVE_TRUE;
-}
+struct tlb_pool vmx_tlb_pools[TRAP_CPUS_MAX];
 
 /* Low half: bits that must be 1; high half: bits that may be. */
 static u64 capability(u32 msr)
 {
-	return rdmsr(has_true_controls() && msr != MSR_VMX_SECONDARY ? msr + TRUE_CONTROLS : msr);
+	bool has_true = rdmsr(MSR_VMX_BASIC) & BASIC_HAVE_TRUE && msr <= MSR_VMX_ENTRY;
+
+	return rdmsr(has_true ? msr + TRUE_CONTROLS : msr);
 }
 
-/* False: not all that is wanted is allowed. */
-static bool choose(u32 msr, u64 wanted, u32 *controls)
+static u32 controls(u32 msr, u32 wanted)
 {
-	u64 allowed = capability(msr);
-
-	*controls = (u32)wanted | (u32)allowed;
-	return !(wanted & ~(allowed >> 32));
+	return wanted | (u32)capability(msr);
 }
 
-static const char *missing_secondary(void)
-{
-	u64 allowed;
+#define MAY_BE(bits) ((u64)(bits) << 32)
 
-	if (!(capability(MSR_VMX_PRIMARY) >> 32 & PRIMARY_SECONDARY))
-		return "EPT";
-	allowed = capability(MSR_VMX_SECONDARY) >> 32;
-	if (!(allowed & SECONDARY_EPT))
-		return "EPT";
-	if (!(allowed & SECONDARY_UNRESTRICTED))
-		return "unrestricted guest";
-	if (!(allowed & SECONDARY_VPID))
-		return "VPID";
-	if (~rdmsr(MSR_VMX_EPT_VPID) & EPT_REQUIRED)
-		return "EPT with four levels, write-back tables, 2 MiB pages and INVEPT";
-	if (~rdmsr(MSR_VMX_EPT_VPID) & VPID_REQUIRED)
-		return "INVVPID of one and of all contexts";
-	return NULL;
-}
+/* The secondary controls' MSR exists where the primary ones have their bit. */
+static const struct {
+	u32 msr;
+	u64 bits;
+	const char *name;
+} required[] = {
+	{ MSR_VMX_PRIMARY, MAY_BE(PRIMARY_SECONDARY), "EPT" },
+	{ MSR_VMX_SECONDARY, MAY_BE(SECONDARY_EPT), "EPT" },
+	{ MSR_VMX_SECONDARY, MAY_BE(SECONDARY_UNRESTRICTED), "unrestricted guest" },
+	{ MSR_VMX_SECONDARY, MAY_BE(SECONDARY_VPID), "VPID" },
+	{ MSR_VMX_EPT_VPID, EPT_REQUIRED,
+	  "EPT with four levels, write-back tables, 2 MiB pages and INVEPT" },
+	{ MSR_VMX_EPT_VPID, VPID_REQUIRED, "INVVPID of one and of all contexts" },
+	{ MSR_VMX_PIN, MAY_BE(PIN_WANTED), "virtual NMIs" },
+	{ MSR_VMX_PRIMARY, MAY_BE(PRIMARY_WANTED), "TPR shadow or bitmaps for ports and MSRs" },
+	{ MSR_VMX_EXIT, MAY_BE(EXIT_WANTED), "switching of PAT and EFER" },
+	{ MSR_VMX_ENTRY, MAY_BE(ENTRY_WANTED), "switching of PAT and EFER" },
+};
 
 static void note_options(void)
 {
@@ -128,6 +116,11 @@ static void note_options(void)
 	u64 ept = rdmsr(MSR_VMX_EPT_VPID);
 	struct vmx_features *f = &vmx_features;
 
+	f->pin = controls(MSR_VMX_PIN, PIN_WANTED);
+	f->primary = controls(MSR_VMX_PRIMARY, PRIMARY_WANTED);
+	f->secondary = controls(MSR_VMX_SECONDARY, SECONDARY_WANTED);
+	f->exit = controls(MSR_VMX_EXIT, EXIT_WANTED);
+	f->entry = controls(MSR_VMX_ENTRY, ENTRY_WANTED);
 	f->revision = (u32)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
 	f->io_info = rdmsr(MSR_VMX_BASIC) & BASIC_IO_INFO;
 	f->eptp_bits = EPTP_WRITE_BACK | EPTP_FOUR_LEVELS |
@@ -148,20 +141,9 @@ static void note_options(void)
 
 const char *vmx_missing(void)
 {
-	struct vmx_features *f = &vmx_features;
-	const char *missing = missing_secondary();
-
-	if (missing)
-		return missing;
-	if (!choose(MSR_VMX_PIN, PIN_WANTED, &f->pin))
-		return "virtual NMIs";
-	if (!choose(MSR_VMX_PRIMARY, PRIMARY_WANTED, &f->primary))
-		return "TPR shadow or bitmaps for ports and MSRs";
-	if (!choose(MSR_VMX_SECONDARY, SECONDARY_WANTED, &f->secondary))
-		return "secondary controls";
-	if (!choose(MSR_VMX_EXIT, EXIT_WANTED, &f->exit) ||
-	    !choose(MSR_VMX_ENTRY, ENTRY_WANTED, &f->entry))
-		return "switching of PAT and EFER";
+	for (u32 i = 0; i < ARRAY_SIZE(required); i++)
+		if (~capability(required[i].msr) & required[i].bits)
+			return required[i].name;
 	note_options();
 	return NULL;
 }
@@ -180,12 +162,10 @@ static void allow_msr(hpa_t map, u32 index, bool read, bool write)
 /* MSRs in the VMCS or switched with the vCPU: the guest's own. */
 static void allow_direct_msrs(hpa_t map)
 {
-	static const u32 in_vmcs[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_SYSENTER_CS, MSR_SYSENTER_ESP,
-				       MSR_SYSENTER_EIP };
-
 	memset(host_frame_ptr(map), 0xff, PAGE_SIZE);
-	for (u32 i = 0; i < ARRAY_SIZE(in_vmcs); i++)
-		allow_msr(map, in_vmcs[i], true, true);
+	for (u32 i = 0; i < VMX_MSR_FIELDS; i++)
+		if (vmx_msr_fields[i].own)
+			allow_msr(map, vmx_msr_fields[i].index, true, true);
 	for (u32 i = 0; i < VMX_MSRS; i++)
 		allow_msr(map, vmx_msr_indices[i], true, true);
 }
@@ -251,7 +231,7 @@ enum err vmx_cpu_enable(void)
 		host_log(0, "this processor refuses VMXON");
 		return ERR_UNSUPPORTED;
 	}
-	pools[vmx_this_cpu()] = (struct tlb_pool){ .count = 0x10000 };
+	vmx_tlb_pools[this_cpu_number()] = (struct tlb_pool){ .count = 0x10000 };
 	/* What came before us on this CPU may have left translations (SDM vol. 3, 29.4.3.4). */
 	vmx_invept(INVALIDATE_ALL, 0);
 	vmx_invvpid(INVALIDATE_ALL, 0);

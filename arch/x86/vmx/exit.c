@@ -12,19 +12,9 @@
 #define X2APIC_MSRS    0x800u
 #define SELF_IPI       0x83fu
 
-static void inject_ud(struct arch_vcpu *vcpu)
+static void retire(struct arch_vcpu *vcpu)
 {
-	vmx_inject_exception(vcpu, X86_UD, false, 0);
-}
-
-static void inject_gp(struct arch_vcpu *vcpu)
-{
-	vmx_inject_exception(vcpu, X86_GP, true, 0);
-}
-
-static void retire(void)
-{
-	vmx_set_rip(vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_INSTRUCTION_LENGTH));
+	vmx_set_rip(vcpu, vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_INSTRUCTION_LENGTH));
 }
 
 /*
@@ -41,20 +31,12 @@ static void exit_apic_write(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	exit->msr.value = vcpu->apic_page[offset / 4];
 }
 
-static void hypercall_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
+static void retire_or_gp(struct arch_vcpu *vcpu, bool done)
 {
-	if (vmx_cpl())
-		inject_gp(vcpu);
+	if (done)
+		retire(vcpu);
 	else
-		exit_hypercall(vcpu, exit);
-}
-
-static void xsetbv_exit(struct arch_vcpu *vcpu)
-{
-	if (exit_xsetbv(vcpu, vmx_cpl()))
-		retire();
-	else
-		inject_gp(vcpu);
+		vmx_inject_exception(vcpu, X86_GP, true, 0);
 }
 
 /* ---- control registers ---- */
@@ -126,24 +108,12 @@ static void exit_cr(struct arch_vcpu *vcpu)
 	u64 value = vcpu->gpr[CR_GPR(qualification)];
 	bool done = false;
 
-	if (CR_TYPE(qualification) == CR_MOV_TO) {
-		switch (CR_NUMBER(qualification)) {
-		case 0:
-			done = write_cr0_by_guest(vcpu, value);
-			break;
-		case 8:
-			done = !(value >> 4);
-			if (done)
-				*vcpu->tpr = (u32)value << 4;
-			break;
-		default: /* CR4: what exits is a bit that guests do not have */
-			break;
-		}
-	}
-	if (done)
-		retire();
-	else
-		inject_gp(vcpu);
+	/* CR4: what exits is a bit that guests do not have. */
+	if (CR_TYPE(qualification) == CR_MOV_TO && CR_NUMBER(qualification) == 0)
+		done = write_cr0_by_guest(vcpu, value);
+	if (CR_TYPE(qualification) == CR_MOV_TO && CR_NUMBER(qualification) == 8)
+		done = exit_mov_to_cr8(vcpu, value);
+	retire_or_gp(vcpu, done);
 }
 
 /* ---- exceptions ---- */
@@ -165,16 +135,6 @@ static void exit_exception(struct arch_vcpu *vcpu)
 	if (event & EVENT_NMI_UNBLOCK)
 		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
 	vmx_inject_exception(vcpu, vector, vector == X86_AC, 0);
-}
-
-static void exit_ept(struct arch_vcpu *vcpu, struct vm_exit *exit)
-{
-	u64 qualification = vmcs_read(VMCS_QUALIFICATION);
-
-	if (qualification & EPT_VIOLATION_NMI_UNBLOCK &&
-	    !(vmcs_read(VMCS_ENTRY_EVENT) & EVENT_VALID))
-		vmcs_set_bits(VMCS_GUEST_INTERRUPTIBILITY, BLOCKED_BY_NMI);
-	vmx_mmio(vcpu, exit, qualification);
 }
 
 /* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
@@ -206,13 +166,13 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 		exit_cr(vcpu);
 		break;
 	case REASON_XSETBV:
-		xsetbv_exit(vcpu);
+		retire_or_gp(vcpu, exit_xsetbv(vcpu, vmx_cpl()));
 		break;
 	case REASON_INVD: /* dropping caches would lose others' data: nothing is done */
-		retire();
+		retire(vcpu);
 		break;
 	case REASON_RDPMC:
-		inject_gp(vcpu);
+		retire_or_gp(vcpu, false);
 		break;
 	case REASON_TRIPLE_FAULT:
 		exit->kind = VM_EXIT_SHUTDOWN;
@@ -223,7 +183,7 @@ static void exit_other(struct arch_vcpu *vcpu, struct vm_exit *exit, u32 reason)
 	case REASON_MONITOR:
 	case REASON_INVEPT:
 	case REASON_INVVPID:
-		inject_ud(vcpu);
+		vmx_inject_exception(vcpu, X86_UD, false, 0);
 		break;
 	case REASON_APIC_WRITE:
 		exit_apic_write(vcpu, exit);
@@ -250,7 +210,7 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	exit->kind = VM_EXIT_INTERRUPT;
 	switch (reason) {
 	case REASON_EPT_VIOLATION:
-		exit_ept(vcpu, exit);
+		vmx_mmio(vcpu, exit);
 		break;
 	case REASON_IO:
 		vmx_pio(vcpu, exit);
@@ -270,7 +230,8 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		exit->kind = VM_EXIT_IRQ_WINDOW;
 		break;
 	case REASON_VMCALL:
-		hypercall_exit(vcpu, exit);
+		if (!exit_hypercall(vcpu, exit, vmx_cpl()))
+			retire_or_gp(vcpu, false);
 		break;
 	case REASON_VIRTUAL_EOI:
 		exit->kind = VM_EXIT_EOI;
@@ -283,29 +244,9 @@ void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit)
 
 bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit)
 {
-	switch (exit->kind) {
-	case VM_EXIT_MMIO:
-		return vmx_mmio_next(vcpu, exit) && exit->kind == VM_EXIT_MMIO;
-	case VM_EXIT_PIO:
-		vmx_pio_complete(vcpu, exit);
+	/* The processor's own WRMSR, of which exit_apic_write() tells, has retired. */
+	if (exit->kind == VM_EXIT_MSR && exit->msr.write && exit->msr.index == SELF_IPI &&
+	    vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE)
 		return false;
-	case VM_EXIT_CPUID:
-		finish_cpuid(vcpu, exit);
-		break;
-	case VM_EXIT_MSR:
-		if (exit->msr.write && exit->msr.index == SELF_IPI &&
-		    vmcs_read(VMCS_EXIT_REASON) == REASON_APIC_WRITE)
-			return false;
-		finish_msr(vcpu, exit);
-		break;
-	case VM_EXIT_HYPERCALL:
-		vcpu->gpr[GPR_RAX] = exit->hypercall.result;
-		break;
-	case VM_EXIT_HLT:
-		break;
-	default:
-		return false;
-	}
-	retire();
-	return false;
+	return exit_complete(vcpu, exit, vmx_mmio_next, vmx_set_rip, retire);
 }

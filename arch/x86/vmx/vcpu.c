@@ -3,7 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
 #include "arch/x86/host.h"
-#include "arch/x86/mmio.h"
+#include "arch/x86/registers.h"
 #include "arch/x86/rules.h"
 #include "arch/x86/trap.h"
 #include "arch/x86/vmx/vmx.h"
@@ -11,7 +11,6 @@
 
 #define DR6_RESET 0xffff0ff0ULL
 #define DR7_RESET 0x400
-#define CR0_INIT  (CR0_CD | CR0_NW | CR0_ET)
 #define NO_LINK	  ~0ULL
 #define APIC_TPR  (0x80 / 4)
 
@@ -55,31 +54,34 @@ static u16 attributes_of(u64 rights)
 	return (u16)((rights & 0xff) | (rights >> 4 & 0xf00));
 }
 
-static void put_segment(enum vmcs_segment segment, struct x86_segment value)
+/* In the order of x86_state. */
+static const u8 segments[X86_SEGMENTS] = {
+	VMCS_ES, VMCS_CS,   VMCS_SS,   VMCS_DS,	  VMCS_FS,
+	VMCS_GS, VMCS_GDTR, VMCS_LDTR, VMCS_IDTR, VMCS_TR,
+};
+
+/* GDTR and IDTR, the last ones, have base and limit only. */
+static void put_segment(u32 segment, const struct x86_segment *value)
 {
-	vmcs_write(VMCS_GUEST_SELECTOR + 2 * segment, value.selector);
-	vmcs_write(VMCS_GUEST_LIMIT + 2 * segment, value.limit);
-	vmcs_write(VMCS_GUEST_RIGHTS + 2 * segment, rights_of(value.attributes));
-	vmcs_write(VMCS_GUEST_BASE + 2 * segment, value.base);
+	vmcs_write(VMCS_GUEST_LIMIT + 2 * segment, value->limit);
+	vmcs_write(VMCS_GUEST_BASE + 2 * segment, value->base);
+	if (segment >= VMCS_GDTR)
+		return;
+	vmcs_write(VMCS_GUEST_SELECTOR + 2 * segment, value->selector);
+	vmcs_write(VMCS_GUEST_RIGHTS + 2 * segment, rights_of(value->attributes));
 }
 
-static struct x86_segment get_segment(enum vmcs_segment segment)
+static void get_segment(u32 segment, struct x86_segment *value)
 {
-	return (struct x86_segment){
-		.selector = (u16)vmcs_read(VMCS_GUEST_SELECTOR + 2 * segment),
+	*value = (struct x86_segment){
 		.limit = (u32)vmcs_read(VMCS_GUEST_LIMIT + 2 * segment),
-		.attributes = attributes_of(vmcs_read(VMCS_GUEST_RIGHTS + 2 * segment)),
 		.base = vmcs_read(VMCS_GUEST_BASE + 2 * segment),
 	};
+	if (segment >= VMCS_GDTR)
+		return;
+	value->selector = (u16)vmcs_read(VMCS_GUEST_SELECTOR + 2 * segment);
+	value->attributes = attributes_of(vmcs_read(VMCS_GUEST_RIGHTS + 2 * segment));
 }
-
-/* Where each lies in struct x86_state, in the order of enum vmcs_segment. */
-static const u16 segment_offsets[] = {
-	offsetof(struct x86_state, es),	  offsetof(struct x86_state, cs),
-	offsetof(struct x86_state, ss),	  offsetof(struct x86_state, ds),
-	offsetof(struct x86_state, fs),	  offsetof(struct x86_state, gs),
-	offsetof(struct x86_state, ldtr), offsetof(struct x86_state, tr),
-};
 
 /* ---- control registers ---- */
 
@@ -94,11 +96,6 @@ void vmx_set_cr0(u64 value)
 {
 	vmcs_write(VMCS_CR0_SHADOW, value | CR0_ET);
 	vmcs_write(VMCS_GUEST_CR0, (value & CR0_GUEST_OWNED) | CR0_NE | CR0_ET);
-}
-
-static u64 get_cr4(void)
-{
-	return vmcs_read(VMCS_GUEST_CR4) & CR4_GUEST_ALLOWED;
 }
 
 static void set_cr4(u64 value)
@@ -148,27 +145,9 @@ static void write_controls(struct arch_vcpu *vcpu)
 	vmx->stay = 0;
 }
 
-/* SDM vol. 3, table 10-1. */
-static void write_reset_state(void)
+/* Of the guest's state what struct x86_state does not have. */
+static void write_rest_of_state(void)
 {
-	static const struct x86_segment data = { 0, 0x93, 0xffff, 0 };
-
-	for (enum vmcs_segment s = VMCS_ES; s <= VMCS_GS; s++)
-		put_segment(s, data);
-	put_segment(VMCS_CS, (struct x86_segment){ 0xf000, 0x9b, 0xffff, 0xffff0000 });
-	put_segment(VMCS_LDTR, (struct x86_segment){ 0, 0x82, 0xffff, 0 });
-	put_segment(VMCS_TR, (struct x86_segment){ 0, 0x8b, 0xffff, 0 });
-	vmcs_write(VMCS_GUEST_GDTR_BASE, 0);
-	vmcs_write(VMCS_GUEST_GDTR_LIMIT, 0xffff);
-	vmcs_write(VMCS_GUEST_IDTR_BASE, 0);
-	vmcs_write(VMCS_GUEST_IDTR_LIMIT, 0xffff);
-	vmx_set_cr0(CR0_INIT);
-	set_cr4(0);
-	set_efer(0);
-	vmcs_write(VMCS_GUEST_CR3, 0);
-	vmcs_write(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
-	vmcs_write(VMCS_GUEST_RIP, 0xfff0);
-	vmcs_write(VMCS_GUEST_RSP, 0);
 	vmcs_write(VMCS_GUEST_DR7, DR7_RESET);
 	vmcs_write(VMCS_GUEST_DEBUGCTL, 0);
 	vmcs_write(VMCS_GUEST_PAT, PAT_RESET);
@@ -195,22 +174,14 @@ void vmx_vcpu_reset(struct arch_vcpu *vcpu)
 	bool held = hold(vmx);
 
 	write_controls(vcpu);
-	write_reset_state();
+	write_rest_of_state();
 	release(vmx, held);
 	memset(vmx->msrs, 0, sizeof(vmx->msrs));
 	memset(host_frame_ptr(vmx->apic_frame), 0, PAGE_SIZE);
 	vmx->dr6 = DR6_RESET;
-	vmx->cr2 = 0;
+	vcpu_reset(vcpu, &vmx_ops);
 	if (vmx->loaded)
 		put_msrs(vmx);
-	memset(vcpu->gpr, 0, sizeof(vcpu->gpr));
-	memset(vcpu->dr, 0, sizeof(vcpu->dr));
-	vcpu->gpr[GPR_RDX] = cpuid(1, 0).eax;
-	vcpu->apic_delivers = false;
-	vcpu->xcr0 = 1;
-	vcpu->flush_linear = true;
-	code_forget(vcpu);
-	fpu_reset_area(host_frame_ptr(vcpu->fpu_frame));
 }
 
 enum err vmx_vcpu_create(struct arch_vcpu *vcpu)
@@ -241,7 +212,7 @@ void vmx_startup(struct arch_vcpu *vcpu, u8 vector)
 	bool held = hold(vmx);
 
 	put_segment(VMCS_CS,
-		    (struct x86_segment){ (u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12 });
+		    &(struct x86_segment){ (u16)(vector << 8), 0x9b, 0xffff, (u64)vector << 12 });
 	vmcs_write(VMCS_GUEST_RIP, 0);
 	release(vmx, held);
 }
@@ -258,14 +229,10 @@ void vmx_get_state(const struct arch_vcpu *vcpu, struct x86_state *state)
 	state->cr0 = vmx_get_cr0();
 	state->cr2 = vmx->loaded ? read_cr2() : vmx->cr2;
 	state->cr3 = vmcs_read(VMCS_GUEST_CR3);
-	state->cr4 = get_cr4();
+	state->cr4 = vmcs_read(VMCS_GUEST_CR4) & CR4_GUEST_ALLOWED;
 	state->efer = vmcs_read(VMCS_GUEST_EFER);
-	for (u32 i = 0; i < ARRAY_SIZE(segment_offsets); i++)
-		*(struct x86_segment *)(void *)((u8 *)state + segment_offsets[i]) = get_segment(i);
-	state->gdtr = (struct x86_segment){ .limit = (u32)vmcs_read(VMCS_GUEST_GDTR_LIMIT),
-					    .base = vmcs_read(VMCS_GUEST_GDTR_BASE) };
-	state->idtr = (struct x86_segment){ .limit = (u32)vmcs_read(VMCS_GUEST_IDTR_LIMIT),
-					    .base = vmcs_read(VMCS_GUEST_IDTR_BASE) };
+	for (u32 i = 0; i < X86_SEGMENTS; i++)
+		get_segment(segments[i], &state->segments[i]);
 	release(vmx, held);
 }
 
@@ -282,13 +249,8 @@ void vmx_set_state(struct arch_vcpu *vcpu, const struct x86_state *state)
 	vmcs_write(VMCS_GUEST_CR3, state->cr3);
 	set_cr4(state->cr4);
 	set_efer(state->efer);
-	for (u32 i = 0; i < ARRAY_SIZE(segment_offsets); i++)
-		put_segment(i, *(const struct x86_segment *)(const void *)((const u8 *)state +
-									   segment_offsets[i]));
-	vmcs_write(VMCS_GUEST_GDTR_LIMIT, state->gdtr.limit);
-	vmcs_write(VMCS_GUEST_GDTR_BASE, state->gdtr.base);
-	vmcs_write(VMCS_GUEST_IDTR_LIMIT, state->idtr.limit);
-	vmcs_write(VMCS_GUEST_IDTR_BASE, state->idtr.base);
+	for (u32 i = 0; i < X86_SEGMENTS; i++)
+		put_segment(segments[i], &state->segments[i]);
 	release(vmx, held);
 	vmx->cr2 = state->cr2;
 	if (vmx->loaded)
@@ -335,7 +297,7 @@ static void write_host_state(void)
 void vmx_load(struct arch_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
-	u32 cpu = vmx_this_cpu();
+	u32 cpu = this_cpu_number();
 
 	vmx_load_vmcs(vmx->vmcs);
 	vmx->loaded = true;
@@ -344,9 +306,7 @@ void vmx_load(struct arch_vcpu *vcpu)
 		write_host_state();
 	vmx->host_cpu = cpu;
 	put_msrs(vmx);
-	for (u32 i = 0; i < 4; i++) /* DR0 to DR3 */
-		fpu_write_debug(i, vcpu->dr[i]);
-	fpu_load(host_frame_ptr(vcpu->fpu_frame), vcpu->xcr0);
+	fpu_load(vcpu);
 }
 
 /* The VMCS goes back to memory: the next stay may be on another CPU (SDM vol. 3, 25.11.1). */
@@ -358,9 +318,7 @@ void vmx_unload(struct arch_vcpu *vcpu)
 		vmx->msrs[i] = rdmsr(vmx_msr_indices[i]);
 	vmx->cr2 = read_cr2();
 	vmx->dr6 = read_dr6();
-	for (u32 i = 0; i < 4; i++)
-		vcpu->dr[i] = fpu_read_debug(i);
-	fpu_save(host_frame_ptr(vcpu->fpu_frame));
+	fpu_save(vcpu);
 	vmx_clear_vmcs(vmx->vmcs);
 	vmx->loaded = false;
 }

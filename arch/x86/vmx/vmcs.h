@@ -54,9 +54,7 @@ enum vmcs_field {
 	VMCS_IDT_VECTORING_CODE = 0x440a,
 	VMCS_INSTRUCTION_LENGTH = 0x440c,
 	VMCS_INSTRUCTION_INFO = 0x440e,
-	VMCS_GUEST_LIMIT = 0x4800, /* + 2 for each of enum vmcs_segment */
-	VMCS_GUEST_GDTR_LIMIT = 0x4810,
-	VMCS_GUEST_IDTR_LIMIT = 0x4812,
+	VMCS_GUEST_LIMIT = 0x4800,  /* + 2 for each of enum vmcs_segment */
 	VMCS_GUEST_RIGHTS = 0x4814, /* + 2 for each of enum vmcs_segment */
 	VMCS_GUEST_INTERRUPTIBILITY = 0x4824,
 	VMCS_GUEST_ACTIVITY = 0x4826,
@@ -74,8 +72,6 @@ enum vmcs_field {
 	VMCS_GUEST_CR3 = 0x6802,
 	VMCS_GUEST_CR4 = 0x6804,
 	VMCS_GUEST_BASE = 0x6806, /* + 2 for each of enum vmcs_segment */
-	VMCS_GUEST_GDTR_BASE = 0x6816,
-	VMCS_GUEST_IDTR_BASE = 0x6818,
 	VMCS_GUEST_DR7 = 0x681a,
 	VMCS_GUEST_RSP = 0x681c,
 	VMCS_GUEST_RIP = 0x681e,
@@ -107,6 +103,8 @@ enum vmcs_segment {
 	VMCS_GS,
 	VMCS_LDTR,
 	VMCS_TR,
+	VMCS_GDTR, /* these two have no selector and no rights */
+	VMCS_IDTR,
 };
 
 /* Rights: bits 0-7 and 12-15 as in a descriptor. */
@@ -236,7 +234,6 @@ void vmx_clear_vmcs(hpa_t vmcs);
 void vmx_invept(u64 type, u64 eptp);
 void vmx_invvpid(u64 type, u64 vpid);
 bool vmx_on(hpa_t region);
-u32 vmx_this_cpu(void);
 #else
 static inline u64 vmcs_read(u32 field)
 {
@@ -286,15 +283,6 @@ static inline bool vmx_on(hpa_t region)
 			 : "m"(region.raw)
 			 : "cc", "memory");
 	return !failed;
-}
-
-/* The number of this CPU, kept in the APIC-independent GS record. */
-static inline u32 vmx_this_cpu(void)
-{
-	u32 id;
-
-	__asm__("movl %%gs:0, %0" : "=r"(id));
-	return id;
 }
 #endif
 

@@ -4,13 +4,12 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/host.h"
-#include "arch/x86/mmio.h"
-#include "arch/x86/rules.h"
+#include "arch/x86/registers.h"
 
 /* VPID and EPT as the processor is to see them at the coming entry (docs/invalidation.md). */
 static void invalidate(struct arch_vcpu *vcpu, struct vmx_vcpu *vmx, u32 cpu)
 {
-	struct tlb_pool *pool = vmx_tlb_pool(cpu);
+	struct tlb_pool *pool = &vmx_tlb_pools[cpu];
 	u32 actions;
 
 	if (tlb_is_current(pool, &vcpu->tag, vcpu->space, vcpu->flush_linear))
@@ -44,7 +43,7 @@ static void vmx_run(struct arch_vcpu *vcpu, struct vm_exit *exit)
 	struct vmx_vcpu *vmx = vmx_of(vcpu);
 	u64 refused;
 
-	invalidate(vcpu, vmx, vmx_this_cpu());
+	invalidate(vcpu, vmx, this_cpu_number());
 	if (vmx->tsc_offset != vcpu->tsc_offset) {
 		vmx->tsc_offset = vcpu->tsc_offset;
 		vmcs_write(VMCS_TSC_OFFSET, vmx->tsc_offset);
@@ -120,27 +119,23 @@ static bool vmx_offer_interrupt(struct arch_vcpu *vcpu, u8 vector)
 
 /* ---- MSRs ---- */
 
+const struct vmx_msr_field vmx_msr_fields[VMX_MSR_FIELDS] = {
+	{ MSR_FS_BASE, VMCS_GUEST_BASE + 2 * VMCS_FS, true },
+	{ MSR_GS_BASE, VMCS_GUEST_BASE + 2 * VMCS_GS, true },
+	{ MSR_SYSENTER_CS, VMCS_GUEST_SYSENTER_CS, true },
+	{ MSR_SYSENTER_ESP, VMCS_GUEST_SYSENTER_ESP, true },
+	{ MSR_SYSENTER_EIP, VMCS_GUEST_SYSENTER_EIP, true },
+	{ MSR_PAT, VMCS_GUEST_PAT, false },
+	{ MSR_EFER, VMCS_GUEST_EFER, false },
+};
+
 /* The VMCS field that holds an MSR, 0: none does. */
 static u32 msr_field(u32 index)
 {
-	switch (index) {
-	case MSR_FS_BASE:
-		return VMCS_GUEST_BASE + 2 * VMCS_FS;
-	case MSR_GS_BASE:
-		return VMCS_GUEST_BASE + 2 * VMCS_GS;
-	case MSR_SYSENTER_CS:
-		return VMCS_GUEST_SYSENTER_CS;
-	case MSR_SYSENTER_ESP:
-		return VMCS_GUEST_SYSENTER_ESP;
-	case MSR_SYSENTER_EIP:
-		return VMCS_GUEST_SYSENTER_EIP;
-	case MSR_PAT:
-		return VMCS_GUEST_PAT;
-	case MSR_EFER:
-		return VMCS_GUEST_EFER;
-	default:
-		return 0;
-	}
+	for (u32 i = 0; i < VMX_MSR_FIELDS; i++)
+		if (vmx_msr_fields[i].index == index)
+			return vmx_msr_fields[i].field;
+	return 0;
 }
 
 /* The others need no exit; these are asked for while the vCPU is loaded. */
@@ -155,30 +150,13 @@ static enum err vmx_read_msr(struct arch_vcpu *vcpu, u32 index, u64 *value)
 	return OK;
 }
 
-/* LMA is the processor's. */
-enum err vmx_write_efer(struct arch_vcpu *vcpu, u64 value)
-{
-	u64 old = vmcs_read(VMCS_GUEST_EFER);
-
-	if (!efer_valid(vmcs_read(VMCS_GUEST_CR0), old, value))
-		return ERR_DENIED;
-	if ((value ^ old) & EFER_NXE) {
-		vcpu->flush_linear = true;
-		code_forget(vcpu);
-	}
-	vmcs_write(VMCS_GUEST_EFER, (value & ~EFER_LMA) | (old & EFER_LMA));
-	return OK;
-}
-
 static enum err vmx_write_msr(struct arch_vcpu *vcpu, u32 index, u64 value)
 {
 	u32 field = msr_field(index);
 
-	if (index == MSR_EFER)
-		return vmx_write_efer(vcpu, value);
 	if (!field)
 		return ERR_NOT_FOUND;
-	if (index == MSR_PAT && !pat_valid(value))
+	if (!vcpu_may_write_msr(vcpu, index, vmcs_read(VMCS_GUEST_CR0), vmcs_read(field), &value))
 		return ERR_DENIED;
 	vmcs_write(field, value);
 	return OK;

@@ -71,7 +71,15 @@ const char *vmx_missing(void);
 must_check enum err vmx_cpu_enable(void);
 /* Bitmaps for all guests: every port exits, and every MSR but those that are switched. */
 extern hpa_t vmx_io_bitmaps, vmx_msr_bitmap, vmx_msr_bitmap_x2apic;
-struct tlb_pool *vmx_tlb_pool(u32 cpu);
+extern struct tlb_pool vmx_tlb_pools[TRAP_CPUS_MAX]; /* each CPU's own */
+
+/* MSRs that the VMCS holds; those that are the guest's own need no exit. */
+#define VMX_MSR_FIELDS 7
+extern const struct vmx_msr_field {
+	u32 index;
+	u32 field;
+	bool own;
+} vmx_msr_fields[VMX_MSR_FIELDS];
 
 /* vcpu.c */
 extern const u32 vmx_msr_indices[VMX_MSRS];
@@ -90,16 +98,14 @@ void vmx_set_cr0(u64 value);
 /* exit.c: turn the exit into the neutral one, or deal with it here. */
 void vmx_exit(struct arch_vcpu *vcpu, struct vm_exit *exit);
 bool vmx_complete(struct arch_vcpu *vcpu, struct vm_exit *exit);
-void vmx_set_rip(u64 rip);
+void vmx_set_rip(struct arch_vcpu *vcpu, u64 rip);
 
 /* emulate.c */
-void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit, u64 qualification);
+void vmx_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit);
 bool vmx_mmio_next(struct arch_vcpu *vcpu, struct vm_exit *exit);
 void vmx_pio(struct arch_vcpu *vcpu, struct vm_exit *exit);
-void vmx_pio_complete(struct arch_vcpu *vcpu, const struct vm_exit *exit);
 
 /* vmx.c */
 void vmx_inject_exception(struct arch_vcpu *vcpu, u8 vector, bool has_code, u32 code);
-must_check enum err vmx_write_efer(struct arch_vcpu *vcpu, u64 value);
 
 #endif

@@ -82,12 +82,18 @@ void lib_init(const u8 *boot_params);
 /* The value of facet.KEY= on the command line, or `otherwise`. */
 const char *option(const char *key, const char *otherwise);
 u64 option_number(const char *key, u64 otherwise);
+/* Waits for a line on the console; what does not fit is dropped. */
+void read_line(char *line, size_t size);
 bool same(const char *a, const char *b);
 void *memset(void *to, int byte, size_t size);
 void *memcpy(void *to, const void *from, size_t size);
 void halt(void) __attribute__((noreturn));
 /* The exceptions' table, on the processor that calls. */
 void exceptions_load(void);
+/* An interrupt's way in: a function with __attribute__((interrupt)). 32 to INTERRUPT_LAST. */
+#define INTERRUPT_LAST 0x4f
+struct interrupt_frame;
+void interrupt_gate(u32 vector, void (*entry)(struct interrupt_frame *));
 u32 random(void);
 void random_seed(u32 seed);
 
@@ -109,6 +115,26 @@ u32 pci_bar_size(u32 function, u32 bar);
 
 /* smp.c: the second processor runs `run`, then halts; false if it does not come */
 bool second_start(void (*run)(void));
+
+/* apic.c: this processor's local APIC, as an x2APIC where it can be one */
+void apic_init(void);
+void apic_end_of_interrupt(void);
+/* What a device writes to raise this vector here. */
+u64 apic_message_address(void);
+
+/* edu.c: QEMU's device for teaching, which does DMA as told; one transfer takes it 100 ms */
+/* The largest transfer: one that takes its buffer's last byte ends QEMU. */
+#define EDU_BYTES 4088
+bool edu_init(void);
+bool edu_is_there(void);
+/* Identification, a factorial with its interrupt; false: it has said what is wrong. */
+bool edu_check(void);
+/* From memory into its buffer, or back. False: it does not end, or without its interrupt. */
+bool edu_fetch(u64 address, u32 size);
+bool edu_store(u64 address, u32 size);
+/* Begins edu_store() and does not wait. */
+void edu_store_begin(u64 address, u32 size);
+u32 edu_interrupts(void);
 
 /* vbe.c: the virtual display with a frame buffer and registers, 1234:1111 */
 #define VBE_ID	   0x11111234 /* device 1111, vendor 1234 */
@@ -234,6 +260,8 @@ void bench_run(void);
 void load_run(void);
 void storm_run(void);
 void memory_run(void);
+void nvme_run(void);
 bool hostile_run(const char *what);
+bool dma_run(const char *what);
 
 #endif

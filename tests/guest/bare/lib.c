@@ -155,6 +155,24 @@ u64 option_number(const char *key, u64 otherwise)
 	return value;
 }
 
+void read_line(char *line, size_t size)
+{
+	size_t length = 0;
+
+	for (;;) {
+		char c;
+
+		while (!(inb(COM1 + 5) & 1))
+			__asm__ volatile("pause");
+		c = (char)inb(COM1);
+		if (c == '\r' || c == '\n')
+			break;
+		if (length + 1 < size)
+			line[length++] = c;
+	}
+	line[length] = 0;
+}
+
 static u32 seed = 12345;
 
 void random_seed(u32 value)
@@ -183,7 +201,7 @@ void exception(u64 vector, u64 error, u64 rip, u64 cr2)
 static struct {
 	u16 offset_low, selector, flags, offset_middle;
 	u32 offset_high, zero;
-} idt[32];
+} idt[INTERRUPT_LAST + 1];
 
 void exceptions_load(void)
 {
@@ -195,17 +213,24 @@ void exceptions_load(void)
 	__asm__ volatile("lidt %0" : : "m"(pointer));
 }
 
+static void set_gate(u32 vector, u64 entry)
+{
+	idt[vector].offset_low = (u16)entry;
+	idt[vector].selector = 0x10;
+	idt[vector].flags = 0x8e00;
+	idt[vector].offset_middle = (u16)(entry >> 16);
+	idt[vector].offset_high = (u32)(entry >> 32);
+}
+
+void interrupt_gate(u32 vector, void (*entry)(struct interrupt_frame *))
+{
+	set_gate(vector, (u64)entry);
+}
+
 static void exceptions_init(void)
 {
-	for (u32 i = 0; i < 32; i++) {
-		u64 stub = (u64)exception_stubs + 16 * (u64)i;
-
-		idt[i].offset_low = (u16)stub;
-		idt[i].selector = 0x10;
-		idt[i].flags = 0x8e00;
-		idt[i].offset_middle = (u16)(stub >> 16);
-		idt[i].offset_high = (u32)(stub >> 32);
-	}
+	for (u32 i = 0; i < 32; i++)
+		set_gate(i, (u64)exception_stubs + 16 * (u64)i);
 	exceptions_load();
 }
 
@@ -244,7 +269,9 @@ void main(const u8 *boot_params)
 		memory_run();
 	else if (same(test, "storm"))
 		storm_run();
-	else if (!same(test, "hello") && !bars_run(test) && !hostile_run(test))
+	else if (same(test, "nvme"))
+		nvme_run();
+	else if (!same(test, "hello") && !bars_run(test) && !hostile_run(test) && !dma_run(test))
 		say("no test %s", test);
 	say("done");
 	halt();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The driver's side of a split virtqueue: add requests, take back what is used. */
-#include "drivers/virtqueue.h"
+#include "gpu/virtio/virtqueue.h"
 
 #define RING_HEADER_WORDS 2 /* flags, idx */
 

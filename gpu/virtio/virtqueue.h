@@ -7,12 +7,12 @@
  *   available    ring of heads   driver -> device
  *   used         ring of heads   device -> driver
  */
-#ifndef DRIVERS_VIRTQUEUE_H
-#define DRIVERS_VIRTQUEUE_H
+#ifndef GPU_VIRTIO_VIRTQUEUE_H
+#define GPU_VIRTIO_VIRTQUEUE_H
 
 #include "core/lib/error.h"
 #include "core/lib/types.h"
-#include "drivers/virtio.h"
+#include "gpu/virtio/virtio.h"
 
 #define VIRTQUEUE_SIZE_MAX 256
 

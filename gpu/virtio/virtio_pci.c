@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transport of a physical virtio device on PCI. */
-#include "drivers/virtio_pci.h"
+#include "gpu/virtio/virtio_pci.h"
 
 #include "arch/x86/io.h"
 #include "arch/x86/spinlock.h"

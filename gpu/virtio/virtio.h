@@ -4,8 +4,8 @@
  * features, capabilities, registers, split rings. Drivers of physical devices
  * and devices that guests see share it.
  */
-#ifndef DRIVERS_VIRTIO_H
-#define DRIVERS_VIRTIO_H
+#ifndef GPU_VIRTIO_VIRTIO_H
+#define GPU_VIRTIO_VIRTIO_H
 
 #include "core/lib/types.h"
 

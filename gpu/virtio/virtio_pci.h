@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The transport of a physical virtio device: modern PCI, virtio 1.2 section 4.1. */
-#ifndef DRIVERS_VIRTIO_PCI_H
-#define DRIVERS_VIRTIO_PCI_H
+#ifndef GPU_VIRTIO_PCI_H
+#define GPU_VIRTIO_PCI_H
 
 #include "core/lib/error.h"
 #include "core/lib/types.h"
 #include "drivers/pci.h"
-#include "drivers/virtio.h"
-#include "drivers/virtqueue.h"
+#include "gpu/virtio/virtio.h"
+#include "gpu/virtio/virtqueue.h"
 
 #define VIRTIO_PCI_QUEUES_MAX 4
 
