@@ -287,7 +287,7 @@ static void main_on_own_tables(void *unused)
 		panic("not enough memory to map the boot files");
 	guests = read_config();
 	uart_init(config.host.console_port, config.host.baud);
-	log_set_level((enum log_level)config.host.log_level);
+	log_up_to = (enum log_level)config.host.log_level;
 	log_info("Facet " FACET_VERSION);
 
 	apic_set_registers(vmap_mmio(HPA(APIC_PHYSICAL_BASE), PAGE_SIZE));
