@@ -76,23 +76,25 @@ static BOOLEAN is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
+static u64 skip_blanks(const char *line, u64 length, u64 at)
+{
+	while (at < length && is_blank(line[at]))
+		at++;
+	return at;
+}
+
 /* The value of `key` on this line, or 0 bytes. Names alone: the real parser is in core/. */
 static u64 value_of(const char *line, u64 length, const char *key, const char **value)
 {
-	u64 at = 0, end;
+	u64 at = skip_blanks(line, length, 0), end;
 
-	while (at < length && is_blank(line[at]))
-		at++;
 	for (; *key; key++, at++)
 		if (at >= length || line[at] != *key)
 			return 0;
-	while (at < length && is_blank(line[at]))
-		at++;
+	at = skip_blanks(line, length, at);
 	if (at >= length || line[at] != '=')
 		return 0;
-	at++;
-	while (at < length && is_blank(line[at]))
-		at++;
+	at = skip_blanks(line, length, at + 1);
 	for (end = at; end < length && !is_blank(line[end]); end++)
 		;
 	*value = line + at;

@@ -5,18 +5,6 @@
 
 #include "boot/boot.h"
 
-static struct handover *allocate_record(void)
-{
-	UINTN pages = (sizeof(struct handover) + 4095) / 4096;
-	struct handover *record = boot_allocate(pages);
-
-	if (!record)
-		return NULL;
-	record->magic = HANDOVER_MAGIC;
-	record->record_size = sizeof(*record);
-	return record;
-}
-
 static void find_rsdp(struct handover *record)
 {
 	EFI_GUID acpi2 = ACPI_20_TABLE_GUID;
@@ -61,11 +49,13 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system_table)
 	uefi_call_wrapper(BS->SetWatchdogTimer, 4, 0, 0, 0, NULL);
 	Print(L"Facet: loading\r\n");
 
-	record = allocate_record();
+	record = boot_allocate((sizeof(*record) + 4095) / 4096);
 	if (!record) {
 		Print(L"Facet: not enough memory for the hand-over record\r\n");
 		return EFI_OUT_OF_RESOURCES;
 	}
+	record->magic = HANDOVER_MAGIC;
+	record->record_size = sizeof(*record);
 	record->boot_tsc = boot_tsc;
 	status = boot_load_files(image, record);
 	if (EFI_ERROR(status))

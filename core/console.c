@@ -37,8 +37,6 @@ static const struct console_command *commands[CONSOLE_COMMANDS_MAX];
 static u32 command_count;
 static struct vm *attached;
 static enum console_step (*program)(int byte); /* of a command that goes on; or NULL */
-static size_t (*guest_input)(struct vm *vm, const u8 *data, size_t size);
-static void (*guest_drained)(struct vm *vm);
 
 /* ---- output; `lock` is held ---- */
 
@@ -132,8 +130,8 @@ static bool drain(struct vm *vm)
 	tell = out->refused;
 	out->refused = false;
 	spin_unlock(&out->lock);
-	if (tell && guest_drained)
-		guest_drained(vm);
+	if (tell)
+		vm->ops->console_drained(vm);
 	return more;
 }
 
@@ -227,11 +225,10 @@ static void run_log(char *args)
 {
 	for (u32 i = 0; i < ARRAY_SIZE(level_names); i++)
 		if (str_equal(args, level_names[i])) {
-			log_set_level((enum log_level)i);
+			log_up_to = (enum log_level)i;
 			return;
 		}
-	console_print("log is at %s; levels are error, warn, info, debug",
-		      level_names[log_get_level()]);
+	console_print("log is at %s; levels are error, warn, info, debug", level_names[log_up_to]);
 }
 
 static const struct console_command log_command = { "log", "LEVEL", "how much Facet says", run_log,
@@ -282,8 +279,8 @@ static void input_byte(u8 byte)
 	if (attached) {
 		if (byte == DETACH_KEY)
 			console_attach(NULL);
-		else if (guest_input)
-			(void)guest_input(attached, &byte, 1);
+		else
+			(void)attached->ops->console_input(attached, &byte, 1);
 		return;
 	}
 	if (program) {
@@ -315,13 +312,6 @@ bool console_poll(void)
 		if (vm_get(i))
 			more |= drain(vm_get(i));
 	return more;
-}
-
-void console_set_guest_hooks(size_t (*input)(struct vm *vm, const u8 *data, size_t size),
-			     void (*drained)(struct vm *vm))
-{
-	guest_input = input;
-	guest_drained = drained;
 }
 
 void console_start(const struct console_port *console_port)

@@ -31,14 +31,6 @@ void console_register(const struct console_command *command);
 /* Before anything else, and before the first line of the log. */
 void console_start(const struct console_port *port);
 
-/*
- * How typed bytes reach an attached guest (returns how many it took), and how a
- * guest hears that its output has room again. Set at start by the room that has
- * UARTs.
- */
-void console_set_guest_hooks(size_t (*input)(struct vm *vm, const u8 *data, size_t size),
-			     void (*drained)(struct vm *vm));
-
 /* A line of a command's answer; from a command only. */
 void console_print(const char *fmt, ...) printf_like(1, 2);
 

@@ -98,10 +98,12 @@ static void move_to(struct editor *editor, u32 cursor)
 	draw(editor);
 }
 
-/* Takes the characters from `from` up to `to`, if both are there, out of the line. */
-static void cut(struct editor *editor, u32 from, u32 to)
+/* Takes what is between the cursor and `other`, a place in the line, out of it. */
+static void cut_to(struct editor *editor, u32 other)
 {
-	if (from >= to || to > editor->length)
+	u32 from = MIN(editor->cursor, other), to = MAX(editor->cursor, other);
+
+	if (from == to || to > editor->length)
 		return;
 	memmove(editor->line + from, editor->line + to, editor->length - to + 1);
 	editor->length -= to - from;
@@ -134,15 +136,22 @@ static void type(struct editor *editor, char c)
 		draw(editor);
 }
 
-static u32 word_start(const struct editor *editor)
+/* Where the word begins that ends at `end`; blanks do. */
+static u32 word_start(const struct editor *editor, u32 end)
+{
+	while (end && editor->line[end - 1] != ' ')
+		end--;
+	return end;
+}
+
+/* The last word up to the cursor, with the blanks behind it. */
+static u32 last_word_start(const struct editor *editor)
 {
 	u32 at = editor->cursor;
 
 	while (at && editor->line[at - 1] == ' ')
 		at--;
-	while (at && editor->line[at - 1] != ' ')
-		at--;
-	return at;
+	return word_start(editor, at);
 }
 
 /* ---- history ---- */
@@ -219,16 +228,14 @@ static void list_candidates(struct editor *editor, u32 start)
 	out(editor, NEW_LINE);
 }
 
-static void complete(struct editor *editor)
+/* The word that begins at `start`. */
+static void complete(struct editor *editor, u32 start)
 {
 	char common[EDITOR_LINE_MAX + 1];
-	u32 start = editor->cursor;
-	u32 typed, more, count;
+	u32 typed = editor->cursor - start;
+	u32 count = find_common(editor, start, common);
+	u32 more;
 
-	while (start && editor->line[start - 1] != ' ')
-		start--;
-	typed = editor->cursor - start;
-	count = find_common(editor, start, common);
 	if (!count) {
 		out(editor, BELL);
 		return;
@@ -256,6 +263,20 @@ static void finish(struct editor *editor, const char *mark)
 	set_line(editor, "");
 }
 
+static void give_up(struct editor *editor, u32 unused)
+{
+	(void)unused;
+	finish(editor, "^C");
+	draw(editor);
+}
+
+static void clear(struct editor *editor, u32 unused)
+{
+	(void)unused;
+	out(editor, CLEAR_SCREEN);
+	draw(editor);
+}
+
 static char *enter(struct editor *editor)
 {
 	finish(editor, "");
@@ -266,55 +287,30 @@ static char *enter(struct editor *editor)
 
 static void control_key(struct editor *editor, u8 byte)
 {
-	switch (byte) {
-	case CTRL('A'):
-		move_to(editor, 0);
-		break;
-	case CTRL('B'):
-		move_to(editor, editor->cursor - 1);
-		break;
-	case CTRL('C'):
-		finish(editor, "^C");
-		draw(editor);
-		break;
-	case CTRL('D'):
-		cut(editor, editor->cursor, editor->cursor + 1);
-		break;
-	case CTRL('E'):
-		move_to(editor, editor->length);
-		break;
-	case CTRL('F'):
-		move_to(editor, editor->cursor + 1);
-		break;
-	case CTRL('H'):
-	case KEY_RUBOUT:
-		cut(editor, editor->cursor - 1, editor->cursor);
-		break;
-	case CTRL('I'):
-		complete(editor);
-		break;
-	case CTRL('K'):
-		cut(editor, editor->cursor, editor->length);
-		break;
-	case CTRL('L'):
-		out(editor, CLEAR_SCREEN);
-		draw(editor);
-		break;
-	case CTRL('N'):
-		recall(editor, editor->history_at - 1);
-		break;
-	case CTRL('P'):
-		recall(editor, editor->history_at + 1);
-		break;
-	case CTRL('U'):
-		cut(editor, 0, editor->cursor);
-		break;
-	case CTRL('W'):
-		cut(editor, word_start(editor), editor->cursor);
-		break;
-	default:
-		break;
-	}
+	u32 cursor = editor->cursor;
+	const struct {
+		void (*act)(struct editor *editor, u32 argument);
+		u32 argument;
+	} keys[] = {
+		[CTRL('A')] = { move_to, 0 },
+		[CTRL('B')] = { move_to, cursor - 1 },
+		[CTRL('C')] = { give_up, 0 },
+		[CTRL('D')] = { cut_to, cursor + 1 },
+		[CTRL('E')] = { move_to, editor->length },
+		[CTRL('F')] = { move_to, cursor + 1 },
+		[CTRL('H')] = { cut_to, cursor - 1 },
+		[CTRL('I')] = { complete, word_start(editor, cursor) },
+		[CTRL('K')] = { cut_to, editor->length },
+		[CTRL('L')] = { clear, 0 },
+		[CTRL('N')] = { recall, editor->history_at - 1 },
+		[CTRL('P')] = { recall, editor->history_at + 1 },
+		[CTRL('U')] = { cut_to, 0 },
+		[CTRL('W')] = { cut_to, last_word_start(editor) },
+		[KEY_RUBOUT] = { cut_to, cursor - 1 },
+	};
+
+	if (byte < ARRAY_SIZE(keys) && keys[byte].act)
+		keys[byte].act(editor, keys[byte].argument);
 }
 
 /* ESC [ number final, or ESC O final: each does what a control key does. */

@@ -5,7 +5,6 @@
 #include "arch/x86/host.h"
 #include "core/frame.h"
 #include "core/lib/string.h"
-#include "core/vmap.h"
 #include "core/window.h"
 
 #define WINDOW_GUEST 0
@@ -133,15 +132,15 @@ enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t s
 bool host_words_unchanged(const struct host_word *words, u32 count)
 {
 	for (u32 i = 0; i < count; i++)
-		if (*(const volatile u64 *)vmap_window_fast(GMEM_WINDOW_WALK + 1 + i,
-							    words[i].hpa) != words[i].value)
+		if (*(const volatile u64 *)vmap_window(GMEM_WINDOW_WALK + 1 + i, words[i].hpa) !=
+		    words[i].value)
 			return false;
 	return true;
 }
 
 void host_read_code(hpa_t hpa, u64 *out)
 {
-	const volatile any_u64 *code = vmap_window_fast(GMEM_WINDOW_WALK, hpa);
+	const volatile any_u64 *code = vmap_window(GMEM_WINDOW_WALK, hpa);
 
 	out[0] = code[0];
 	out[1] = code[1];

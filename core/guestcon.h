@@ -9,16 +9,15 @@ struct vm;
 
 /*
  * One byte that the guest sent. Called with the VM's device lock held, or from
- * uart_console_drained(). Never called after guest_console_ready() said false,
+ * vm_ops.console_drained(). Never called after guest_console_ready() said false,
  * until that has said true again.
  */
 void guest_console_output(struct vm *vm, u8 byte);
 
 /*
  * Is there room for one more byte of this guest? After false, the console
- * calls uart_console_drained() (guest/uart.h, through the hook that core
- * registers) once there is, without holding a lock of its own: that is how a
- * guest which floods its console is slowed down, and it alone.
+ * calls vm_ops.console_drained() once there is, without holding a lock of its own:
+ * that is how a guest which floods its console is slowed down, and it alone.
  */
 bool guest_console_ready(struct vm *vm);
 

@@ -20,19 +20,8 @@
 /* The first instruction of a function of C, which leaves its caller one word further up. */
 #define PUSH_RBP_BYTES 1
 
-/* Written at start and by the console's `log` command. */
-static enum log_level current_level = LOG_INFO;
+enum log_level log_up_to = LOG_INFO;
 static u32 panicking; /* atomic: number of CPUs that have panicked */
-
-void log_set_level(enum log_level level)
-{
-	current_level = level;
-}
-
-enum log_level log_get_level(void)
-{
-	return current_level;
-}
 
 void log_at(enum log_level level, const char *fmt, ...)
 {
@@ -41,7 +30,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_list args;
 	int used;
 
-	if (level > current_level)
+	if (level > log_up_to)
 		return;
 	used = fmt_snprintf(line, sizeof(line), "facet: %s", marks[level]);
 	va_start(args, fmt);
@@ -58,18 +47,12 @@ bool log_allowed(struct log_limit *limit, u32 burst)
 	u64 now = now_ns();
 
 	if (now - limit->window_start_ns >= NS_PER_SECOND) {
-		if (limit->dropped)
-			log_warn("%u similar lines left out", limit->dropped);
+		if (limit->count > burst)
+			log_warn("%u similar lines left out", limit->count - burst);
 		limit->window_start_ns = now;
 		limit->count = 0;
-		limit->dropped = 0;
 	}
-	if (limit->count < burst) {
-		limit->count++;
-		return true;
-	}
-	limit->dropped++;
-	return false;
+	return limit->count++ < burst;
 }
 
 /* Straight to the UART: a lock may be held by what has failed. */

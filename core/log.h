@@ -23,8 +23,8 @@ void log_at(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 #define log_info(...)  log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_at(LOG_DEBUG, __VA_ARGS__)
 
-void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
+/* Lines beyond this level are left out. Written at start and by the console's `log` command. */
+extern enum log_level log_up_to;
 
 /*
  * Rate limit for lines that a guest can cause: at most `burst` lines a
@@ -32,11 +32,10 @@ enum log_level log_get_level(void);
  */
 struct log_limit {
 	u64 window_start_ns;
-	u32 count;
-	u32 dropped;
+	u32 count; /* lines that were asked for, `burst` of which were printed */
 };
 
-/* True: print. Not locked: one limit belongs to one owner. */
+/* True: print. `burst` is the same for each call. Not locked: one limit belongs to one owner. */
 bool log_allowed(struct log_limit *limit, u32 burst);
 
 /* Stop every CPU with a message: broken invariants of the hypervisor only. */

@@ -206,7 +206,7 @@ static void poll_faults(void)
 	iommu.fault_ticks += rdtsc() - begin;
 }
 
-/* The file, or what is wrong with it. False: no guest is to start. */
+/* From here on the console is as the user wants it. False: no guest is to start. */
 static bool read_config(void)
 {
 	const struct boot_file *file = boot_file_find("facet.conf");
@@ -215,23 +215,18 @@ static bool read_config(void)
 	config_add(&gpu_config_part);
 	config_parse("facet.conf", found ? file->data : "", found ? file->size : 0, &config,
 		     &config_errors);
-	return found && !config_errors.count;
-}
-
-static void report_config(void)
-{
-	const struct boot_file *file = boot_file_find("facet.conf");
-
-	if (!file || file->error) {
+	uart_init(config.host.console_port, config.host.baud);
+	log_up_to = (enum log_level)config.host.log_level;
+	log_info("Facet " FACET_VERSION);
+	if (!found)
 		log_error("\\facet\\facet.conf: %s", file ? file->error : "not read");
-		return;
-	}
 	for (u32 i = 0; i < MIN(config_errors.count, CONFIG_ERRORS_KEPT); i++)
 		log_error("%s", config_errors.kept[i].text);
 	if (config_errors.count > CONFIG_ERRORS_KEPT)
 		log_error("and %u more", config_errors.count - CONFIG_ERRORS_KEPT);
 	if (config_errors.count)
 		log_error("facet.conf has errors: no guest is started");
+	return found && !config_errors.count;
 }
 
 static void report_memory(void)
@@ -299,10 +294,6 @@ static void main_on_own_tables(void *unused)
 	if (files_init(&handover))
 		panic("not enough memory to map the boot files");
 	guests = read_config();
-	uart_init(config.host.console_port, config.host.baud);
-	log_set_level((enum log_level)config.host.log_level);
-	log_info("Facet " FACET_VERSION);
-
 	apic_set_registers(vmap_mmio(HPA(APIC_PHYSICAL_BASE), PAGE_SIZE));
 	apic_init_cpu();
 	percpu_of(0)->apic_id = apic_id();
@@ -318,7 +309,6 @@ static void main_on_own_tables(void *unused)
 	if (!config.host.guests_on_cpu0 && !sched_reserve_cpu0())
 		log_warn("this is the only processor: guests run on it, `guests-on-cpu0 = no` "
 			 "or not");
-	report_config();
 	guests = guests && virt;
 	if (guests) {
 		start_iommu();

@@ -33,26 +33,22 @@ static void queue_insert(struct vcpu *vcpu)
 	list_add_after(at, &vcpu->queue_node);
 }
 
-/* A sleeping processor that could take a new vCPU; CPU_MAX: all are busy. */
-static u32 find_sleeper(void)
-{
-	for (u32 i = first_cpu; i < cpu_count(); i++)
-		if (__atomic_load_n(&percpu_of(i)->sleeping, __ATOMIC_SEQ_CST))
-			return i;
-	return CPU_MAX;
-}
-
-/* The processor whose vCPU has had most beyond `vruntime` by more than a slice. */
-static u32 find_preemptible(u64 vruntime)
+/*
+ * For a new vCPU: a processor that sleeps, or else the one whose vCPU has had most, by more
+ * than a slice beyond `vruntime`; CPU_MAX: none.
+ */
+static u32 find_processor(u64 vruntime)
 {
 	u32 found = CPU_MAX;
 	u64 most = vruntime + SCHED_SLICE_NS;
 
-	for (u32 i = 0; i < cpu_count(); i++) {
-		struct vcpu *running = percpu_of(i)->running;
+	for (u32 i = first_cpu; i < cpu_count(); i++) {
+		const struct percpu *cpu = percpu_of(i);
 
-		if (running && running->vruntime > most) {
-			most = running->vruntime;
+		if (__atomic_load_n(&cpu->sleeping, __ATOMIC_SEQ_CST))
+			return i;
+		if (cpu->running && cpu->running->vruntime > most) {
+			most = cpu->running->vruntime;
 			found = i;
 		}
 	}
@@ -68,9 +64,7 @@ static void make_ready(struct vcpu *vcpu)
 	vcpu->state = VCPU_READY;
 	vcpu->ready_since_ns = now_ns();
 	queue_insert(vcpu);
-	target = find_sleeper();
-	if (target == CPU_MAX)
-		target = find_preemptible(vcpu->vruntime);
+	target = find_processor(vcpu->vruntime);
 	if (target != CPU_MAX)
 		softirq_raise(target, SOFTIRQ_RESCHEDULE);
 }

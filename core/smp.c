@@ -9,8 +9,8 @@
 #include "core/lib/string.h"
 #include "core/log.h"
 #include "core/percpu.h"
-#include "core/vmap.h"
 #include "core/vmap_init.h"
+#include "core/window.h"
 
 #define ANSWER_LIMIT_NS 200000000ULL
 #define INIT_WAIT_NS	10000000ULL

@@ -16,12 +16,7 @@ const struct virt_ops *virt;
 /* Written by housekeeping only. */
 static struct vm *vms[VM_MAX];
 
-static const struct ptab_attr ram_attr = {
-	.read = true,
-	.write = true,
-	.exec = true,
-	.type = PTAB_WB,
-};
+static const struct ptab_attr ram_attr = { .read = true, .write = true, .exec = true };
 
 static enum err map_ram(struct vm *vm)
 {

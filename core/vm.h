@@ -111,6 +111,10 @@ struct vm_ops {
 	void (*msi)(struct vm *vm, u64 address, u32 data);
 	/* Drive global system interrupt `gsi` (I/O APIC pin); any CPU. */
 	void (*irq_line)(struct vm *vm, u32 gsi, bool level);
+	/* Typed bytes for its serial port; so many are taken. Housekeeping. */
+	size_t (*console_input)(struct vm *vm, const u8 *data, size_t size);
+	/* guest_console_ready() would be true again. Housekeeping, no lock held. */
+	void (*console_drained)(struct vm *vm);
 };
 
 enum vm_state {

@@ -185,8 +185,3 @@ void *vmap_write_combining(hpa_t base, u64 size)
 {
 	return map_fixed(base, size, attr_combining);
 }
-
-void *vmap_window(unsigned int slot, hpa_t hpa)
-{
-	return vmap_window_fast(slot, hpa);
-}

@@ -15,11 +15,7 @@ void *vmap_mmio(hpa_t base, u64 size);
 const void *vmap_readonly(hpa_t base, u64 size);
 void *vmap_write_combining(hpa_t base, u64 size);
 
-/*
- * This CPU's window `slot` (0..VMAP_WINDOWS-1) onto the frame that holds `hpa`;
- * valid until the slot is used again on this CPU. Not for NMI handlers.
- */
+/* Windows of each CPU, see window.h. */
 #define VMAP_WINDOWS 8
-void *vmap_window(unsigned int slot, hpa_t hpa);
 
 #endif

@@ -276,7 +276,6 @@ static const struct console_command commands[] = {
 void commands_register(const struct iommu *units)
 {
 	iommu = units;
-	console_set_guest_hooks(platform_console_input, uart_console_drained);
 	for (u32 i = 0; i < ARRAY_SIZE(commands); i++)
 		console_register(&commands[i]);
 }

@@ -56,6 +56,8 @@ static const struct vm_ops machine_ops = {
 	.scheduled_in = pvclock_scheduled_in,
 	.msi = lapic_send_msi,
 	.irq_line = platform_irq_line,
+	.console_input = platform_console_input,
+	.console_drained = uart_console_drained,
 };
 
 static struct machine *machine_of(const struct vm *vm)

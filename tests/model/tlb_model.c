@@ -10,7 +10,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/vm.h"
-#include "core/vmap.h"
+#include "core/window.h"
 
 /*
  * The tables, the shoot-down and the choice of tags are the hypervisor's own

@@ -39,7 +39,7 @@ static const struct console_port port = { port_write, port_read };
 static struct vm alpha = { .name = "alpha", .id = 1 };
 static struct vm beta = { .name = "beta", .id = 2 };
 static u32 softirqs;
-static enum log_level level = LOG_INFO;
+enum log_level log_up_to = LOG_INFO;
 static char guest_typed[64];
 static u32 drained;
 
@@ -54,16 +54,6 @@ void softirq_raise(u32 cpu, u32 bit)
 	softirqs |= bit;
 }
 
-void log_set_level(enum log_level now)
-{
-	level = now;
-}
-
-enum log_level log_get_level(void)
-{
-	return level;
-}
-
 static size_t guest_input(struct vm *vm, const u8 *data, size_t size)
 {
 	assert_ptr_equal(vm, &alpha);
@@ -76,6 +66,8 @@ static void guest_drained(struct vm *vm)
 	(void)vm;
 	drained++;
 }
+
+static const struct vm_ops ops = { .console_input = guest_input, .console_drained = guest_drained };
 
 static char said[64];
 
@@ -130,7 +122,7 @@ static int start_once(void **state)
 {
 	(void)state;
 	console_start(&port);
-	console_set_guest_hooks(guest_input, guest_drained);
+	alpha.ops = beta.ops = &ops;
 	console_register(&say);
 	console_register(&attach);
 	console_register(&go);
@@ -329,12 +321,12 @@ static void log_changes_the_level(void **state)
 {
 	(void)state;
 	type("log debug\r");
-	assert_int_equal(level, LOG_DEBUG);
+	assert_int_equal(log_up_to, LOG_DEBUG);
 	type("log loud\r");
-	assert_int_equal(level, LOG_DEBUG);
+	assert_int_equal(log_up_to, LOG_DEBUG);
 	shows("log is at debug");
 	type("log info\r");
-	assert_int_equal(level, LOG_INFO);
+	assert_int_equal(log_up_to, LOG_INFO);
 }
 
 static void tab_completes_commands_and_arguments(void **state)

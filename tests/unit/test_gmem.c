@@ -12,7 +12,7 @@
 #include "core/frame.h"
 #include "core/gmem.h"
 #include "core/lib/string.h"
-#include "core/vmap.h"
+#include "core/window.h"
 
 /*
  * Host memory as the fakes know it: chunk number n (from 1) lies at n * 2 MiB.

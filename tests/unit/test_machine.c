@@ -373,6 +373,18 @@ void platform_irq_line(struct vm *vm, u32 gsi, bool level)
 	(void)level;
 }
 
+size_t platform_console_input(struct vm *vm, const u8 *data, size_t size)
+{
+	(void)vm;
+	(void)data;
+	return size;
+}
+
+void uart_console_drained(struct vm *vm)
+{
+	(void)vm;
+}
+
 /* ---- using it ---- */
 
 static void settle(void)

@@ -14,7 +14,7 @@
 #include "core/frame.h"
 #include "core/log.h"
 #include "core/vm.h"
-#include "core/vmap.h"
+#include "core/window.h"
 #include "gpu/vbe/vbe.h"
 #include "tests/unit/ptab_lookup.h"
 
