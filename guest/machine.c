@@ -228,7 +228,11 @@ static enum err finish(struct vm *vm)
 	power_reset(&machine->power);
 	guest_pci_reset(&machine->pci);
 	e = guest_acpi_write(vm);
-	return e ? e : linux_finish(vm, &machine->plan);
+	if (!e)
+		e = linux_finish(vm, &machine->plan);
+	if (e)
+		log_error("guest %s: its start-up tables do not fit", vm->name);
+	return e;
 }
 
 static void start_step(struct vm *vm)
@@ -254,12 +258,7 @@ static void start_step(struct vm *vm)
 	case PHASE_FINISH:
 		break;
 	}
-	if (finish(vm)) {
-		log_error("guest %s: its start-up tables do not fit", vm->name);
-		vm->state = VM_STOPPED;
-		return;
-	}
-	if (assigned_start(vm)) {
+	if (finish(vm) || assigned_start(vm)) {
 		vm->state = VM_STOPPED;
 		return;
 	}

@@ -137,15 +137,6 @@ static enum access_result ports(struct vcpu *vcpu, void *ctx, struct access *acc
 
 /* ---- functions ---- */
 
-static void init_header(struct vpci_function *f, u16 vendor, u16 device, u32 class_code)
-{
-	vpci_put(f->config, vendor, 2);
-	vpci_put(f->config + 2, device, 2);
-	vpci_put(f->config + PCI_CLASS, class_code << 8, 4);
-	vpci_put(f->config + 0x2c, vendor, 2);
-	vpci_put(f->config + 0x2e, device, 2);
-}
-
 static void put_in_slot(struct guest_pci *pci, struct guest_pci_slot *slot,
 			struct vpci_function *function)
 {
@@ -159,13 +150,16 @@ enum err guest_pci_create(struct vm *vm, struct guest_pci *pci, struct power_sta
 {
 	const struct region memory = { LAYOUT_ECAM, LAYOUT_ECAM_SIZE, ecam, pci, "PCI ECAM" };
 	const struct region port = { PORT_ADDRESS, PORT_COUNT, ports, pci, "PCI ports" };
+	const u32 id = GUEST_PCI_VENDOR | DEVICE_HOST_BRIDGE << 16;
 	enum err e;
 
 	pci->vm = vm;
 	pci->power = power;
 	pci->room = (struct guest_pci_room){ LAYOUT_BAR32, GUEST_PORT_WINDOW32, LAYOUT_BAR64,
 					     GUEST_PORT_WINDOW64 };
-	init_header(&pci->host_bridge, GUEST_PCI_VENDOR, DEVICE_HOST_BRIDGE, CLASS_HOST_BRIDGE);
+	vpci_put(pci->host_bridge.config, id, 4);
+	vpci_put(pci->host_bridge.config + PCI_CLASS, CLASS_HOST_BRIDGE << 8, 4);
+	vpci_put(pci->host_bridge.config + PCI_SUBSYSTEM_VENDOR, id, 4);
 	put_in_slot(pci, &pci->slots[0], &pci->host_bridge);
 	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++) {
 		guest_port_make(&pci->ports[i], i + 1);
