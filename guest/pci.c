@@ -260,6 +260,14 @@ enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
 	return prepare(pci, &pci->slots[device], &pci->room, f);
 }
 
+static void switch_off(struct guest_pci *pci, struct guest_pci_slot *slot)
+{
+	slot->function->memory_enabled = false;
+	slot->function->bus_master = false;
+	bar_update(pci->vm, slot->function, &slot->bars);
+	msix_reset(&slot->msix);
+}
+
 enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
 {
 	struct guest_pci_port *port = pci->ports;
@@ -277,9 +285,7 @@ enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
 		return e;
 	/* What has just been plugged in decodes nothing; after a reset firmware has been there. */
 	vpci_put(f->config + PCI_COMMAND, 0, 2);
-	f->memory_enabled = false;
-	f->bus_master = false;
-	msix_reset(&port->slot.msix);
+	switch_off(pci, &port->slot);
 	guest_port_changed(port);
 	return OK;
 }
@@ -292,24 +298,10 @@ void guest_pci_unplug(struct guest_pci *pci, struct vpci_function *f)
 
 		if (port->slot.function != f)
 			continue;
-		f->memory_enabled = false;
-		f->bus_master = false;
-		bar_update(pci->vm, f, &port->slot.bars);
-		msix_reset(&port->slot.msix);
+		switch_off(pci, &port->slot);
 		port->slot.function = NULL;
 		guest_port_changed(port);
 	}
-}
-
-static void reset_slot(struct guest_pci *pci, struct guest_pci_slot *slot)
-{
-	struct vpci_function *f = slot->function;
-
-	f->memory_enabled = false;
-	f->bus_master = false;
-	bar_update(pci->vm, f, &slot->bars);
-	memcpy(f->config, slot->reset_config, sizeof(slot->reset_config));
-	msix_reset(&slot->msix);
 }
 
 void guest_pci_reset(struct guest_pci *pci)
@@ -321,8 +313,11 @@ void guest_pci_reset(struct guest_pci *pci)
 	for (u32 i = 0; i < ARRAY_SIZE(slots); i++) {
 		slots[i] = i < GUEST_PCI_SLOTS ? &pci->slots[i]
 					       : &pci->ports[i - GUEST_PCI_SLOTS].slot;
-		if (slots[i]->function)
-			reset_slot(pci, slots[i]);
+		if (!slots[i]->function)
+			continue;
+		switch_off(pci, slots[i]);
+		memcpy(slots[i]->function->config, slots[i]->reset_config,
+		       sizeof(slots[i]->reset_config));
 	}
 	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++)
 		guest_port_reset(&pci->ports[i]);
