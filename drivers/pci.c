@@ -233,18 +233,11 @@ static void size_bars(struct pci *pci, struct pci_function *function)
 static void read_capabilities(struct pci *pci, struct pci_function *function)
 {
 	u16 bdf = function->bdf;
-	u8 at = 0;
 	u32 table;
 
 	function->msi = pci_find_capability(pci, bdf, PCI_CAP_MSI, 0);
 	function->msix = pci_find_capability(pci, bdf, PCI_CAP_MSIX, 0);
 	function->pcie = pci_find_capability(pci, bdf, PCI_CAP_PCIE, 0);
-	while (function->vendor_cap_count < PCI_MAX_VENDOR_CAPS) {
-		at = pci_find_capability(pci, bdf, PCI_CAP_VENDOR, at);
-		if (!at)
-			break;
-		function->vendor_caps[function->vendor_cap_count++] = at;
-	}
 	if (!function->msix)
 		return;
 	table = pci_read(pci, bdf, function->msix + PCI_MSIX_TABLE, 4);

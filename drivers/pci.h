@@ -10,11 +10,10 @@
 
 /* PCI Local Bus 3.0 (configuration header: 6.1) and PCI Express Base 5.0 (7.5). */
 
-#define PCI_MAX_FUNCTIONS   128
-#define PCI_MAX_BARS	    6
-#define PCI_MAX_VENDOR_CAPS 8
-#define PCI_CONFIG_BYTES    256U  /* by ports */
-#define PCIE_CONFIG_BYTES   4096U /* by ECAM */
+#define PCI_MAX_FUNCTIONS 128
+#define PCI_MAX_BARS	  6
+#define PCI_CONFIG_BYTES  256U	/* by ports */
+#define PCIE_CONFIG_BYTES 4096U /* by ECAM */
 
 #define PCI_BDF(bus, device, function) ((u16)((bus) << 8 | (device) << 3 | (function)))
 #define PCI_BUS(bdf)		       ((u8)((bdf) >> 8))
@@ -53,8 +52,6 @@ struct pci_function {
 	u8 msi; /* offsets of capabilities, 0: none */
 	u8 msix;
 	u8 pcie;
-	u8 vendor_cap_count;
-	u8 vendor_caps[PCI_MAX_VENDOR_CAPS];
 	u16 msix_vectors; /* entries of the table, 0: no MSI-X */
 	u8 msix_bar;
 	u32 msix_offset; /* of the table in that BAR */

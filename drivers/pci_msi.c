@@ -50,10 +50,9 @@ enum err pci_msix_set(struct pci_msix *msix, u16 vector, u64 address, u32 data)
 {
 	u8 *entry = msix->table + vector * PCI_MSIX_ENTRY_BYTES;
 
-	if (vector >= msix->vectors)
-		return ERR_RANGE;
 	/* An entry may only change while it is masked, 6.8.2.9. */
-	mmio_write32(entry + 12, PCI_MSIX_ENTRY_MASKED);
+	if (pci_msix_mask(msix, vector))
+		return ERR_RANGE;
 	mmio_write32(entry, (u32)address);
 	mmio_write32(entry + 4, (u32)(address >> 32));
 	mmio_write32(entry + 8, data);

@@ -174,21 +174,17 @@ static enum err drop_protected_regions(struct vtd *vtd)
 	return iommu_wait(vtd->unit.regs + REG_PMEN, PMEN_PRS, 0);
 }
 
-/* A queue that firmware left running must be empty before it is switched off, 6.5.2. */
-static enum err take_queue_over(struct vtd *vtd)
-{
-	enum err err;
-
-	if (!(mmio_read32(vtd->unit.regs + REG_GSTS) & GCMD_QIE))
-		return OK;
-	err = iommu_wait(vtd->unit.regs + REG_IQH, ~0U, mmio_read32(vtd->unit.regs + REG_IQT));
-	return err ? err : command(vtd, GCMD_QIE, false);
-}
-
 static enum err start_queue(struct vtd *vtd)
 {
-	enum err err = take_queue_over(vtd);
+	enum err err = OK;
 
+	/* A queue that firmware left running must be empty before it is switched off, 6.5.2. */
+	if (mmio_read32(vtd->unit.regs + REG_GSTS) & GCMD_QIE) {
+		err = iommu_wait(vtd->unit.regs + REG_IQH, ~0U,
+				 mmio_read32(vtd->unit.regs + REG_IQT));
+		if (!err)
+			err = command(vtd, GCMD_QIE, false);
+	}
 	if (err)
 		return err;
 	vtd->unit.queue_tail = 0;

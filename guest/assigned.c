@@ -206,17 +206,6 @@ bool assigned_fault(const struct iommu_fault *fault)
 
 /* ---- giving and taking ---- */
 
-/* Why nothing can be given to guests; NULL: it can. */
-static const char *general_refusal(void)
-{
-	if (!iommu)
-		return "no IOMMU would confine it";
-	if (!iommu->irq_remapping && !host->assign_without_ir)
-		return "interrupts are not remapped, so it could raise any of them "
-		       "(`assign-without-ir = yes` in [host] allows it)";
-	return NULL;
-}
-
 static char why_text[64]; /* housekeeping's own */
 
 /* Make it the guest's. NULL; or why it cannot be. */
@@ -290,22 +279,18 @@ static enum err record_of(struct pci_function *device, struct assigned **out)
 	return OK;
 }
 
-static void release(struct assignment *to, u16 bdf)
-{
-	struct pci_function *device = pci_find(pci, bdf);
-
-	if (device)
-		pci_release(pci, device, to->owner);
-}
-
+/* NULL; or why nothing can be given to guests, or to this one. */
 static const char *prepare(struct vm *vm, struct assignment *to)
 {
-	const char *why = general_refusal();
-
 	fmt_snprintf(to->owner, sizeof(to->owner), "guest %s", vm->name);
-	if (!why && !to->domain.iommu && iommu_domain_init(iommu, &to->domain))
-		why = "there is no room for another domain";
-	return why;
+	if (!iommu)
+		return "no IOMMU would confine it";
+	if (!iommu->irq_remapping && !host->assign_without_ir)
+		return "interrupts are not remapped, so it could raise any of them "
+		       "(`assign-without-ir = yes` in [host] allows it)";
+	if (!to->domain.iommu && iommu_domain_init(iommu, &to->domain))
+		return "there is no room for another domain";
+	return NULL;
 }
 
 static void forget(struct assignment *to, struct assigned *a)
@@ -325,7 +310,7 @@ static void give_back(struct vm *vm, struct assignment *to, struct assigned *a)
 		forget(to, a);
 	if (to->mapped_bytes && !to->count)
 		release_ram(vm, to);
-	release(to, a->device->bdf);
+	pci_release(pci, a->device, to->owner);
 	if (a->lost || a->attached)
 		(void)!pci_claim(pci, a->device, lost);
 }
@@ -377,7 +362,7 @@ static enum err give_all(struct vm *vm, struct guest_pci *bus, const struct conf
 	for (u32 i = to->count; i-- > had;)
 		give_back(vm, to, to->devices[i]);
 	while (claimed)
-		release(to, devices->bdf[--claimed]);
+		pci_release(pci, pci_find(pci, devices->bdf[--claimed]), to->owner);
 	return e;
 }
 

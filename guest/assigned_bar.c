@@ -129,17 +129,15 @@ static u32 msix_ranges(const struct assigned *a, u32 index, struct range ranges[
 {
 	struct range parts[2] = { table_of(a), pending_of(a) };
 	u32 bars[2] = { a->device->msix_bar, a->msix_pba_bar };
+	u32 first = parts[1].first < parts[0].first; /* if they are in one BAR */
 	u32 count = 0;
 
-	for (u32 i = 0; i < 2 && a->device->msix; i++)
-		if (bars[i] == index)
-			ranges[count++] = (struct range){ ALIGN_DOWN(parts[i].first, PAGE_SIZE),
-							  ALIGN_UP(parts[i].end, PAGE_SIZE) };
-	if (count == 2 && ranges[0].first > ranges[1].first) {
-		struct range first = ranges[1];
+	for (u32 i = 0; i < 2 && a->device->msix; i++) {
+		const struct range *part = &parts[i ^ first];
 
-		ranges[1] = ranges[0];
-		ranges[0] = first;
+		if (bars[i ^ first] == index)
+			ranges[count++] = (struct range){ ALIGN_DOWN(part->first, PAGE_SIZE),
+							  ALIGN_UP(part->end, PAGE_SIZE) };
 	}
 	if (count == 2 && ranges[1].first <= ranges[0].end) {
 		ranges[0].end = MAX(ranges[0].end, ranges[1].end);

@@ -147,25 +147,22 @@ static void write_register(struct ioapic *ioapic, u64 offset, u32 value)
 		write_index(ioapic, value);
 }
 
+static u32 read_register(struct ioapic *ioapic, u64 offset)
+{
+	spin_guard(&ioapic->lock);
+	if (offset == REG_SELECT)
+		return ioapic->s.select;
+	return offset == REG_WINDOW ? read_index(ioapic) : 0;
+}
+
 enum access_result ioapic_mmio(struct vcpu *vcpu, void *ctx, struct access *access)
 {
-	struct ioapic *ioapic = ctx;
+	bool good = access->size == 4; /* what is not is undefined: nothing happens */
 
 	(void)vcpu;
-	/* Registers are 32 bits wide; other accesses are undefined: nothing happens. */
-	if (access->size != 4) {
-		access->value = 0;
-		return ACCESS_HANDLED;
-	}
-	if (access->write) {
-		write_register(ioapic, access->offset, (u32)access->value);
-		return ACCESS_HANDLED;
-	}
-	access->value = 0;
-	spin_guard(&ioapic->lock);
-	if (access->offset == REG_SELECT)
-		access->value = ioapic->s.select;
-	else if (access->offset == REG_WINDOW)
-		access->value = read_index(ioapic);
+	if (!access->write)
+		access->value = good ? read_register(ctx, access->offset) : 0;
+	else if (good)
+		write_register(ctx, access->offset, (u32)access->value);
 	return ACCESS_HANDLED;
 }

@@ -392,20 +392,15 @@ static u32 read_page(struct lapic *apic, u32 reg)
 
 	if (read_register(apic, reg, &value))
 		return value;
-	switch (reg) {
-	case LAPIC_APR:
-	case LAPIC_EOI:
-		return 0;
-	case LAPIC_DFR:
+	if (reg == LAPIC_DFR)
 		return apic->s.dfr;
-	case LAPIC_ICR:
+	if (reg == LAPIC_ICR)
 		return (u32)apic->s.icr;
-	case LAPIC_ICR2:
+	if (reg == LAPIC_ICR2)
 		return (u32)(apic->s.icr >> 32);
-	default:
+	if (reg != LAPIC_APR && reg != LAPIC_EOI)
 		lapic_error(apic, ESR_REGISTER);
-		return 0;
-	}
+	return 0;
 }
 
 /* ---- writing ---- */
@@ -485,23 +480,16 @@ static void write_page(struct lapic *apic, u32 reg, u32 value)
 
 	if (write_register(apic, reg, value))
 		return;
-	switch (reg) {
-	case LAPIC_ID: /* fixed, as on processors since x2APIC */
-		return;
-	case LAPIC_LDR:
+	if (reg == LAPIC_LDR) {
 		s->ldr = value & 0xff000000u;
-		return;
-	case LAPIC_DFR:
+	} else if (reg == LAPIC_DFR) {
 		s->dfr = value | 0x0fffffffu;
-		return;
-	case LAPIC_ICR:
+	} else if (reg == LAPIC_ICR2) {
+		s->icr = (s->icr & 0xffffffffULL) | (u64)(value & 0xff000000u) << 32;
+	} else if (reg == LAPIC_ICR) {
 		s->icr = ((s->icr & ~0xffffffffULL) | value) & ICR_XAPIC_BITS;
 		lapic_send_icr(apic, s->icr);
-		return;
-	case LAPIC_ICR2:
-		s->icr = (s->icr & 0xffffffffULL) | (u64)(value & 0xff000000u) << 32;
-		return;
-	default:
+	} else if (reg != LAPIC_ID) { /* which is fixed, as on processors since x2APIC */
 		lapic_error(apic, ESR_REGISTER);
 	}
 }
@@ -510,18 +498,15 @@ enum access_result lapic_mmio(struct vcpu *vcpu, void *ctx, struct access *acces
 {
 	struct lapic *apic = vcpu->lapic;
 	u32 reg = (u32)(access->offset >> 4);
+	/* SDM 3A 11.4.1: aligned 32-bit accesses only; the rest is undefined: nothing happens. */
+	bool good = access->size == 4 && !(access->offset & 0xf) && reg < REG_COUNT;
 
 	(void)ctx;
 	if (!lapic_enabled(apic) || lapic_is_x2apic(apic))
 		return ACCESS_NOT_MINE;
-	/* SDM 3A 11.4.1: aligned 32-bit accesses only; the rest is undefined: nothing happens. */
-	if (access->size != 4 || (access->offset & 0xf) != 0 || reg >= REG_COUNT) {
-		access->value = 0;
-		return ACCESS_HANDLED;
-	}
-	if (access->write)
+	if (!access->write)
+		access->value = good ? read_page(apic, reg) : 0;
+	else if (good)
 		write_page(apic, reg, (u32)access->value);
-	else
-		access->value = read_page(apic, reg);
 	return ACCESS_HANDLED;
 }

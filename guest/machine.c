@@ -230,7 +230,11 @@ static enum err finish(struct vm *vm)
 	power_reset(&machine->power);
 	guest_pci_reset(&machine->pci);
 	e = guest_acpi_write(vm);
-	return e ? e : linux_finish(vm, &machine->plan);
+	if (!e)
+		e = linux_finish(vm, &machine->plan);
+	if (e)
+		log_error("guest %s: its start-up tables do not fit", vm->name);
+	return e;
 }
 
 static void start_step(struct vm *vm)
@@ -256,12 +260,7 @@ static void start_step(struct vm *vm)
 	case PHASE_FINISH:
 		break;
 	}
-	if (finish(vm)) {
-		log_error("guest %s: its start-up tables do not fit", vm->name);
-		vm->state = VM_STOPPED;
-		return;
-	}
-	if (assigned_start(vm)) {
+	if (finish(vm) || assigned_start(vm)) {
 		vm->state = VM_STOPPED;
 		return;
 	}
@@ -276,14 +275,17 @@ static void start_step(struct vm *vm)
 
 /* ---- stopping ---- */
 
-static void begin_stop(struct vm *vm, bool restart)
+static enum err begin_stop(struct vm *vm, bool restart)
 {
+	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
+		return ERR_BUSY;
 	for (u32 i = 0; i < vm->vcpu_count; i++)
 		vcpu_stop(vm->vcpus[i]);
 	machine_of(vm)->restart = restart;
 	if (vm->vgpu)
 		vgpu_stop(vm);
 	vm->state = VM_STOPPING;
+	return OK;
 }
 
 static void stop_step(struct vm *vm)
@@ -303,20 +305,12 @@ enum err machine_stop(struct vm *vm)
 		vm->state = VM_STOPPED;
 		return OK;
 	}
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
-		return ERR_BUSY;
-	begin_stop(vm, false);
-	return OK;
+	return begin_stop(vm, false);
 }
 
 enum err machine_restart(struct vm *vm)
 {
-	if (vm->state == VM_STOPPED)
-		return machine_start(vm);
-	if (vm->state != VM_RUNNING && vm->state != VM_PAUSED)
-		return ERR_BUSY;
-	begin_stop(vm, true);
-	return OK;
+	return vm->state == VM_STOPPED ? machine_start(vm) : begin_stop(vm, true);
 }
 
 enum err machine_pause(struct vm *vm)
@@ -345,7 +339,7 @@ static void handle_end(struct vm *vm, enum vm_end end)
 		log_error("guest %s: stopped: %s", vm->name, vm->end_reason);
 	else
 		log_info("guest %s: %s", vm->name, vm->end_reason);
-	begin_stop(vm, end == VM_END_RESET);
+	(void)!begin_stop(vm, end == VM_END_RESET);
 }
 
 static bool step(struct vm *vm)

@@ -107,11 +107,6 @@ static bool refused(struct vcpu *vcpu, u32 index, bool write)
 	return false;
 }
 
-static u64 guest_tsc(const struct vcpu *vcpu)
-{
-	return rdtsc() + vcpu->arch.tsc_offset;
-}
-
 static bool write_tsc(struct vcpu *vcpu, u64 value)
 {
 	vcpu->arch.tsc_offset = value - rdtsc();
@@ -144,7 +139,7 @@ bool msr_read(struct vcpu *vcpu, u32 index, u64 *value)
 		*value = lapic_timer_deadline(&own->lapic);
 		return true;
 	case MSR_TSC:
-		*value = guest_tsc(vcpu);
+		*value = rdtsc() + vcpu->arch.tsc_offset;
 		return true;
 	case MSR_APIC_BASE:
 		*value = own->lapic.s.base;

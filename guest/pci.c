@@ -137,15 +137,6 @@ static enum access_result ports(struct vcpu *vcpu, void *ctx, struct access *acc
 
 /* ---- functions ---- */
 
-static void init_header(struct vpci_function *f, u16 vendor, u16 device, u32 class_code)
-{
-	vpci_put(f->config, vendor, 2);
-	vpci_put(f->config + 2, device, 2);
-	vpci_put(f->config + PCI_CLASS, class_code << 8, 4);
-	vpci_put(f->config + 0x2c, vendor, 2);
-	vpci_put(f->config + 0x2e, device, 2);
-}
-
 static void put_in_slot(struct guest_pci *pci, struct guest_pci_slot *slot,
 			struct vpci_function *function)
 {
@@ -159,13 +150,16 @@ enum err guest_pci_create(struct vm *vm, struct guest_pci *pci, struct power_sta
 {
 	const struct region memory = { LAYOUT_ECAM, LAYOUT_ECAM_SIZE, ecam, pci, "PCI ECAM" };
 	const struct region port = { PORT_ADDRESS, PORT_COUNT, ports, pci, "PCI ports" };
+	const u32 id = GUEST_PCI_VENDOR | DEVICE_HOST_BRIDGE << 16;
 	enum err e;
 
 	pci->vm = vm;
 	pci->power = power;
 	pci->room = (struct guest_pci_room){ LAYOUT_BAR32, GUEST_PORT_WINDOW32, LAYOUT_BAR64,
 					     GUEST_PORT_WINDOW64 };
-	init_header(&pci->host_bridge, GUEST_PCI_VENDOR, DEVICE_HOST_BRIDGE, CLASS_HOST_BRIDGE);
+	vpci_put(pci->host_bridge.config, id, 4);
+	vpci_put(pci->host_bridge.config + PCI_CLASS, CLASS_HOST_BRIDGE << 8, 4);
+	vpci_put(pci->host_bridge.config + PCI_SUBSYSTEM_VENDOR, id, 4);
 	put_in_slot(pci, &pci->slots[0], &pci->host_bridge);
 	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++) {
 		guest_port_make(&pci->ports[i], i + 1);
@@ -266,6 +260,14 @@ enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
 	return prepare(pci, &pci->slots[device], &pci->room, f);
 }
 
+static void switch_off(struct guest_pci *pci, struct guest_pci_slot *slot)
+{
+	slot->function->memory_enabled = false;
+	slot->function->bus_master = false;
+	bar_update(pci->vm, slot->function, &slot->bars);
+	msix_reset(&slot->msix);
+}
+
 enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
 {
 	struct guest_pci_port *port = pci->ports;
@@ -283,9 +285,7 @@ enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
 		return e;
 	/* What has just been plugged in decodes nothing; after a reset firmware has been there. */
 	vpci_put(f->config + PCI_COMMAND, 0, 2);
-	f->memory_enabled = false;
-	f->bus_master = false;
-	msix_reset(&port->slot.msix);
+	switch_off(pci, &port->slot);
 	guest_port_changed(port);
 	return OK;
 }
@@ -298,24 +298,10 @@ void guest_pci_unplug(struct guest_pci *pci, struct vpci_function *f)
 
 		if (port->slot.function != f)
 			continue;
-		f->memory_enabled = false;
-		f->bus_master = false;
-		bar_update(pci->vm, f, &port->slot.bars);
-		msix_reset(&port->slot.msix);
+		switch_off(pci, &port->slot);
 		port->slot.function = NULL;
 		guest_port_changed(port);
 	}
-}
-
-static void reset_slot(struct guest_pci *pci, struct guest_pci_slot *slot)
-{
-	struct vpci_function *f = slot->function;
-
-	f->memory_enabled = false;
-	f->bus_master = false;
-	bar_update(pci->vm, f, &slot->bars);
-	memcpy(f->config, slot->reset_config, sizeof(slot->reset_config));
-	msix_reset(&slot->msix);
 }
 
 void guest_pci_reset(struct guest_pci *pci)
@@ -327,8 +313,11 @@ void guest_pci_reset(struct guest_pci *pci)
 	for (u32 i = 0; i < ARRAY_SIZE(slots); i++) {
 		slots[i] = i < GUEST_PCI_SLOTS ? &pci->slots[i]
 					       : &pci->ports[i - GUEST_PCI_SLOTS].slot;
-		if (slots[i]->function)
-			reset_slot(pci, slots[i]);
+		if (!slots[i]->function)
+			continue;
+		switch_off(pci, slots[i]);
+		memcpy(slots[i]->function->config, slots[i]->reset_config,
+		       sizeof(slots[i]->reset_config));
 	}
 	for (u32 i = 0; i < GUEST_PCI_ROOT_PORTS; i++)
 		guest_port_reset(&pci->ports[i]);

@@ -72,7 +72,6 @@ void platform_reset(struct vm *vm)
 {
 	struct platform *platform = vm->platform;
 
-	platform->cpuid.has_vgpu = vm->vgpu != NULL; /* made after the platform */
 	for (u32 i = 0; i < vm->vcpu_count; i++) {
 		struct vcpu *vcpu = vm->vcpus[i];
 		struct platform_vcpu *own = platform_vcpu(vcpu);

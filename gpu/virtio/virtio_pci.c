@@ -102,17 +102,19 @@ enum err virtio_pci_reset(struct virtio_pci *device)
 enum err virtio_pci_attach(struct virtio_pci *device, struct pci *pci,
 			   const struct pci_function *function)
 {
+	u8 at = pci_find_capability(pci, function->bdf, PCI_CAP_VENDOR, 0);
 	enum err e;
 
 	*device = (struct virtio_pci){ .pci = pci, .function = function };
 	pci_enable(pci, function, PCI_COMMAND_MEMORY);
-	for (u32 i = 0; i < function->vendor_cap_count; i++) {
-		struct capability found =
-			read_capability(pci, function->bdf, function->vendor_caps[i]);
+	/* The list is the device's and may loop. */
+	for (u32 i = 0; at && i < PCI_CAPABILITIES_MAX; i++) {
+		struct capability found = read_capability(pci, function->bdf, at);
 
 		e = take_capability(device, &found);
 		if (e)
 			return e;
+		at = pci_find_capability(pci, function->bdf, PCI_CAP_VENDOR, at);
 	}
 	if (!device->common || !device->notify || !device->isr)
 		return ERR_UNSUPPORTED;
