@@ -155,7 +155,7 @@ static void fill_in_for_acpi(void)
 static void start_iommu(void)
 {
 	const struct acpi_iommus *units = acpi.dmar.present ? &acpi.dmar : &acpi.ivrs;
-	enum err e = iommu_start(&iommu, units, &pci, &frame_tables, vmap_mmio);
+	enum err e = iommu_start(&iommu, units, &pci, &frame_tables, vmap_mmio, apic_is_x2apic());
 
 	have_iommu = !e;
 	if (!e)

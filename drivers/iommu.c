@@ -191,7 +191,8 @@ static bool has_reserved_memory(struct iommu *iommu, u16 bdf)
 
 /* ---- start ------------------------------------------------------------------------ */
 
-static enum err init_unit(struct iommu *iommu, const struct acpi_iommu_unit *acpi, pci_map_fn map)
+static enum err init_unit(struct iommu *iommu, const struct acpi_iommu_unit *acpi, pci_map_fn map,
+			  bool x2apic)
 {
 	u32 number = iommu->unit_count;
 	struct iommu_unit *unit = &vtd_units[number].unit;
@@ -202,7 +203,7 @@ static enum err init_unit(struct iommu *iommu, const struct acpi_iommu_unit *acp
 		err = amdvi_init(&amdvi_units[number], acpi, &iommu->memory, map,
 				 number ? &amdvi_units[0] : NULL);
 	} else {
-		err = vtd_init(&vtd_units[number], acpi, &iommu->memory, map);
+		err = vtd_init(&vtd_units[number], acpi, &iommu->memory, map, x2apic);
 	}
 	if (err)
 		return err;
@@ -230,7 +231,7 @@ static enum err choose_tables(struct iommu *iommu)
 }
 
 enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct pci *pci,
-		     const struct ptab_memory *memory, pci_map_fn map)
+		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic)
 {
 	enum err err;
 
@@ -248,7 +249,7 @@ enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct
 		/* Other segments' functions are not enumerated, but must be denied too. */
 		if (acpi->units[i].segment != 0)
 			return ERR_UNSUPPORTED;
-		err = init_unit(iommu, &acpi->units[i], map);
+		err = init_unit(iommu, &acpi->units[i], map, x2apic);
 		if (err)
 			return err;
 	}
@@ -491,7 +492,8 @@ enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *ad
 	u32 index = 0;
 	enum err err;
 
-	if (irq->apic_id > 0xff)
+	by_rid.extended = iommu->irq_remapping && unit && unit->extended;
+	if (irq->apic_id > 0xff && !by_rid.extended)
 		return ERR_RANGE;
 	if (!iommu->irq_remapping) {
 		*address = INTERRUPT_FIRST | (u64)irq->apic_id << 12;

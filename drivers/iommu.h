@@ -56,6 +56,7 @@ struct iommu_irq {
 	u32 apic_id;
 	u8 vector;
 	bool level;
+	bool extended; /* iommu.c's to set: see struct iommu_unit */
 };
 
 struct iommu_domain;
@@ -112,8 +113,9 @@ struct iommu_unit {
 	const struct iommu_ops *ops;
 	const struct ptab_memory *memory;
 	volatile u8 *regs;
-	u32 features; /* enum iommu_feature */
-	u32 domains;  /* ids from 1 to below this */
+	u32 features;  /* enum iommu_feature */
+	u32 domains;   /* ids from 1 to below this */
+	bool extended; /* interrupts name processors by 32 bits, as local APICs in x2APIC mode do */
 	bool include_all;
 	u8 first_scope; /* in the ACPI table that the unit is from */
 	u8 scope_count;
@@ -158,7 +160,7 @@ struct iommu_domain {
  * remapping on. From then on no function reaches any memory and (where
  * iommu->irq_remapping is true) none raises an interrupt, I/O APICs included,
  * until it is told to. `memory` is for tables and queues: frames that the units may
- * read and write; its `flush` is not used. `map` is vmap_mmio().
+ * read and write; its `flush` is not used. `map` is vmap_mmio(). `x2apic`: apic_is_x2apic().
  * At start only, with bus mastering switched off everywhere.
  *
  * OK; ERR_NOT_FOUND: no DMAR and no IVRS table; ERR_UNSUPPORTED: a unit lacks what is
@@ -166,7 +168,7 @@ struct iommu_domain {
  * After an error what has been switched on stays on, with everything denied.
  */
 enum err iommu_start(struct iommu *iommu, const struct acpi_iommus *acpi, struct pci *pci,
-		     const struct ptab_memory *memory, pci_map_fn map) must_check;
+		     const struct ptab_memory *memory, pci_map_fn map, bool x2apic) must_check;
 
 /* An empty domain. OK; ERR_FULL: no id is left; ERR_NO_MEMORY. */
 enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain) must_check;

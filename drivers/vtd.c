@@ -35,6 +35,7 @@
 #define ECAP_C		      BIT(0)
 #define ECAP_QI		      BIT(1)
 #define ECAP_IR		      BIT(3)
+#define ECAP_EIM	      BIT(4)
 #define ECAP_SC		      BIT(7)
 #define ECAP_IOTLB_OFFSET(ec) ((u32)((ec) >> 8 & 0x3ff) * 16)
 
@@ -85,6 +86,7 @@
 
 /* Interrupt remapping table entries, 9.9; a table of 2^(S+1) entries. */
 #define IRTA_SIZE_256  7ULL
+#define IRTA_EIME      BIT(11) /* destinations of 32 bits */
 #define IRTE_WORDS     4U
 #define IRTE_LEVEL     (1U << 4)
 #define IRTE_VECTOR(v) ((u32)(v) << 16)
@@ -202,7 +204,8 @@ static enum err set_tables(struct vtd *vtd)
 	err = command(vtd, GCMD_SRTP, true);
 	if (err || !(vtd->ecap & ECAP_IR))
 		return err;
-	mmio_write64(vtd->unit.regs + REG_IRTA, vtd->irq_table.raw | IRTA_SIZE_256);
+	mmio_write64(vtd->unit.regs + REG_IRTA,
+		     vtd->irq_table.raw | IRTA_SIZE_256 | (vtd->unit.extended ? IRTA_EIME : 0));
 	return command(vtd, GCMD_SIRTP, true);
 }
 
@@ -284,10 +287,10 @@ static u32 *irq_table(struct iommu_unit *unit, u16 bdf, bool make)
 	return iommu_frame(unit, vtd_of(unit)->irq_table);
 }
 
-/* An 8-bit APIC id stands in bits 15:8 of the destination. */
+/* An 8-bit APIC id stands in bits 15:8 of the destination, one of 32 bits is all of it. */
 static u32 fill_irq(const struct iommu_irq *irq, u32 *entry)
 {
-	entry[1] = irq->apic_id << 8;
+	entry[1] = irq->extended ? irq->apic_id : irq->apic_id << 8;
 	entry[IRTE_SOURCE] = IRTE_SVT_SID | irq->source;
 	return IRTE_VECTOR(irq->vector) | (irq->level ? IRTE_LEVEL : 0);
 }
@@ -436,7 +439,7 @@ static u64 register_bytes(volatile void *regs)
 }
 
 enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
-		  const struct ptab_memory *memory, pci_map_fn map)
+		  const struct ptab_memory *memory, pci_map_fn map, bool x2apic)
 {
 	hpa_t *const frames[] = { &vtd->root, &vtd->unit.queue, &vtd->unit.status,
 				  &vtd->irq_table };
@@ -449,6 +452,7 @@ enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
 	*vtd = (struct vtd){ .unit = { .ops = &vtd_ops, .regs = regs, .memory = memory } };
 	vtd->cap = mmio_read64(vtd->unit.regs + REG_CAP);
 	vtd->ecap = mmio_read64(vtd->unit.regs + REG_ECAP);
+	vtd->unit.extended = x2apic && vtd->ecap & ECAP_EIM;
 	vtd->unit.features = features_of(vtd->cap, vtd->ecap);
 	vtd->unit.domains = CAP_DOMAINS(vtd->cap);
 	/* Version 0, or all ones: nothing answers there. */

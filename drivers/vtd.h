@@ -20,7 +20,7 @@ struct vtd {
  * OK; ERR_UNSUPPORTED; ERR_NO_MEMORY.
  */
 enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
-		  const struct ptab_memory *memory, pci_map_fn map) must_check;
+		  const struct ptab_memory *memory, pci_map_fn map, bool x2apic) must_check;
 
 /* The table format for units that all have `features`; NULL: they have none in common. */
 const struct ptab_format *vtd_format(u32 features);

@@ -71,6 +71,11 @@ void apic_init_cpu(void)
 	write_reg(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 }
 
+bool apic_is_x2apic(void)
+{
+	return x2apic;
+}
+
 u32 apic_id(void)
 {
 	u32 id = read_reg(REG_ID);

@@ -13,6 +13,9 @@ void apic_set_registers(void *mapping);
 /* Switch this CPU's APIC on; x2APIC mode where firmware left it so. */
 void apic_init_cpu(void);
 
+/* Is it in x2APIC mode, with ids of 32 bits? The same on every CPU. */
+bool apic_is_x2apic(void);
+
 u32 apic_id(void);
 void apic_eoi(void);
 

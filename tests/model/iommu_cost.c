@@ -137,7 +137,7 @@ static void start(bool amd)
 		set_register(VTD_CAP, CAP_VALUE);
 		set_register(VTD_EC, ECAP_VALUE);
 		set_register(VTD_VER, 0x10);
-		must(vtd_init(&vtd, &unit, &memory, map_registers) == OK, "no VT-d");
+		must(vtd_init(&vtd, &unit, &memory, map_registers, false) == OK, "no VT-d");
 		iommu.units[0] = &vtd.unit;
 		iommu.format = vtd_format(vtd.unit.features);
 	}

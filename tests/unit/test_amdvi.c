@@ -509,7 +509,7 @@ static int prepare(void **state)
 
 static enum err start_iommu(void)
 {
-	return iommu_start(&iommu, &ivrs, &pci, &frames, map_regs);
+	return iommu_start(&iommu, &ivrs, &pci, &frames, map_regs, false);
 }
 
 static int start(void **state)

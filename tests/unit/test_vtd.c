@@ -27,6 +27,8 @@
 #define UNITS	   2
 #define CAP_QEMU   0x00d2008c222f0606ULL
 #define ECAP_QEMU  0x0000000000f00f4aULL
+#define ECAP_EIM   BIT(4)
+#define IRTA_EIME  BIT(11)
 #define CACHED	   64
 
 #define GPU  PCI_BDF(0, 2, 0)
@@ -416,7 +418,8 @@ static u64 interrupt(struct unit *unit, u16 bdf, u32 index)
 	assert_int_equal(unit->irqs[index].high >> 16, 4); /* verify the whole source id */
 	if ((unit->irqs[index].high & 0xffff) != bdf)
 		return record_fault(unit, bdf, (u64)index << 48, true, 0x26);
-	return (unit->irqs[index].low >> 40) << 8 | (unit->irqs[index].low >> 16 & 0xff);
+	return unit->irqs[index].low >> (unit->irq_table & IRTA_EIME ? 32 : 40) << 8 |
+	       (unit->irqs[index].low >> 16 & 0xff);
 }
 
 /* The index in a remappable message, as hardware takes it apart. */
@@ -478,9 +481,11 @@ static int prepare(void **state)
 	return 0;
 }
 
+static bool x2apic;
+
 static enum err start_iommu(void)
 {
-	return iommu_start(&iommu, &dmar, &pci, &frames, map_regs);
+	return iommu_start(&iommu, &dmar, &pci, &frames, map_regs, x2apic);
 }
 
 static int start(void **state)
@@ -705,6 +710,35 @@ static void interrupt_entries_run_out(void **state)
 	assert_int_equal(iommu_irq_set(&iommu, &irq, &address, &data), ERR_FULL);
 }
 
+/* Local APICs in x2APIC mode: 32 bits where the unit has that many. */
+static void extended_ids_are_whole_where_the_unit_has_them(void **state)
+{
+	struct iommu_irq far = { .source = GPU, .apic_id = 0x12345, .vector = 0x51 };
+	struct iommu_irq near = { .source = GPU, .apic_id = 3, .vector = 0x51 };
+	u64 address;
+	u32 data;
+
+	prepare(state);
+	set(&units[0], 0x10, ECAP_QEMU | ECAP_EIM, 8);
+	x2apic = true;
+	assert_int_equal(start_iommu(), OK);
+	assert_true(units[0].irq_table & IRTA_EIME);
+	assert_int_equal(iommu_irq_set(&iommu, &far, &address, &data), OK);
+	assert_int_equal(interrupt(&units[0], GPU, message_index(address, data)), 0x1234551);
+	prepare(state);
+	assert_int_equal(start_iommu(), OK);
+	assert_false(units[0].irq_table & IRTA_EIME);
+	assert_int_equal(iommu_irq_set(&iommu, &far, &address, &data), ERR_RANGE);
+	assert_int_equal(iommu_irq_set(&iommu, &near, &address, &data), OK);
+	assert_int_equal(interrupt(&units[0], GPU, message_index(address, data)), 0x351);
+	x2apic = false;
+	prepare(state);
+	set(&units[0], 0x10, ECAP_QEMU | ECAP_EIM, 8);
+	assert_int_equal(start_iommu(), OK);
+	assert_false(units[0].irq_table & IRTA_EIME);
+	assert_int_equal(iommu_irq_set(&iommu, &far, &address, &data), ERR_RANGE);
+}
+
 static void an_interrupt_that_is_taken_back_is_blocked_and_its_entry_used_again(void **state)
 {
 	struct iommu_irq irq = { .source = GPU, .apic_id = 3, .vector = 0x51 };
@@ -912,6 +946,7 @@ int main(void)
 		TEST(the_interrupt_range_cannot_be_mapped),
 		TEST(an_interrupt_reaches_its_processor_from_its_source_only),
 		TEST(interrupt_entries_run_out),
+		cmocka_unit_test(extended_ids_are_whole_where_the_unit_has_them),
 		TEST(an_interrupt_that_is_taken_back_is_blocked_and_its_entry_used_again),
 		TEST_PREPARED(without_remapping_messages_are_the_processors),
 		TEST_PREPARED(what_firmware_left_on_is_taken_over),
