@@ -61,6 +61,7 @@ struct vpci_function {
 	/* Filled by guest/pci.c when it is put on a bus. */
 	struct vm *vm;
 	void *slot;
+	u8 gsi; /* line of INTx, if config has a pin: vm_irq_line() */
 	/* Raise MSI-X vector number `vector` (out of range: nothing happens). Any CPU. */
 	void (*raise_msix)(struct vpci_function *function, u32 vector);
 	/* True while memory decoding resp. bus mastering is switched on. */

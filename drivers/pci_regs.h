@@ -33,6 +33,7 @@ enum pci_register {
 #define PCI_COMMAND_MEMORY	 BIT(1)
 #define PCI_COMMAND_BUS_MASTER	 BIT(2)
 #define PCI_COMMAND_INTX_DISABLE BIT(10)
+#define PCI_STATUS_INTERRUPT	 BIT(3)
 #define PCI_STATUS_CAPABILITIES	 BIT(4)
 
 #define PCI_CLASS_BRIDGE 0x06	/* the class byte */

@@ -172,6 +172,7 @@ void assigned_housekeeping(void)
 		for (u32 j = 0; j < assignments[i].count; j++)
 			if (is_live(assignments[i].devices[j]))
 				assigned_release_held(assignments[i].devices[j], now);
+	assigned_watch_intx();
 }
 
 /* ---- faults ---- */

@@ -49,7 +49,16 @@ void assigned_stop(struct vm *vm);
 /* A blocked access: true, if it was an assigned function's; it has been dealt with. */
 bool assigned_fault(const struct iommu_fault *fault);
 
-/* Let interrupts go on that came too fast. Housekeeping, every 10 ms or so. */
+/*
+ * Look whether the functions of `vm` on the I/O APIC's lines `pins` (bit per pin) assert INTx, and
+ * drive those lines. Reads one register of each of them. Any CPU, with device_lock or without.
+ */
+void assigned_look_intx(struct vm *vm, u32 pins);
+
+/*
+ * Let interrupts go on that came too fast, and look at INTx each millisecond from now on if a
+ * guest uses it. Housekeeping, every 10 ms or so.
+ */
 void assigned_housekeeping(void);
 
 #endif

@@ -106,6 +106,9 @@ void assigned_make_config(struct assigned *a, bool in_slot)
 	vpci_put(a->function.config, (u32)a->device->device_id << 16 | a->device->vendor_id, 4);
 	copy(a, PCI_REVISION, 4);
 	copy(a, PCI_SUBSYSTEM_VENDOR, 4);
+	/* INTA, as a function 0 without others has; virtual functions have none (SR-IOV 3.4.1). */
+	a->function.config[PCI_INTERRUPT_PIN] =
+		!a->device->physical && read(a, PCI_INTERRUPT_PIN, 1);
 	a->msi = a->function.msix_cap = 0;
 	make_capabilities(a, in_slot);
 }

@@ -150,6 +150,7 @@ void assigned_sync_irqs(struct assigned *a)
 	}
 	a->msi_on = want_msi;
 	a->msix_on = want_msix;
+	assigned_sync_intx(a);
 }
 
 enum err assigned_make_irqs(struct assigned *a)

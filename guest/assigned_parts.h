@@ -47,7 +47,9 @@ struct assigned {
 	/* Housekeeping's: a reset failed; it is in the guest's domain; in a slot of the guest's. */
 	bool lost, attached, in_slot;
 	bool master_on, msi_on, msix_on; /* what it has been told; guarded by device_lock */
-	u8 msi;				 /* offset of the virtual capability */
+	bool uses_intx;			 /* so is this: it is among those that are looked at */
+	struct assigned *intx_next;
+	u8 msi;	   /* offset of the virtual capability */
 	u8 *video; /* a display's memory that BAR video_bar shows; NULL: none */
 	u32 video_bar;
 	u32 *rom;     /* the option ROM's copy, in frames of its own */
@@ -96,7 +98,14 @@ must_check enum err assigned_make_irqs(struct assigned *assigned);
 /* The guest switched messages on or off; or all off, when it is not live. device_lock is held. */
 void assigned_sync_irqs(struct assigned *assigned);
 
+/*
+ * The same for INTx: is the function to be looked at? One that is not any more lets its line go.
+ * device_lock is held, and msi_on and msix_on are as they are to be.
+ */
+void assigned_sync_intx(struct assigned *assigned);
+
 /* See assigned_housekeeping(). */
 void assigned_release_held(struct assigned *assigned, u64 now);
+void assigned_watch_intx(void);
 
 #endif

@@ -3,6 +3,7 @@
 #include "guest/ioapic.h"
 
 #include "core/lib/string.h"
+#include "guest/assigned.h"
 #include "guest/lapic.h"
 
 #define REG_SELECT 0x00
@@ -79,8 +80,24 @@ void ioapic_set_line(struct ioapic *ioapic, u32 pin, bool level)
 		send(ioapic, entry);
 }
 
+/* Bit per pin: its level-triggered interrupt with that vector is in service. */
+static u32 pins_in_service(struct ioapic *ioapic, u8 vector)
+{
+	u32 pins = 0;
+
+	spin_guard(&ioapic->lock);
+	for (u32 pin = 0; pin < IOAPIC_PINS; pin++) {
+		u64 entry = ioapic->s.redirection[pin];
+
+		pins |= (u32)((u8)entry == vector && entry & ENTRY_REMOTE_IRR) << pin;
+	}
+	return pins;
+}
+
 void ioapic_eoi(struct ioapic *ioapic, u8 vector)
 {
+	/* What the guest has just quieted must not interrupt it again. */
+	assigned_look_intx(ioapic->vm, pins_in_service(ioapic, vector));
 	spin_guard(&ioapic->lock);
 	for (u32 pin = 0; pin < IOAPIC_PINS; pin++) {
 		u64 *entry = &ioapic->s.redirection[pin];

@@ -42,7 +42,10 @@ enum access_result ioapic_mmio(struct vcpu *vcpu, void *ctx, struct access *acce
  */
 void ioapic_set_line(struct ioapic *ioapic, u32 pin, bool level);
 
-/* A local APIC's EOI of a level-triggered vector; any CPU. */
+/*
+ * A local APIC's EOI of a level-triggered vector; any CPU. Assigned functions on the pins that it
+ * ends are looked at first: assigned_look_intx().
+ */
 void ioapic_eoi(struct ioapic *ioapic, u8 vector);
 
 #endif

@@ -52,4 +52,7 @@
 #define LAYOUT_SCI	   9
 #define LAYOUT_S5_TYPE	   5
 
+/* GSI of INTA of a device on bus 0, or of what is behind the root port there. */
+#define LAYOUT_INTX(device) (16 + (device) % 8)
+
 #endif

@@ -227,8 +227,11 @@ static enum err place_bars(struct guest_pci_room *room, struct vpci_function *f)
 	return OK;
 }
 
-/* What the model has described becomes a function that a guest can use. */
-static enum err prepare(struct guest_pci *pci, struct guest_pci_slot *slot,
+/*
+ * What the model has described becomes a function that a guest can use: `device` on bus 0, or
+ * behind the root port there.
+ */
+static enum err prepare(struct guest_pci *pci, struct guest_pci_slot *slot, u32 device,
 			struct guest_pci_room *room, struct vpci_function *f)
 {
 	enum err e = f->msix_count ? add_msix(pci, slot, f) : OK;
@@ -241,6 +244,9 @@ static enum err prepare(struct guest_pci *pci, struct guest_pci_slot *slot,
 	vpci_put(f->config + PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
 	vpci_put(f->writable + PCI_COMMAND, COMMAND_WRITABLE, 2);
 	f->writable[PCI_INTERRUPT_LINE] = 0xff;
+	f->gsi = (u8)LAYOUT_INTX(device);
+	if (f->config[PCI_INTERRUPT_PIN])
+		f->config[PCI_INTERRUPT_LINE] = f->gsi;
 	e = place_bars(room, f);
 	if (e)
 		return e;
@@ -257,7 +263,7 @@ enum err guest_pci_add(struct guest_pci *pci, struct vpci_function *f)
 		device++;
 	if (device == GUEST_PCI_SLOTS)
 		return ERR_FULL;
-	return prepare(pci, &pci->slots[device], &pci->room, f);
+	return prepare(pci, &pci->slots[device], device, &pci->room, f);
 }
 
 static void switch_off(struct guest_pci *pci, struct guest_pci_slot *slot)
@@ -280,7 +286,7 @@ enum err guest_pci_plug(struct guest_pci *pci, struct vpci_function *f)
 	if (port == pci->ports + GUEST_PCI_ROOT_PORTS)
 		return ERR_FULL;
 	guest_port_room(port, &room);
-	e = prepare(pci, &port->slot, &room, f);
+	e = prepare(pci, &port->slot, port->slot_number, &room, f);
 	if (e)
 		return e;
 	/* What has just been plugged in decodes nothing; after a reset firmware has been there. */

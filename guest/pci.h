@@ -17,7 +17,7 @@
  *   05.0 ...     functions from guest_pci_add(), in that order
  *
  * Configuration space is reached by ECAM and by ports CF8/CFC (PCI Express 5.0,
- * 7.2). Nothing has an interrupt pin: MSI and MSI-X only.
+ * 7.2). A function whose `config` has an interrupt pin has it as INTA, wired as in LAYOUT_INTX().
  */
 #define GUEST_PCI_ROOT_PORTS 4
 #define GUEST_PCI_FIRST_FREE (1 + GUEST_PCI_ROOT_PORTS)

@@ -2,6 +2,8 @@
 /* The devices that no bus tells of: host bridge, ECAM, serial port, RTC; and how to power off. */
 #include "guest/layout.h"
 
+#define INTA(device) Package () { (device << 16) | 0xffff, 0, 0, LAYOUT_INTX (device) }
+
 DefinitionBlock ("", "DSDT", 2, "FACET ", "FACETVM ", 1)
 {
 	Scope (\_SB)
@@ -30,6 +32,14 @@ DefinitionBlock ("", "DSDT", 2, "FACET ", "FACETVM ", 1)
 					Prefetchable, ReadWrite, 0, LAYOUT_BAR64,
 					LAYOUT_BAR64_LAST, 0,
 					LAYOUT_BAR64_SIZE)
+			})
+
+			/* Device, pin A, GSI (ACPI 6.4, 6.2.13); bridges pass theirs on. */
+			Name (_PRT, Package ()
+			{
+				INTA (1), INTA (2), INTA (3), INTA (4), INTA (5),
+				INTA (6), INTA (7), INTA (8), INTA (9), INTA (10),
+				INTA (11), INTA (12), INTA (13), INTA (14), INTA (15)
 			})
 
 			/* What the OS may control (PCI firmware specification 3.3, 4.5.1). */

@@ -49,6 +49,7 @@ static u32 fake_msi_data, fake_msi_count;
 static u64 fake_last_offset, fake_last_value;
 static u32 fake_config_writes;
 static enum vm_end fake_end;
+static u32 fake_lines; /* bit per GSI: high */
 
 /* ---- what core/ offers ---- */
 
@@ -135,7 +136,13 @@ static void fake_msi(struct vm *vm, u64 address, u32 data)
 	fake_msi_count++;
 }
 
-static const struct vm_ops fake_ops = { .msi = fake_msi };
+static void fake_irq_line(struct vm *vm, u32 gsi, bool level)
+{
+	(void)vm;
+	fake_lines = (fake_lines & ~(u32)BIT(gsi)) | (u32)level << gsi;
+}
+
+static const struct vm_ops fake_ops = { .msi = fake_msi, .irq_line = fake_irq_line };
 
 /* ---- the function ---- */
 

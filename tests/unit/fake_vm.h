@@ -23,6 +23,7 @@
 #include "core/timer.h"
 #include "core/virt.h"
 #include "core/vm.h"
+#include "guest/assigned.h"
 #include "guest/hypercall.h"
 #include "guest/platform.h"
 
@@ -43,6 +44,7 @@ static u32 fake_console_room = FAKE_CONSOLE_MAX;
 static u64 fake_cr4;
 static u64 fake_vendor_msr;
 static u32 fake_log_lines;
+static u32 fake_looked, fake_quiet; /* lines: last looked at; that fall when they are */
 
 /* ---- what core/ offers ---- */
 
@@ -103,6 +105,14 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 		return ERR_FAULT;
 	memcpy(dst, fake_ram + gpa.raw, size);
 	return OK;
+}
+
+void assigned_look_intx(struct vm *vm, u32 pins)
+{
+	fake_looked = pins;
+	for (u32 pin = 0; pin < IOAPIC_PINS; pin++)
+		if (pins & fake_quiet & BIT(pin))
+			vm_irq_line(vm, pin, false);
 }
 
 void guest_console_output(struct vm *vm, u8 byte)
@@ -231,6 +241,7 @@ static inline void fake_vm_start(u32 vcpu_count)
 	fake_console_count = 0;
 	fake_console_room = FAKE_CONSOLE_MAX;
 	fake_cr4 = 0;
+	fake_looked = fake_quiet = 0;
 	fake_platform.vm = &fake_vm;
 	cpuid_table_init(&fake_platform.cpuid, cpuid_host, vcpu_count, FAKE_TSC_HZ, false);
 	pvclock_base_init(&fake_platform.clock);

@@ -3,6 +3,7 @@
 // SOURCES: guest/assigned.c guest/assigned_config.c guest/assigned_bar.c guest/assigned_irq.c
 // SOURCES: guest/pci.c guest/pci_port.c guest/bar.c guest/msi.c guest/msix.c guest/power.c
 // SOURCES: core/region.c drivers/iommu_ram.c drivers/pci_msi.c guest/assigned_rom.c
+// SOURCES: guest/assigned_intx.c
 // SOURCES: core/lib/string.c core/lib/error.c core/lib/fmt.c
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,6 +63,8 @@ static void *handler_ctx[64];
 static u32 config_writes;
 static u32 rom_size; /* of the disk's option ROM */
 static u8 rom[KIB(4)], shadow[KIB(8)];
+static struct timer *armed;
+static u32 status_reads;
 
 static void note(const char *what)
 {
@@ -92,6 +95,7 @@ u32 pci_read(struct pci *pci, u16 bdf, u32 offset, unsigned width)
 
 	(void)pci;
 	memcpy(&value, &space[index_of(bdf)][offset], width);
+	status_reads += offset == PCI_STATUS;
 	return value;
 }
 
@@ -141,6 +145,7 @@ void pci_enable(struct pci *pci, const struct pci_function *function, u16 comman
 	if (command & PCI_COMMAND_MEMORY)
 		swap_rom(function->bdf);
 	space[index_of(function->bdf)][4] |= (u8)command;
+	space[index_of(function->bdf)][5] |= (u8)(command >> 8);
 	if (command & PCI_COMMAND_BUS_MASTER)
 		note("master");
 }
@@ -321,6 +326,20 @@ void pci_wait_ns(const struct pci *pci, u64 ns)
 	fake_later_ns += ns;
 }
 
+void timer_set(struct timer *timer, u64 deadline_ns)
+{
+	armed = timer;
+	timer->deadline_ns = deadline_ns;
+	list_init(&timer->node);
+}
+
+static void disarm(void)
+{
+	if (armed)
+		armed->node.next = NULL;
+	armed = NULL;
+}
+
 /* ---- set-up ---- */
 
 static void put(u16 bdf, u32 offset, u32 value)
@@ -404,7 +423,8 @@ static int prepare(void **state)
 	add_function((struct pci_function){ .bdf = BRIDGE, .header_type = 1 });
 	frames_taken = held = vectors = messages = config_writes = fake_direct_count =
 		fake_msi_count = 0;
-	fake_log_lines = 0;
+	fake_log_lines = fake_lines = 0;
+	disarm();
 	trace[0] = fake_last_line[0] = 0;
 	conflict = NULL;
 	disk_reset = PCI_RESET_FLR;
@@ -433,6 +453,14 @@ static void begin(void)
 	guest_pci_reset(&fake_pci);
 	trace[0] = 0;
 	assert_int_equal(assigned_start(&fake_vm), OK);
+}
+
+/* No function of this test's is looked at in the next one. */
+static int finish(void **state)
+{
+	(void)state;
+	assigned_stop(&fake_vm);
+	return 0;
 }
 
 static int run_disk(void **state)
@@ -657,7 +685,7 @@ static void a_guest_sees_what_is_on_the_list(void **state)
 	assert_int_equal(shown(8), 0x01080203);
 	assert_int_equal(shown(0x2c), 0x56781234);
 	assert_int_equal(shown(0x30), 0);	 /* no option ROM */
-	assert_int_equal(shown(0x3c), 0);	 /* no interrupt pin */
+	assert_int_equal(shown(0x3c), 0x0115);	 /* pin A, GSI 21 */
 	assert_int_equal(shown(0x34), CAP_MSIX); /* no power management */
 	assert_int_equal(shown(CAP_POWER), 0);
 	assert_int_equal(shown(CAP_MSIX), 0x000f0011 | CAP_PCIE << 8); /* 16 vectors */
@@ -937,6 +965,205 @@ static void too_many_interrupts_are_held_back(void **state)
 	assert_int_equal(entry(3, 0), REMAPPED(3));
 }
 
+/* ---- INTx ---- */
+
+#define LINE	 BIT(21) /* of what is in slot GUEST_DEVICE */
+#define ASSERTED 0x08	 /* in the low byte of the status register */
+#define STATUS	 0x06
+
+static void pass(u64 ns)
+{
+	struct timer *due = armed;
+
+	fake_later_ns += ns;
+	if (!due || due->deadline_ns > now_ns())
+		return;
+	disarm();
+	due->fire(due);
+}
+
+/* A millisecond, in which it asserts or not. */
+static void pass_with(u16 bdf, u8 asserts)
+{
+	space[index_of(bdf)][STATUS] = 0x10 | asserts;
+	pass(1000000);
+}
+
+/* Its driver has taken it, and it has asserted its line. */
+static void assert_line(void)
+{
+	fake_write_config(GUEST_DEVICE, REG_COMMAND, 2, 6);
+	assigned_housekeeping();
+	assert_int_equal(fake_lines, 0);
+	pass_with(DISK, ASSERTED);
+	assert_int_equal(fake_lines, LINE);
+}
+
+static void a_function_that_asserts_drives_its_guests_line(void **state)
+{
+	(void)state;
+	assert_line();
+	assert_int_equal(space[0][5] & 4, 4); /* its own line stays off */
+	assert_int_equal(shown(4) >> 16 & 0xff, 0x10 | ASSERTED);
+	pass_with(DISK, ASSERTED);
+	assert_int_equal(fake_lines, LINE);
+	pass_with(DISK, 0);
+	assert_int_equal(fake_lines, 0);
+	assert_int_equal(shown(4) >> 16 & 0xff, 0x10);
+}
+
+static void the_end_of_an_interrupt_looks_at_its_line_and_no_other(void **state)
+{
+	(void)state;
+	assert_line();
+	space[0][STATUS] = 0x10;
+	status_reads = 0;
+	assigned_look_intx(&fake_vm, ~(u32)LINE);
+	assert_int_equal(status_reads, 0);
+	assert_int_equal(fake_lines, LINE);
+	assigned_look_intx(&fake_vm, LINE);
+	assert_int_equal(status_reads, 1);
+	assert_int_equal(fake_lines, 0);
+}
+
+static void it_is_looked_at_once_a_millisecond(void **state)
+{
+	(void)state;
+	assert_line();
+	status_reads = 0;
+	for (u32 i = 0; i < 100; i++) {
+		fake_write_config(GUEST_DEVICE, REG_COMMAND, 2, i & 1 ? 6 : 0x406);
+		assigned_housekeeping();
+		pass(100000);
+	}
+	assert_in_range(status_reads, 4, 10);
+}
+
+static void nobody_is_looked_at_who_does_not_use_it(void **state)
+{
+	(void)state;
+	fake_write_config(GUEST_DEVICE, REG_COMMAND, 2, 0);
+	assigned_housekeeping();
+	assert_null(armed);
+	start_msix();
+	assigned_housekeeping();
+	assert_null(armed);
+}
+
+static void messages_or_its_switch_let_the_line_go(void **state)
+{
+	static const struct {
+		u32 at, off, on;
+	} switches[] = {
+		{ CAP_MSIX + 2, 0x8000, 0 },
+		{ REG_COMMAND, 0x406, 6 },
+		{ REG_COMMAND, 0, 6 },
+	};
+
+	(void)state;
+	assert_line();
+	for (u32 i = 0; i < ARRAY_SIZE(switches); i++) {
+		fake_write_config(GUEST_DEVICE, switches[i].at, 2, switches[i].off);
+		assert_int_equal(fake_lines, 0);
+		assert_int_equal(shown(4) >> 16 & ASSERTED, 0);
+		pass_with(DISK, ASSERTED);
+		assert_int_equal(fake_lines, 0);
+		assert_null(armed);
+		fake_write_config(GUEST_DEVICE, switches[i].at, 2, switches[i].on);
+		assigned_housekeeping();
+		assert_int_equal(fake_lines, LINE);
+	}
+}
+
+static void msi_lets_the_line_go(void **state)
+{
+	(void)state;
+	put(TIMER, 0x3c, 0x0100);
+	give(TIMER);
+	begin();
+	assigned_housekeeping();
+	pass_with(TIMER, ASSERTED);
+	assert_int_equal(fake_lines, LINE);
+	fake_write_config(GUEST_DEVICE, CAP_MSI + 2, 2, 1);
+	assert_int_equal(fake_lines, 0);
+	pass_with(TIMER, ASSERTED);
+	assert_int_equal(fake_lines, 0);
+}
+
+static void the_end_of_its_guest_lets_the_line_go(void **state)
+{
+	(void)state;
+	assert_line();
+	assigned_stop(&fake_vm);
+	assert_int_equal(fake_lines, 0);
+	pass_with(DISK, ASSERTED);
+	assert_int_equal(fake_lines, 0);
+	assert_null(armed);
+	space[0][STATUS] = 0x10;
+	guest_pci_reset(&fake_pci);
+	assert_int_equal(shown(4) >> 16 & ASSERTED, 0);
+	assert_int_equal(assigned_start(&fake_vm), OK);
+	assert_line();
+}
+
+static void one_that_is_gone_asserts_nothing(void **state)
+{
+	(void)state;
+	assert_line();
+	space[0][STATUS + 1] = 0xff;
+	pass_with(DISK, 0xff);
+	assert_int_equal(fake_lines, 0);
+}
+
+/* Devices 5 and 13 have one line. */
+static void a_line_is_high_as_long_as_one_of_several_asserts_it(void **state)
+{
+	static struct vpci_function between[7];
+
+	(void)state;
+	memset(between, 0, sizeof(between));
+	for (u32 i = 0; i < ARRAY_SIZE(between); i++)
+		fake_pci.slots[GUEST_DEVICE + 1 + i].function = &between[i];
+	put(TIMER, 0x3c, 0x0400);
+	give(DISK);
+	give(TIMER);
+	begin();
+	assert_int_equal(fake_read_config(13, 0x3c, 2), 0x0115); /* the guest's pin is A */
+	assert_line();
+	pass_with(TIMER, ASSERTED);
+	pass_with(DISK, 0);
+	assert_int_equal(fake_lines, LINE);
+	fake_write_config(GUEST_DEVICE, CAP_MSIX + 2, 2, 0x8000);
+	assert_int_equal(fake_lines, LINE);
+	pass_with(TIMER, 0);
+	assert_int_equal(fake_lines, 0);
+}
+
+static void each_device_has_its_own_line(void **state)
+{
+	(void)state;
+	put(TIMER, 0x3c, 0x0100);
+	give(DISK);
+	give(TIMER);
+	begin();
+	assert_line();
+	pass_with(TIMER, ASSERTED);
+	assert_int_equal(fake_lines, LINE | LINE << 1);
+	pass_with(DISK, 0);
+	assert_int_equal(fake_lines, LINE << 1);
+}
+
+static void a_virtual_function_has_no_pin(void **state)
+{
+	(void)state;
+	buses.functions[0].physical = PCI_BDF(0, 2, 0);
+	give(DISK);
+	begin();
+	assert_int_equal(shown(0x3c), 0);
+	assigned_housekeeping();
+	assert_null(armed);
+}
+
 /* ---- faults ---- */
 
 static const struct iommu_fault fault = {
@@ -1024,6 +1251,23 @@ static void a_function_is_plugged_in_and_pulled_out(void **state)
 	assert_int_equal(assigned_detach(&fake_vm, &fake_pci, DISK), ERR_NOT_FOUND);
 }
 
+static void one_that_is_pulled_out_lets_its_ports_line_go(void **state)
+{
+	(void)state;
+	fake_vm.state = VM_RUNNING;
+	assert_int_equal(assigned_attach(&fake_vm, &fake_pci, DISK), OK);
+	assert_int_equal(fake_read_config(SLOT_BUS, 0x3c, 2), 0x0111);
+	fake_write_config(SLOT_BUS, REG_COMMAND, 2, 6);
+	assigned_housekeeping();
+	pass_with(DISK, ASSERTED);
+	assert_int_equal(fake_lines, BIT(17));
+	assert_int_equal(assigned_detach(&fake_vm, &fake_pci, DISK), OK);
+	assert_int_equal(fake_lines, 0);
+	pass_with(DISK, ASSERTED);
+	assert_int_equal(fake_lines, 0);
+	assert_null(armed);
+}
+
 static void coming_and_going_takes_nothing_with_it(void **state)
 {
 	(void)state;
@@ -1097,9 +1341,9 @@ static void what_was_plugged_in_is_there_after_a_restart(void **state)
 	assert_int_equal(fake_direct_count, 1);
 }
 
-#define TEST(rule)	 cmocka_unit_test_setup(rule, prepare)
-#define WITH_DISK(rule)	 cmocka_unit_test_setup(rule, run_disk)
-#define WITH_TIMER(rule) cmocka_unit_test_setup(rule, run_timer)
+#define TEST(rule)	 cmocka_unit_test_setup_teardown(rule, prepare, finish)
+#define WITH_DISK(rule)	 cmocka_unit_test_setup_teardown(rule, run_disk, finish)
+#define WITH_TIMER(rule) cmocka_unit_test_setup_teardown(rule, run_timer, finish)
 
 int main(void)
 {
@@ -1135,9 +1379,21 @@ int main(void)
 		WITH_DISK(its_interrupt_becomes_the_guests),
 		WITH_TIMER(msi_is_one_message_and_the_address_the_iommus),
 		WITH_DISK(too_many_interrupts_are_held_back),
+		WITH_DISK(a_function_that_asserts_drives_its_guests_line),
+		WITH_DISK(the_end_of_an_interrupt_looks_at_its_line_and_no_other),
+		WITH_DISK(it_is_looked_at_once_a_millisecond),
+		WITH_DISK(nobody_is_looked_at_who_does_not_use_it),
+		WITH_DISK(messages_or_its_switch_let_the_line_go),
+		TEST(msi_lets_the_line_go),
+		WITH_DISK(the_end_of_its_guest_lets_the_line_go),
+		WITH_DISK(one_that_is_gone_asserts_nothing),
+		TEST(a_line_is_high_as_long_as_one_of_several_asserts_it),
+		TEST(each_device_has_its_own_line),
+		TEST(a_virtual_function_has_no_pin),
 		WITH_DISK(a_blocked_access_is_its_guests),
 		WITH_DISK(the_file_says_that_it_ends_the_guest),
 		TEST(a_function_is_plugged_in_and_pulled_out),
+		TEST(one_that_is_pulled_out_lets_its_ports_line_go),
 		TEST(coming_and_going_takes_nothing_with_it),
 		TEST(a_slot_does_not_interrupt_twice_for_one_reason),
 		TEST(memory_is_held_for_those_that_stay),

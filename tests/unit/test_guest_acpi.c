@@ -14,6 +14,7 @@
 #include "guest/ioapic.h"
 #include "guest/lapic.h"
 #include "guest/layout.h"
+#include "guest/pci.h"
 
 #define SIZE PAGE_SIZE
 
@@ -181,6 +182,29 @@ static void mcfg_covers_every_bus(void **state)
 	assert_int_equal((mcfg[55] + 1) * MIB(1), LAYOUT_ECAM_SIZE);
 }
 
+/* A package of four: device and all its functions, pin A, the line itself and no link device. */
+static bool routes(u8 device, u8 gsi)
+{
+	const u8 entry[] = { 0x12, 0x0b, 4, 0x0c, 0xff, 0xff, device, 0, 0, 0, 0x0a, gsi };
+	const u8 *dsdt = at(LAYOUT_DSDT);
+	u64 size = get(dsdt + 4, 4);
+
+	for (u64 i = 36; i + sizeof(entry) <= size; i++)
+		if (!memcmp(dsdt + i, entry, sizeof(entry)))
+			return true;
+	return false;
+}
+
+static void every_device_of_bus_0_has_a_line_of_the_io_apic(void **state)
+{
+	(void)state;
+	for (u8 device = 1; device < GUEST_PCI_SLOTS; device++) {
+		assert_true(LAYOUT_INTX(device) < IOAPIC_PINS);
+		assert_true(routes(device, LAYOUT_INTX(device)));
+	}
+	assert_true(routes(5, 21));
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, build)
 
 int main(void)
@@ -190,6 +214,7 @@ int main(void)
 		TEST(fadt_describes_the_power_registers),
 		TEST(madt_lists_every_vcpu_and_the_io_apic),
 		TEST(mcfg_covers_every_bus),
+		TEST(every_device_of_bus_0_has_a_line_of_the_io_apic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

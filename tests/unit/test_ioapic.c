@@ -108,6 +108,26 @@ static void a_level_comes_again_after_eoi_while_it_is_asserted(void **state)
 	assert_int_equal(reg_read(0x10 + 18), LEVEL | 0x39);
 }
 
+static void the_functions_of_a_line_are_looked_at_before_its_interrupt_ends(void **state)
+{
+	(void)state;
+	start();
+	route(9, 0, LEVEL | 0x38);
+	route(21, 0, LEVEL | 0x39);
+	vm_irq_line(&fake_vm, 9, true);
+	vm_irq_line(&fake_vm, 21, true);
+	fake_quiet = BIT(9) | BIT(21);
+	assert_int_equal(fake_take_interrupt(0), 0x39);
+	eoi(0);
+	assert_int_equal(fake_looked, BIT(21));
+	assert_int_equal(fake_platform.ioapic.s.lines, BIT(9));
+	assert_int_equal(reg_read(0x10 + 42), LEVEL | 0x39); /* not sent a second time */
+	assert_int_equal(fake_take_interrupt(0), 0x38);
+	mmio_write(0x40, 0x38);
+	assert_int_equal(fake_looked, BIT(9));
+	assert_int_equal(fake_platform.ioapic.s.lines, 0);
+}
+
 static void a_masked_level_waits(void **state)
 {
 	(void)state;
@@ -186,6 +206,7 @@ int main(void)
 		cmocka_unit_test(an_edge_is_delivered_once),
 		cmocka_unit_test(an_edge_on_a_masked_pin_is_lost),
 		cmocka_unit_test(a_level_comes_again_after_eoi_while_it_is_asserted),
+		cmocka_unit_test(the_functions_of_a_line_are_looked_at_before_its_interrupt_ends),
 		cmocka_unit_test(a_masked_level_waits),
 		cmocka_unit_test(the_eoi_register_and_edge_mode_clear_remote_irr),
 		cmocka_unit_test(an_edge_vector_needs_no_broadcast),
