@@ -99,6 +99,7 @@ VIDEO_ROM = "/usr/share/seabios/vgabios-ati.bin"
 GUESTS = (
     ("nvme", "disk", "nvme,serial=facet1,drive=nvme", "facet.irq=nvme0q"),
     ("ahci", "disk", "ich9-ahci,id=sata", "facet.disk=sda facet.irq=ahci"),
+    ("intx", "disk", "ich9-ahci,id=sata-intx", "pci=nomsi facet.disk=sda facet.irq=ahci"),
     ("root", "root", "nvme,serial=facet2,drive=root", ""),
     # Nothing of the host's is reached by it but one port on loopback.
     (
@@ -133,16 +134,18 @@ def qemu_devices(disks, port):
     words += ["-netdev", f"user,id=net,restrict=on,guestfwd=tcp:10.0.2.100:80-tcp:127.0.0.1:{port}"]
     for i, (_, _, device, _) in enumerate(GUESTS):
         words += ["-device", f"{device},addr={FIRST_SLOT + i:#x}"]
-    return words + ["-device", "ide-hd,drive=ahci,bus=sata.0"]
+    for drive, bus in (("ahci", "sata"), ("intx", "sata-intx")):
+        words += ["-device", f"ide-hd,drive={drive},bus={bus}.0"]
+    return words
 
 
 @pytest.fixture(scope="module")
 def house(start_shared, tmp_path_factory):
     """The guests, all stopped, and a neighbour that draws on its vGPU."""
     folder = str(tmp_path_factory.mktemp("devices"))
-    disks = {name: os.path.join(folder, name) for name in ("nvme", "ahci", "root")}
-    make_disk(disks["nvme"])
-    make_disk(disks["ahci"])
+    disks = {name: os.path.join(folder, name) for name in ("nvme", "ahci", "intx", "root")}
+    for name in ("nvme", "ahci", "intx"):
+        make_disk(disks[name])
     make_root(disks["root"], folder)
     os.mkdir(os.path.join(folder, "served"))
     with open(os.path.join(folder, "served", "file"), "wb") as file:
@@ -211,6 +214,15 @@ def test_an_nvme_disk_is_read_and_written_and_again_after_a_restart(guest):
 def test_a_sata_disk_is_read_and_written(guest):
     check_disk(guest, "ahci")
     assert sum(interrupts(guest, "ahci").values())
+
+
+@pytest.mark.guest("intx")
+def test_a_sata_disk_without_messages_interrupts_by_its_line(guest):
+    """The first device on the guest's bus is 05.0, and its line the 21st of the I/O APIC."""
+    check_disk(guest, "intx")
+    assert sum(interrupts(guest, "intx").values()) > 10
+    assert re.search(r"^intx\| .*: interrupts .* IO-APIC +21-fasteoi +ahci", guest.text(), re.M)
+    assert "nobody cared" not in guest.text()
 
 
 @pytest.mark.guest("root")
