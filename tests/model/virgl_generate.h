@@ -170,14 +170,14 @@ static void make_shader(void)
 
 static void make_elements(void)
 {
-	u32 count = below(33);
+	u32 count = below(17);
 
 	command(VIRGL_CREATE_OBJECT, VIRGL_OBJECT_VERTEX_ELEMENTS, 1 + 4 * count);
 	put(VIRGL_OBJECT_VERTEX_ELEMENTS);
 	for (u32 i = 0; i < count; i++) {
 		put(below(2048));
 		put(below(2));
-		put(strange(below(32)));
+		put(strange(below(16)));
 		put(strange(28 + below(20)));
 	}
 }
@@ -374,7 +374,7 @@ static void set_vertex_buffers(void)
 
 	command(VIRGL_SET_VERTEX_BUFFERS, 0, 3 * count);
 	while (count--) {
-		put(below(64));
+		put(strange(below(2049)));
 		put(strange(below(65537)));
 		put(one_in(10) ? 0 : strange(buffer_id()));
 	}

@@ -204,9 +204,9 @@ static void read_create(const u32 *w, u32 length)
 		want(w[4] <= 262144 && (w[3] & 0x7fffffff) <= 262144, "size of shader");
 		break;
 	case 5:
-		want(length % 4 == 1 && length <= 129, "length of elements");
+		want(length % 4 == 1 && length <= 65, "length of elements");
 		for (u32 i = 0; i < length / 4; i++)
-			want(w[4 + 4 * i] < 32 && w[5 + 4 * i] && w[5 + 4 * i] < 322, "element");
+			want(w[4 + 4 * i] < 16 && w[5 + 4 * i] && w[5 + 4 * i] < 322, "element");
 		break;
 	case 6:
 		want(length == 6, "length of view");
@@ -390,9 +390,11 @@ static void read_bindings(const u32 *w, u32 opcode, u32 length)
 {
 	switch (opcode) {
 	case 6:
-		want(length % 3 == 0 && length <= 96, "vertex buffers");
-		for (u32 i = 0; i < length / 3; i++)
+		want(length % 3 == 0 && length <= 48, "vertex buffers");
+		for (u32 i = 0; i < length / 3; i++) {
+			want(!w[3 + 3 * i] || w[1 + 3 * i] <= 2048, "stride of a vertex buffer");
 			span(resource(w[3 + 3 * i], GL_BUFFER | NOTHING), w[2 + 3 * i], 0);
+		}
 		break;
 	case 11:
 		want(length == 1 ? !w[1] : length == 3, "index buffer");
