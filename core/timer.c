@@ -275,7 +275,7 @@ void timer_interrupt(void)
 	u32 budget = TIMERS_PER_CPU; /* a timer that re-arms itself in the past must not hold us */
 	struct timer *due;
 
-	cpu->armed_ns = ~0ULL - 1; /* the hardware has fired: arm again whatever comes */
+	cpu->armed_ns = ~0ULL; /* the hardware has fired: it is armed for nothing */
 	while (budget-- && (due = take_due(cpu)))
 		due->fire(due);
 	spin_guard(&cpu->timer_lock);

@@ -33,7 +33,7 @@ void vgpu_broken(struct virtio_vgpu *v, u16 queue, const char *why)
 	vfunc_interrupt_config(v);
 }
 
-void deliver(struct virtio_vgpu *v, u16 queue, u16 head, const struct vring_segment *segments,
+bool deliver(struct virtio_vgpu *v, u16 queue, u16 head, const struct vring_segment *segments,
 	     u32 count, const void *answer, u32 size)
 {
 	const struct gmem *mem = &v->vgpu->vm->memory;
@@ -45,13 +45,18 @@ void deliver(struct virtio_vgpu *v, u16 queue, u16 head, const struct vring_segm
 	size = (u32)MIN((u64)size, room);
 	if (size && vring_write(segments, count, mem, answer, size)) {
 		vgpu_broken(v, queue, "answer buffer outside memory");
-		return;
+		return false;
 	}
 	if (vring_push(ring, mem, head, size)) {
 		vgpu_broken(v, queue, "used ring outside memory");
-		return;
+		return false;
 	}
-	if (vring_wants_interrupt(ring, mem))
+	return true;
+}
+
+void vgpu_tell(struct virtio_vgpu *v, u16 queue)
+{
+	if (vring_wants_interrupt(&v->rings[queue], &v->vgpu->vm->memory))
 		vfunc_interrupt_queue(v, queue);
 }
 
@@ -205,8 +210,9 @@ static void answer_now(struct virtio_vgpu *v, u16 queue)
 		size = audit_fill_answer(&v->audit, &v->result, &v->answer);
 		echo_fence(&v->answer.hdr, &v->header);
 	}
-	deliver(v, queue, v->chain.head, &v->chain.segments[v->chain.read_count],
-		v->chain.write_count, &v->answer, size);
+	if (deliver(v, queue, v->chain.head, &v->chain.segments[v->chain.read_count],
+		    v->chain.write_count, &v->answer, size))
+		vgpu_tell(v, queue);
 }
 
 void intake_fail(struct virtio_vgpu *v, u16 queue)

@@ -99,7 +99,7 @@ enum err phys_send(struct virtio_gpu *device, struct slot *slot, u8 queue, u32 l
 
 void phys_empty(struct slot *slot)
 {
-	slot->busy = slot->abandoned = false;
+	slot->busy = slot->abandoned = slot->fenced = false;
 	slot->job = NULL;
 	slot->requests = slot->sent = slot->table_used = slot->failure = 0;
 }
@@ -161,8 +161,10 @@ static enum err send_all(struct virtio_gpu *device, struct slot *slot, struct vi
 
 		more = i + 1 < AUDIT_SERIES_MAX &&
 		       job_command(job, i + 1, command_at(slot, i + 1), &next_length, &next_behind);
-		if (!more && control && !job->unfenced)
+		if (!more && control && !job->unfenced) {
 			add_fence(device, command_at(slot, i));
+			slot->fenced = true;
+		}
 		memset(answer_at(slot, i), 0, sizeof(struct virtio_gpu_hdr));
 		e = phys_send(device, slot, job->queue, length, &data,
 			      control ? sizeof(struct virtio_gpu_hdr) : 0);
@@ -195,17 +197,24 @@ enum gpu_submit virtio_gpu_submit(struct gpu *gpu, struct gpu_job *base)
 	return GPU_SUBMITTED;
 }
 
+/* Whether it may be late with a fence; the rest is told when it is done. */
+static bool owes_fence(const struct virtio_gpu *device)
+{
+	bool owes = false;
+
+	for (u32 i = 0; i < SLOTS; i++)
+		owes |= device->slots[i].fenced && !device->slots[i].abandoned;
+	return owes;
+}
+
 void phys_nudge(struct timer *timer)
 {
 	struct virtio_gpu *device = container_of(timer, struct virtio_gpu, nudge);
 
-	for (u32 i = 0; i < SLOTS; i++) {
-		if (!device->slots[i].busy || device->slots[i].abandoned)
-			continue;
-		virtio_pci_notify(&device->pci, VIRTIO_GPU_QUEUE_CONTROL);
-		timer_set(timer, now_ns() + NUDGE_NS);
+	if (!owes_fence(device))
 		return;
-	}
+	virtio_pci_notify(&device->pci, VIRTIO_GPU_QUEUE_CONTROL);
+	timer_set(timer, now_ns() + NUDGE_NS);
 }
 
 void virtio_gpu_kick(struct gpu *gpu)
@@ -217,7 +226,7 @@ void virtio_gpu_kick(struct gpu *gpu)
 			virtio_pci_notify(&device->pci, i);
 		device->kick[i] = false;
 	}
-	if (device->capsets.count)
+	if (device->capsets.count && owes_fence(device) && !list_is_linked(&device->nudge.node))
 		timer_set(&device->nudge, now_ns() + NUDGE_NS);
 }
 

@@ -31,6 +31,7 @@ _Static_assert((TABLE_ENTRIES + 3 * AUDIT_SERIES_MAX) * sizeof(struct virtq_desc
 struct slot {
 	bool busy;
 	bool abandoned; /* nobody waits for it */
+	bool fenced;	/* its end is told by a fence */
 	u32 requests;	/* that the device still has */
 	u32 sent;	/* requests in all */
 	u32 table_used;

@@ -69,6 +69,22 @@ static bool wants_answers(const struct virtio_vgpu *v)
 	return (v->phase == VGPU_RUN || v->phase == VGPU_REBUILD) && !v->broken;
 }
 
+/*
+ * An answer that no fence waits for is told with the next one, which is on its way: a guest is
+ * interrupted once for SET_SCANOUT and RESOURCE_FLUSH. The pointer's are not held up by long work.
+ */
+static bool is_told_later(const struct virtio_vgpu *v, const struct virtio_gpu_job *job)
+{
+	bool more = false;
+
+	if (job->queue != VIRTIO_GPU_QUEUE_CONTROL || (job->guest.flags & VIRTIO_GPU_FLAG_FENCE))
+		return false;
+	for (u32 i = 0; i < GPU_JOBS_MAX; i++)
+		more |= v->jobs[i].taken && !v->jobs[i].detached && &v->jobs[i] != job &&
+			v->jobs[i].queue == VIRTIO_GPU_QUEUE_CONTROL;
+	return more;
+}
+
 void answer_guest(struct virtio_vgpu *v, struct virtio_gpu_job *job)
 {
 	struct virtio_gpu_hdr hdr = { .type = job->answer };
@@ -82,8 +98,10 @@ void answer_guest(struct virtio_vgpu *v, struct virtio_gpu_job *job)
 		hdr.ctx_id = job->guest.ctx_id;
 		hdr.ring_idx = job->guest.ring_idx;
 	}
-	deliver(v, job->queue, job->head, job->response, control ? job->response_count : 0, &hdr,
-		control ? sizeof(hdr) : 0);
+	if (deliver(v, job->queue, job->head, job->response, control ? job->response_count : 0,
+		    &hdr, control ? sizeof(hdr) : 0) &&
+	    !is_told_later(v, job))
+		vgpu_tell(v, job->queue);
 }
 
 /* ---- jobs of our own ---- */

@@ -213,9 +213,15 @@ void intake_cancel(struct virtio_vgpu *v);
 void intake_fail(struct virtio_vgpu *v, u16 queue);
 /* The driver broke a rule of its rings: NEEDS_RESET, one line. vgpu.lock is held. */
 void vgpu_broken(struct virtio_vgpu *v, u16 queue, const char *why);
-/* Write an answer of `size` bytes and give the request back. vgpu.lock is held. */
-void deliver(struct virtio_vgpu *v, u16 queue, u16 head, const struct vring_segment *segments,
-	     u32 count, const void *answer, u32 size);
+/*
+ * Write an answer of `size` bytes and give the request back. False: the guest broke a rule of its
+ * rings. The caller then has an interrupt to raise, by vgpu_tell(). vgpu.lock is held.
+ */
+must_check bool deliver(struct virtio_vgpu *v, u16 queue, u16 head,
+			const struct vring_segment *segments, u32 count, const void *answer,
+			u32 size);
+/* Interrupt the guest for `queue`, if it wants that. vgpu.lock is held. */
+void vgpu_tell(struct virtio_vgpu *v, u16 queue);
 
 /* ---- stream.c: command streams, part of the intake; vgpu.lock is held ---- */
 

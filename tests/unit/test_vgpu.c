@@ -69,6 +69,55 @@ static void each_answer_raises_the_queues_interrupt_unless_unwanted(void **state
 	assert_int_equal(peek16(0, RING_AT(0) + 0x2002), 2);
 }
 
+/* How often the guest is interrupted for two jobs that are done one after the other. */
+static u32 interrupts_of_two(u32 flags_of_first)
+{
+	struct virtio_gpu_create_2d c = {
+		{ .type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D, .flags = flags_of_first }, 5, 1, 8, 8
+	};
+	u32 before = fake_interrupts[0][1];
+
+	fake_device.frozen = true;
+	command(0, &c, sizeof(c));
+	create(0, 6, 8, 8);
+	assert_int_equal(fake_interrupts[0][1], before);
+	fake_device.frozen = false;
+	gpu_wake(gpu_get(0));
+	fake_run();
+	assert_int_equal(used_count(0), 2);
+	return fake_interrupts[0][1] - before;
+}
+
+static void an_answer_without_a_fence_is_told_with_the_next(void **state)
+{
+	(void)state;
+	assert_int_equal(interrupts_of_two(0), 1);
+}
+
+static void a_fence_is_told_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(interrupts_of_two(VIRTIO_GPU_FLAG_FENCE), 2);
+}
+
+static void the_pointer_does_not_wait_for_long_work(void **state)
+{
+	struct virtio_gpu_cursor c = { .hdr.type = VIRTIO_GPU_CMD_MOVE_CURSOR };
+	u32 before = fake_interrupts[0][2];
+
+	(void)state;
+	fake_device.hang = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D;
+	fake_device.hang_count = 1;
+	create(0, 5, 8, 8);
+	poke(0, COMMAND_AT, &c, sizeof(c));
+	put_desc(0, 1, 0, COMMAND_AT, sizeof(c), 0, 0);
+	make_available(0, 1, 0);
+	ring_bell(0, 1);
+	fake_run();
+	assert_int_equal(used_count(0), 0);
+	assert_int_equal(fake_interrupts[0][2], before + 1);
+}
+
 static void a_fence_comes_back_as_the_guest_named_it(void **state)
 {
 	struct virtio_gpu_create_2d c = { { .type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
@@ -452,6 +501,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RULE(a_picture_goes_the_whole_way),
 		RULE(each_answer_raises_the_queues_interrupt_unless_unwanted),
+		RULE(an_answer_without_a_fence_is_told_with_the_next),
+		RULE(a_fence_is_told_at_once),
+		RULE(the_pointer_does_not_wait_for_long_work),
 		RULE(a_fence_comes_back_as_the_guest_named_it),
 		RULE(a_fenced_refusal_waits_for_the_jobs_before_it),
 		RULE(display_and_edid_are_answered_without_the_device),

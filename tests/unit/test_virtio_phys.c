@@ -18,6 +18,7 @@
 #include "core/log.h"
 #include "core/timer.h"
 #include "core/vmap.h"
+#include "gpu/virtio/phys.h"
 #include "gpu/virtio/virtio_gpu.h"
 #include "gpu/virtio/virtio_pci.h"
 
@@ -79,12 +80,13 @@ hpa_t frame_alloc(void)
 	return frame_alloc_contiguous(1);
 }
 
+static struct list_node timers;
 static u32 timers_set;
 
 void timer_set(struct timer *timer, u64 deadline_ns)
 {
-	(void)timer;
 	(void)deadline_ns;
+	list_add_after(&timers, &timer->node);
 	timers_set++;
 }
 
@@ -124,6 +126,7 @@ static struct {
 	bool bus_master, msix_on;
 	u32 wrong_type; /* answers with this instead */
 	u32 commands;
+	u32 bells;
 	u32 last_type;
 	u32 last_entries;
 	u64 last_fence;
@@ -314,6 +317,7 @@ void host_mmio_write(volatile void *reg, u64 value, unsigned size)
 	if (offset >= 0x3000) {
 		assert_int_equal(offset, 0x3000 + 4 * value);
 		assert_true(dev.queues[value].enabled);
+		dev.bells++;
 		serve((u32)value);
 		return;
 	}
@@ -472,6 +476,8 @@ static struct virtio_gpu_job job;
 static int set_up_running(void **state)
 {
 	set_up(state);
+	list_init(&timers);
+	timers_set = 0;
 	assert_int_equal(virtio_gpu_attach(&gpu), OK);
 	v = calloc(1, sizeof(*v));
 	vgpu = (struct vgpu){ .gpu = &gpu, .family = v, .scanout = 2 };
@@ -504,6 +510,53 @@ static void a_job_goes_to_the_device_with_a_growing_fence(void **state)
 		assert_true(dev.last_fence > before);
 		before = dev.last_fence;
 	}
+}
+
+/* Its time has come. */
+static void nudge(struct virtio_gpu *device)
+{
+	list_remove(&device->nudge.node);
+	phys_nudge(&device->nudge);
+}
+
+static void a_renderer_is_reminded_while_it_owes_a_fence(void **state)
+{
+	struct virtio_gpu *device = gpu.family;
+	u32 bells = dev.bells;
+
+	(void)state;
+	dev.silent = true;
+	device->capsets.count = 1;
+	job.command.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH;
+	job.length = sizeof(struct virtio_gpu_flush);
+	assert_int_equal(virtio_gpu_submit(&gpu, &job.base), GPU_SUBMITTED);
+	virtio_gpu_kick(&gpu);
+	virtio_gpu_kick(&gpu);
+	assert_int_equal(timers_set, 1);
+	nudge(device);
+	assert_int_equal(timers_set, 2);
+	assert_int_equal(dev.bells, bells + 2);
+	dev.silent = false;
+	nudge(device);
+	assert_ptr_equal(virtio_gpu_poll(&gpu), &job.base);
+	nudge(device);
+	assert_int_equal(timers_set, 3);
+	assert_int_equal(dev.bells, bells + 3);
+}
+
+static void what_has_no_fence_needs_no_reminder(void **state)
+{
+	struct virtio_gpu *device = gpu.family;
+
+	(void)state;
+	dev.silent = true;
+	device->capsets.count = 1;
+	job.command.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH;
+	job.length = sizeof(struct virtio_gpu_flush);
+	job.unfenced = true;
+	assert_int_equal(virtio_gpu_submit(&gpu, &job.base), GPU_SUBMITTED);
+	virtio_gpu_kick(&gpu);
+	assert_int_equal(timers_set, 0);
 }
 
 static void the_scanout_is_the_one_at_submission(void **state)
@@ -709,6 +762,8 @@ int main(void)
 		RULE(impossible_numbers_are_refused),
 		RULE(a_device_that_answers_wrong_or_never_is_left_out),
 		RUNNING(a_job_goes_to_the_device_with_a_growing_fence),
+		RUNNING(a_renderer_is_reminded_while_it_owes_a_fence),
+		RUNNING(what_has_no_fence_needs_no_reminder),
 		RUNNING(the_scanout_is_the_one_at_submission),
 		RUNNING(all_16384_entries_fit_one_request),
 		RUNNING(an_answer_to_nothing_is_reported_and_dropped),
