@@ -223,7 +223,7 @@ $(GUEST)/guestdev.cpio.gz: tools/initramfs.sh tests/guest/initdev $(GUEST)/drawe
 	$(Q)tools/initramfs.sh $(GUEST) $(GUEST)/drawer tests/guest/initdev $@ $(GUEST)/devices
 
 # A guest that renders in 3D: Mesa with virgl, kmscube and glmark2 as the distribution has them.
-GUEST3D_PROGRAMS := $(GUEST)/render3d $(GUEST)/medley3d $(GUEST)/mutate3d
+GUEST3D_PROGRAMS := $(addprefix $(GUEST)/,render3d medley3d mutate3d exits3d)
 GUEST3D_LIBRARIES := $(GUEST)/shim3d.so $(GUEST)/record3d.so
 GUEST3D_STREAMS := tests/guest/streams
 CFLAGS_GUEST3D := -std=gnu17 -O2 -Wall -Wextra -Werror -I. -isystem /usr/include/libdrm

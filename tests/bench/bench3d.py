@@ -14,6 +14,9 @@ the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if on
     ratio.mediation.SCENE              of `one` to `whole`: what mediation itself costs
     engine.SCENE exits.SCENE bytes.SCENE   a frame of `one`: engine time, exits, bytes of streams
     exits.whole.SCENE                  exits of a frame of `whole`
+    processors.KIND.SCENE device.KIND.SCENE   a frame's time of the host's processors: of the
+                                       emulated processors, and of the GPU's main loop and renderer
+    exit.pages_N                       what an exit costs a program that works on N pages
     cpu.*.loop                         time of one and the same work of the processor without any
                                        device, directly and as a guest: what its emulation costs
     latency.*.p50, .p99                from the submission of a tiny job to its fence: directly,
@@ -30,8 +33,9 @@ import argparse
 import os
 import re
 import statistics
+import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
 os.environ.setdefault("BENCH", "qemu-virgl")
@@ -46,6 +50,7 @@ START_S = facet.BOOT_S + facet.GUEST_S
 RATIO = 0.90
 RATIO_MEDIATION = 0.95
 GPU_AT = "00:01.0"  # where QEMU puts its first device
+THREADS = ("-name", "debug-threads=on")  # each of QEMU's threads says by its name what it is
 
 
 # ---- machines ----
@@ -55,7 +60,8 @@ GPU_AT = "00:01.0"  # where QEMU puts its first device
 def direct(test, words, limit_s):
     """The guest is the machine. Its lines are those of guest `alpha`, as below."""
     folder = os.path.join(FOLDER, "direct")
-    with direct3d.machine(folder, test, words, name="alpha", limit_s=limit_s) as machine:
+    options = {"name": "alpha", "limit_s": limit_s, "extra": THREADS}
+    with direct3d.machine(folder, test, words, **options) as machine:
         yield machine
 
 
@@ -65,7 +71,7 @@ def mediated(guests, limit_s, host=""):
     folder = os.path.join(FOLDER, "facet")
     text = facet.conf(*guests).replace("[host]\n", "[host]\n" + host)
     image = facet.make_image(folder, text, facet.GUEST3D_FILES)
-    with facet.Machine(image, folder=folder, limit_s=limit_s) as machine:
+    with facet.Machine(image, folder=folder, limit_s=limit_s, extra=THREADS) as machine:
         yield machine
 
 
@@ -75,7 +81,7 @@ def expect(machine, name, line, timeout, since=None):
 
 # ---- frames ----
 
-WORKLOADS = "cpu+kmscube+glmark2"
+WORKLOADS = "cpu+exits+kmscube+glmark2"
 
 
 def loop_ms(machine, name):
@@ -84,17 +90,45 @@ def loop_ms(machine, name):
     return (float(end) - float(start)) * 1000
 
 
-class Use:
-    """What a guest has used of Facet from one moment on."""
+def exit_costs(machine, name):
+    """{pages: microseconds} as test `exits` found them."""
+    said = re.findall(rf"guest {name}: exit with (\d+) pages: (\S+) ns", machine.text())
+    return {int(pages): float(ns) / 1000 for pages, ns in said}
 
-    def __init__(self, machine, name):
-        self.machine, self.name = machine, name
+
+def host_us(machine):
+    """What the emulator's threads have had of the host: {"processors": microseconds, "device": ...}."""
+    wrapper = str(machine.emulator.process.pid)  # timeout(1)
+    pid = subprocess.check_output(["pgrep", "-P", wrapper], text=True).split()[0]
+    used = {"processors": 0, "device": 0}
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with suppress(FileNotFoundError):
+            folder = f"/proc/{pid}/task/{thread}"
+            with open(f"{folder}/comm", encoding="ascii") as file:
+                name = file.read()
+            with open(f"{folder}/schedstat", encoding="ascii") as file:
+                time_us = int(file.read().split()[0]) / 1000
+            if name.startswith("CPU "):
+                used["processors"] += time_us
+            elif thread == pid or name.startswith("llvmpipe"):
+                used["device"] += time_us
+    return used
+
+
+class Use:
+    """What a guest has used of the host, and of Facet where that is, from one moment on."""
+
+    def __init__(self, machine, name, facet_is_there):
+        self.machine, self.name, self.facet_is_there = machine, name, facet_is_there
         self.then = self.now()
 
     def now(self):
+        used = host_us(self.machine)
+        if not self.facet_is_there:
+            return used
         stats = self.machine.stats()
         guest = next(g for g in stats["guests"] if g["name"] == self.name)
-        used = {"exits": sum(guest["exits"].values())}
+        used["exits"] = sum(guest["exits"].values())
         if stats["gpus"]:
             used["engine"] = facet.figure(stats, "engine_ns", self.name) / 1000
             used["bytes"] = facet.figure(stats, "stream_bytes", self.name)
@@ -111,7 +145,8 @@ class Use:
 def kmscube(machine, name, seconds):
     """(frames, seconds) between its first and its last line."""
     del seconds
-    expect(machine, name, r"ended with status", START_S + 60, since=0)
+    began = expect(machine, name, r"Rendered \d+ frames", START_S, since=0)
+    expect(machine, name, r"ended with status", START_S + 60, since=began.end())
     said = re.findall(
         rf"guest {name}: Rendered (\d+) frames in (\S+) sec", machine.text(), re.MULTILINE
     )
@@ -119,17 +154,17 @@ def kmscube(machine, name, seconds):
     return int(last) - int(first), float(end) - float(start)
 
 
-def run_frames(machine, names, scenes, seconds, used):
-    """{scene: frames a second, of all guests}; fills `used`, if any, for the first guest's frames."""
+def run_frames(machine, names, scenes, seconds, used, facet_is_there=True):
+    """{scene: frames a second, of all guests}; fills `used` for the first guest's frames."""
     fps = {}
     for name in names:
         expect(machine, name, r"Rendered \d+ frames", START_S, since=0)
     # From here on kmscube's frames count, and what they take.
-    use = Use(machine, names[0]) if used is not None else None
+    use = Use(machine, names[0], facet_is_there)
     for name in names:
         frames, time_s = kmscube(machine, name, seconds)
         fps["kmscube"] = fps.get("kmscube", 0) + frames / time_s
-        if use and name == names[0]:
+        if name == names[0]:
             used["kmscube"] = use.a_frame(frames)
     at = {name: 0 for name in names}
     for scene in scenes:
@@ -138,22 +173,22 @@ def run_frames(machine, names, scenes, seconds, used):
             found = expect(machine, name, line, 3 * seconds + 120, since=at[name])
             at[name] = found.end()
             fps[scene] = fps.get(scene, 0) + int(found.group(1))
-            if use and name == names[0]:
+            if name == names[0]:
                 used[scene] = use.a_frame(int(found.group(1)) * seconds)
     return fps
 
 
 def frames(args):
-    """One round: {(kind, scene): frames a second}, {kind: {scene: used}}, {kind: loop_ms()}."""
+    """One round: {(kind, scene): frames a second}, {kind: {scene: used}}, {name: of processors}."""
     scenes = args.scenes.split(",")
     words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
     limit_s = 2 * START_S + (len(scenes) + 1) * (3 * args.seconds + 60)
-    got, used, loop = {}, {}, {}
+    got, used, cpu = {}, {"direct": {}}, {}
 
     with direct(WORKLOADS, words, limit_s) as machine:
-        found = run_frames(machine, ["alpha"], scenes, args.seconds, None)
+        found = run_frames(machine, ["alpha"], scenes, args.seconds, used["direct"], False)
         got.update({("direct", scene): fps for scene, fps in found.items()})
-        loop["direct"] = loop_ms(machine, "alpha")
+        cpu["direct"] = loop_ms(machine, "alpha")
     keys = {"whole": {"gpu": "", "pci": GPU_AT}, "one": {}, "two": {}}
     for kind, names in (("whole", ["alpha"]), ("one", ["alpha"]), ("two", ["alpha", "beta"])):
         guests = [facet.guest3d_conf(name, WORKLOADS, words, **keys[kind]) for name in names]
@@ -164,8 +199,9 @@ def frames(args):
             found = run_frames(machine, names, scenes, args.seconds, used[kind])
             got.update({(kind, scene): fps for scene, fps in found.items()})
             if kind == "one":
-                loop[kind] = loop_ms(machine, "alpha")
-    return got, used, loop
+                cpu[kind] = loop_ms(machine, "alpha")
+                cpu["exits"] = exit_costs(machine, "alpha")
+    return got, used, cpu
 
 
 def median_of(rounds, key):
@@ -173,12 +209,12 @@ def median_of(rounds, key):
 
 
 def measure_frames(args):
-    rounds, uses, loops = [], [], []
+    rounds, uses, cpus = [], [], []
     for number in range(args.rounds):
-        got, used, loop = frames(args)
+        got, used, cpu = frames(args)
         rounds.append(got)
         uses.append(used)
-        loops.append(loop)
+        cpus.append(cpu)
         told = ", ".join(f"{kind} {scene} {fps:.0f}" for (kind, scene), fps in got.items())
         print(f"# round {number + 1} of {args.rounds}, load {load()}: {told}", flush=True)
     for scene in ["kmscube"] + args.scenes.split(","):
@@ -195,8 +231,15 @@ def measure_frames(args):
             yield f"{what}.{scene}", value, f"{unit}_a_frame", None
         value = statistics.median(used["whole"][scene]["exits"] for used in uses)
         yield f"exits.whole.{scene}", value, "exits_a_frame", None
+        for what in ("processors", "device"):
+            for kind in ("direct", "whole", "one"):
+                value = statistics.median(used[kind][scene][what] for used in uses)
+                yield f"{what}.{kind}.{scene}", value, "us_a_frame", None
     for kind in ("direct", "one"):
-        yield f"cpu.{kind}.loop", median_of(loops, kind), "ms", None
+        yield f"cpu.{kind}.loop", median_of(cpus, kind), "ms", None
+    for pages in cpus[0]["exits"]:
+        value = statistics.median(cpu["exits"][pages] for cpu in cpus)
+        yield f"exit.pages_{pages}", value, "us", None
 
 
 # ---- latency ----

@@ -36,7 +36,15 @@ GPU = "virtio-gpu-gl-pci,id=gpu,max_outputs=1,xres={},yres={}"
 
 
 def qemu_arguments(
-    initrd, cmdline, kernel=KERNEL, memory=512, cpus=1, mode=(640, 480), iommu=None, show="sdl"
+    initrd,
+    cmdline,
+    kernel=KERNEL,
+    memory=512,
+    cpus=1,
+    mode=(640, 480),
+    iommu=None,
+    show="sdl",
+    extra=(),
 ):
     """QEMU's command line without the serial lines and the monitor.
 
@@ -52,7 +60,7 @@ def qemu_arguments(
         argv += ["-device", emulators.IOMMUS[iommu]]
         gpu += ",iommu_platform=on,disable-legacy=on"
     argv += ["-device", gpu, "-kernel", kernel, "-initrd", initrd, "-append", cmdline]
-    return argv
+    return argv + list(extra)
 
 
 class QemuDirect(emulators.Qemu):
