@@ -113,7 +113,7 @@ BENCHES = {
     )
 }
 
-ALIASES = {"qemu": "qemu-virtio", "bochs": "bochs-vmx"}
+ALIASES = {"qemu": "qemu-virtio", "qemu-vtd": "qemu-virtio", "bochs": "bochs-vmx"}
 
 
 def current():
