@@ -63,12 +63,14 @@ void apic_init_cpu(void)
 	x2apic = base & APIC_BASE_X2APIC;
 	wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
 	write_reg(REG_TPR, 0);
-	write_reg(REG_LVT_TIMER, LVT_MASKED);
+	/* First: LVT entries stay masked until it is enabled (SDM vol. 3, 11.4.7.2). */
+	write_reg(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
+	write_reg(REG_TIMER_INITIAL, 0);
+	write_reg(REG_LVT_TIMER, VECTOR_TIMER);
 	write_reg(REG_LVT_LINT0, LVT_MASKED);
 	write_reg(REG_LVT_LINT1, LVT_NMI);
 	write_reg(REG_LVT_ERROR, LVT_MASKED);
 	write_reg(REG_TIMER_DIVIDE, DIVIDE_BY_16);
-	write_reg(REG_SPURIOUS, SPURIOUS_ENABLE | VECTOR_SPURIOUS);
 }
 
 bool apic_is_x2apic(void)
@@ -105,7 +107,6 @@ void apic_send(u32 destination, u32 command)
 
 void apic_timer_start_free(void)
 {
-	write_reg(REG_LVT_TIMER, LVT_MASKED);
 	write_reg(REG_TIMER_INITIAL, 0xffffffffu);
 }
 
@@ -116,6 +117,5 @@ u32 apic_timer_remaining(void)
 
 void apic_timer_arm(u32 ticks)
 {
-	write_reg(REG_LVT_TIMER, VECTOR_TIMER);
 	write_reg(REG_TIMER_INITIAL, ticks);
 }
