@@ -34,7 +34,9 @@ enum err irq_register(irq_handler handler, void *ctx, u8 *vector)
 
 void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data)
 {
-	*address = APIC_PHYSICAL_BASE | (u64)percpu_of(cpu)->apic_id << 12;
+	u64 id = percpu_of(cpu)->apic_id;
+
+	*address = APIC_PHYSICAL_BASE | (id & 0xff) << 12 | (id & ~0xffULL) << 32;
 	*data = vector;
 }
 

@@ -14,7 +14,10 @@ typedef void (*irq_handler)(void *ctx);
  */
 must_check enum err irq_register(irq_handler handler, void *ctx, u8 *vector);
 
-/* The message that raises `vector` on CPU number `cpu`, without remapping. */
+/*
+ * The message that raises `vector` on CPU number `cpu`, without remapping. Of an APIC id beyond
+ * 8 bits the rest is in the address's upper half, where only an IOMMU's own message may have it.
+ */
 void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data);
 
 /*

@@ -159,9 +159,12 @@ static void start_iommu(void)
 
 	have_iommu = !e;
 	if (!e)
-		log_info("IOMMU: %u unit%s, every device denied%s", iommu.unit_count,
+		iommu_tell_faults(&iommu);
+	if (!e)
+		log_info("IOMMU: %u unit%s, every device denied%s%s", iommu.unit_count,
 			 iommu.unit_count == 1 ? "" : "s",
-			 iommu.irq_remapping ? ", interrupts remapped" : "");
+			 iommu.irq_remapping ? ", interrupts remapped" : "",
+			 iommu.polled ? ", faults polled" : "");
 	else if (config.host.iommu == CONFIG_IOMMU_NONE)
 		log_warn("no usable IOMMU (%s): no hardware keeps a device from reaching all "
 			 "memory, as `iommu = none` allows; no device that could is given to a "
@@ -171,39 +174,6 @@ static void start_iommu(void)
 		log_error("no usable IOMMU (%s): hardware that masters the bus is not used; "
 			  "`iommu = none` in [host] allows it",
 			  err_name(e));
-}
-
-/* The console looks for typed characters this often while nothing wakes us. */
-#define POLL_NS 10000000ULL
-/* Of blocked accesses so many are looked at in that time, however many there are. */
-#define FAULTS_A_POLL 8
-
-static void report_faults(void)
-{
-	static struct log_limit limit;
-	struct iommu_fault fault;
-
-	for (u32 i = 0; i < FAULTS_A_POLL && iommu_poll_fault(&iommu, &fault); i++) {
-		iommu.faults++;
-		if (!assigned_fault(&fault) && log_allowed(&limit, 4))
-			log_warn("IOMMU blocked %02x:%02x.%x %s 0x%lx: %s", PCI_BDF_ARGS(fault.bdf),
-				 fault.interrupt ? "interrupt"
-				 : fault.write	 ? "writing"
-						 : "reading",
-				 fault.iova.raw, fault.reason);
-	}
-}
-
-static void poll_faults(void)
-{
-	static u64 next_ns;
-	u64 begin = rdtsc();
-
-	if (!have_iommu || now_ns() < next_ns)
-		return;
-	next_ns = now_ns() + POLL_NS;
-	report_faults();
-	iommu.fault_ticks += rdtsc() - begin;
 }
 
 /* From here on the console is as the user wants it. False: no guest is to start. */
@@ -265,6 +235,9 @@ static const struct console_command power_commands[] = {
 	{ "poweroff", "", "switch the whole machine off", run_poweroff, NULL },
 };
 
+/* The console looks for typed characters this often while nothing wakes us. */
+#define POLL_NS 10000000ULL
+
 static void poll_again(struct timer *timer)
 {
 	softirq_raise(cpu_id(), SOFTIRQ_CONSOLE);
@@ -277,7 +250,7 @@ static bool housekeeping(void)
 {
 	bool more = console_poll();
 
-	poll_faults();
+	iommu_look(&iommu, assigned_fault);
 	assigned_housekeeping();
 	more |= machine_housekeeping();
 	if (machines_idle() && config.host.when_idle == CONFIG_IDLE_POWEROFF && !more)

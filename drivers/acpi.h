@@ -74,6 +74,7 @@ struct acpi_scope {
 struct acpi_iommu_unit {
 	hpa_t base;
 	u16 segment;
+	u16 bdf;	  /* IVRS: of the function that the unit is */
 	bool include_all; /* serves what no other unit of the segment names */
 	u8 flags;	  /* IVRS: what its control register is to hold, AMD-Vi 5.2.2.1 */
 	u8 first_scope;

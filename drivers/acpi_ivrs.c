@@ -126,6 +126,7 @@ static const char *parse_ivhd(struct acpi_bytes block, struct acpi_iommus *ivrs)
 	struct acpi_iommu_unit unit = {
 		.base = HPA(acpi_get64(block, 8)),
 		.segment = acpi_get16(block, 16),
+		.bdf = acpi_get16(block, 4),
 		.flags = acpi_get8(block, 1),
 		.first_scope = ivrs->scope_count,
 	};

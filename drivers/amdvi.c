@@ -23,6 +23,7 @@
 #define CONTROL_ENABLE	    BIT(0)
 #define CONTROL_HT_TUNNEL   BIT(1)
 #define CONTROL_EVENT_LOG   BIT(2)
+#define CONTROL_EVENT_INT   BIT(3)
 #define CONTROL_PASS_PW	    BIT(8)
 #define CONTROL_RES_PASS_PW BIT(9)
 #define CONTROL_COHERENT    BIT(10)
@@ -33,6 +34,7 @@
 #define CONTROL_HARMLESS 0x7fffULL
 
 #define STATUS_OVERFLOW	   BIT(0)
+#define STATUS_EVENT_INT   BIT(1)
 #define STATUS_EVENT_RUN   BIT(3)
 #define STATUS_COMMAND_RUN BIT(4)
 #define STATUS_CLEAR	   0x67U /* these are cleared by writing 1 */
@@ -237,15 +239,14 @@ static enum err stop_queues(struct amdvi *amdvi)
 static enum err enable(struct iommu_unit *unit)
 {
 	struct amdvi *amdvi = amdvi_of(unit);
-	enum err err;
+	enum err err = stop_queues(amdvi);
 
-	err = stop_queues(amdvi);
 	if (err)
 		return err;
 	mmio_write64(amdvi->unit.regs + REG_DEVICE_TABLE,
 		     amdvi->device_table.raw | (DEVICE_TABLE_PAGES - 1));
-	mmio_write64(amdvi->unit.regs + REG_EXCLUSION_BASE,
-		     0); /* it would let through what our tables deny */
+	/* An exclusion range would let through what our tables deny. */
+	mmio_write64(amdvi->unit.regs + REG_EXCLUSION_BASE, 0);
 	mmio_write64(amdvi->unit.regs + REG_EXCLUSION_LIMIT, 0);
 	mmio_write64(amdvi->unit.regs + REG_COMMAND_BASE, amdvi->unit.queue.raw | QUEUE_SIZE);
 	mmio_write64(amdvi->unit.regs + REG_COMMAND_HEAD, 0);
@@ -338,21 +339,30 @@ static void restart_log(struct amdvi *amdvi)
 	}
 }
 
+/* EventLogInt goes before the tail is read: it stands again for an event that comes later. */
 static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 {
 	struct amdvi *amdvi = amdvi_of(unit);
-	u32 tail;
+	u64 tail;
 
-	tail = (u32)(mmio_read64(amdvi->unit.regs + REG_EVENT_TAIL) / (2 * sizeof(u64)) %
-		     IOMMU_QUEUE_ENTRIES);
+	mmio_write64(unit->regs + REG_STATUS, STATUS_EVENT_INT);
+	tail = mmio_read64(unit->regs + REG_EVENT_TAIL) / (2 * sizeof(u64)) % IOMMU_QUEUE_ENTRIES;
 	if (tail == amdvi->event_head)
 		return false;
 	take_event(amdvi, fault);
-	if (mmio_read64(amdvi->unit.regs + REG_STATUS) & STATUS_OVERFLOW) {
-		fault->overflow = true;
+	if (mmio_read64(amdvi->unit.regs + REG_STATUS) & STATUS_OVERFLOW)
 		restart_log(amdvi);
-	}
 	return true;
+}
+
+/* While EventLogInt stands, no event sends a message; some units set it just as it is cleared. */
+static bool listen(struct iommu_unit *unit, bool on)
+{
+	struct amdvi *amdvi = amdvi_of(unit);
+
+	amdvi->control = (amdvi->control & ~CONTROL_EVENT_INT) | (on ? CONTROL_EVENT_INT : 0);
+	mmio_write64(unit->regs + REG_CONTROL, amdvi->control);
+	return mmio_read64(unit->regs + REG_STATUS) & STATUS_EVENT_INT;
 }
 
 /* ---- what the unit can do --------------------------------------------------------- */
@@ -361,6 +371,7 @@ static const struct iommu_ops amdvi_ops = {
 	.enable = enable,
 	.flush = flush_pages,
 	.poll_fault = poll_fault,
+	.listen = listen,
 	.device_entry = device_entry,
 	.deny = DTE0_DENY,
 	.fill_device = fill_device,

@@ -127,12 +127,10 @@ static bool scope_covers(struct iommu *iommu, const struct acpi_scope *scope, u1
 		return bdf >= scope->first_bdf && bdf <= scope->last_bdf;
 	if (!scope_bdf(iommu, scope, &at))
 		return false;
-	if (scope->type == ACPI_SCOPE_ENDPOINT || scope->type == ACPI_SCOPE_BRIDGE) {
-		if (at == bdf)
-			return true;
-	}
 	if (scope->type != ACPI_SCOPE_BRIDGE)
-		return false;
+		return scope->type == ACPI_SCOPE_ENDPOINT && at == bdf;
+	if (at == bdf)
+		return true;
 	bridge = pci_find(iommu->pci, at);
 	return bridge && bridge->secondary_bus && PCI_BUS(bdf) >= bridge->secondary_bus &&
 	       PCI_BUS(bdf) <= bridge->subordinate_bus;
@@ -140,10 +138,9 @@ static bool scope_covers(struct iommu *iommu, const struct acpi_scope *scope, u1
 
 static bool scopes_cover(struct iommu *iommu, u32 first, u32 count, u16 bdf)
 {
-	for (u32 i = first; i < first + count; i++) {
+	for (u32 i = first; i < first + count; i++)
 		if (scope_covers(iommu, &iommu->acpi.scopes[i], bdf))
 			return true;
-	}
 	return false;
 }
 
@@ -562,14 +559,4 @@ enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data)
 		return err;
 	store_irq(unit, entry, 0);
 	return unit->ops->trim_irqs ? unit->ops->trim_irqs(unit, rid) : OK;
-}
-
-bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault)
-{
-	for (u32 i = 0; i < iommu->unit_count; i++) {
-		spin_guard(&iommu->units[i]->lock);
-		if (iommu->units[i]->ops->poll_fault(iommu->units[i], fault))
-			return true;
-	}
-	return false;
 }

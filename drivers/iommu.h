@@ -44,8 +44,7 @@ struct iommu_fault {
 	u16 bdf;
 	bool write;
 	bool interrupt;
-	bool overflow; /* more faults happened than the unit could record */
-	u8 code;       /* the reason as the unit gives it */
+	u8 code; /* the reason as the unit gives it */
 	const char *reason;
 	iova_t iova; /* of the page */
 };
@@ -77,6 +76,9 @@ struct iommu_ops {
 	/* Forgets 2^order pages from `iova`, which is a multiple of that. */
 	enum err (*flush)(struct iommu_unit *unit, u16 domain_id, u64 iova, u32 order);
 	bool (*poll_fault)(struct iommu_unit *unit, struct iommu_fault *fault);
+	/* Has it send its message at faults, or not. True: there are some that send none now. */
+	bool (*listen)(struct iommu_unit *unit, bool on);
+	u32 fault_message; /* registers: data, address, upper address; 0: its function's MSI */
 
 	/* The two words that say what rid reaches; NULL: there is no memory for them. */
 	u64 *(*device_entry)(struct iommu_unit *unit, u16 rid);
@@ -135,7 +137,10 @@ struct iommu {
 	bool irq_remapping;
 	u32 features;
 	u32 domain_limit;	 /* ids are below this */
-	u64 faults, fault_ticks; /* for who polls: how many, and what time of the TSC they took */
+	u64 faults, fault_ticks; /* told so far, and what time of the TSC they took */
+	u64 next_look_ns;	 /* for faults: no earlier than this, */
+	bool look_due;		 /* ... and only then */
+	bool polled;		 /* a unit cannot send a message: a look is always due */
 	u32 unit_count;
 	struct iommu_unit *units[IOMMU_MAX_UNITS];
 	struct spinlock lock;			 /* what follows; before a unit's lock */
@@ -238,11 +243,23 @@ enum err iommu_irq_set(struct iommu *iommu, const struct iommu_irq *irq, u64 *ad
  */
 enum err iommu_irq_clear(struct iommu *iommu, u16 source, u64 address, u32 data) must_check;
 
-/*
- * Takes one recorded fault; false where there is none. Each unit records few:
- * the caller polls, and limits how many it prints. One caller at a time.
- */
+/* Takes one recorded fault; false where there is none. One caller at a time: iommu_look(). */
 bool iommu_poll_fault(struct iommu *iommu, struct iommu_fault *fault) must_check;
+
+/*
+ * Has units send their faults' message to the first CPU from the next look on. Where one cannot,
+ * looks follow each other (`polled`). Once, after iommu_start().
+ */
+void iommu_tell_faults(struct iommu *iommu);
+
+/*
+ * Gives faults to `tell` if a unit has sent its message: IOMMU_FAULTS_A_LOOK at the most, and
+ * again no earlier than after IOMMU_LOOK_NS, whatever devices do; units lose what they have no
+ * room for meanwhile. Housekeeping, often: a message wakes it by SOFTIRQ_CONSOLE.
+ */
+#define IOMMU_LOOK_NS	    10000000ULL
+#define IOMMU_FAULTS_A_LOOK 8U
+void iommu_look(struct iommu *iommu, void (*tell)(const struct iommu_fault *fault));
 
 /*
  * For the vendors' drivers, with the unit's lock. How often a register or memory is read before

@@ -13,6 +13,7 @@
 #define REG_RTADDR 0x20
 #define REG_FSTS   0x34
 #define REG_FECTL  0x38
+#define REG_FEDATA 0x3c
 #define REG_PMEN   0x64
 #define REG_IQH	   0x80
 #define REG_IQT	   0x88
@@ -52,8 +53,7 @@
 
 #define FSTS_PFO      BIT(0)
 #define FSTS_PPF      BIT(1)
-#define FSTS_IQE      BIT(4)
-#define FSTS_ITE      BIT(6)
+#define FSTS_QUEUE    (BIT(4) | BIT(5) | BIT(6)) /* IQE, ICE, ITE: what the queue met */
 #define FECTL_IM      BIT(31)
 #define PMEN_EPM      BIT(31)
 #define PMEN_PRS      BIT(0)
@@ -124,7 +124,7 @@ static struct iommu_command ticket(const struct iommu_unit *unit)
 
 static bool has_stopped(struct iommu_unit *unit)
 {
-	u32 faults = mmio_read32(unit->regs + REG_FSTS) & (FSTS_IQE | FSTS_ITE);
+	u32 faults = mmio_read32(unit->regs + REG_FSTS) & FSTS_QUEUE;
 
 	if (faults)
 		mmio_write32(unit->regs + REG_FSTS, faults);
@@ -190,7 +190,7 @@ static enum err start_queue(struct vtd *vtd)
 	if (err)
 		return err;
 	vtd->unit.queue_tail = 0;
-	mmio_write32(vtd->unit.regs + REG_FSTS, FSTS_IQE | FSTS_ITE);
+	mmio_write32(vtd->unit.regs + REG_FSTS, FSTS_QUEUE);
 	mmio_write64(vtd->unit.regs + REG_IQT, 0);
 	mmio_write64(vtd->unit.regs + REG_IQA, vtd->unit.queue.raw);
 	return command(vtd, GCMD_QIE, true);
@@ -218,7 +218,7 @@ static enum err enable(struct iommu_unit *unit)
 	struct vtd *vtd = vtd_of(unit);
 	enum err err;
 
-	mmio_write32(vtd->unit.regs + REG_FECTL, FECTL_IM); /* faults are polled */
+	mmio_write32(vtd->unit.regs + REG_FECTL, FECTL_IM); /* there is no message yet */
 	err = drop_protected_regions(vtd);
 	if (!err)
 		err = start_queue(vtd);
@@ -349,40 +349,41 @@ static void decode_fault(u64 low, u64 high, struct iommu_fault *fault)
 	fault->iova = IOVA(fault->interrupt ? low >> 48 : ALIGN_DOWN(low, PAGE_SIZE));
 }
 
-/* Goes once round the records, from where the last call stopped. */
-static bool take_fault(struct vtd *vtd, struct iommu_fault *fault)
+/*
+ * One register read where nothing has happened. Else once round the records, from where the
+ * last call stopped; and nothing is recorded while PFO is set.
+ */
+static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
 {
+	struct vtd *vtd = vtd_of(unit);
 	u32 records = CAP_NFR(vtd->cap);
+	bool found = false;
 
-	for (u32 i = 0; i < records; i++) {
-		u32 reg = CAP_FRO(vtd->cap) + vtd->next_fault * FAULT_BYTES;
-		u64 high = mmio_read64(vtd->unit.regs + reg + 8);
+	if (!(mmio_read32(unit->regs + REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
+		return false;
+	for (u32 i = 0; i < records && !found; i++) {
+		volatile u8 *record =
+			unit->regs + CAP_FRO(vtd->cap) + vtd->next_fault * FAULT_BYTES;
+		u64 high = mmio_read64(record + 8);
 
 		vtd->next_fault = (vtd->next_fault + 1) % records;
 		if (!(high & FAULT_F))
 			continue;
-		decode_fault(mmio_read64(vtd->unit.regs + reg), high, fault);
+		decode_fault(mmio_read64(record), high, fault);
 		/* F is cleared by writing 1; it is the top bit of the last dword. */
-		mmio_write32(vtd->unit.regs + reg + 12, (u32)(FAULT_F >> 32));
-		return true;
+		mmio_write32(record + 12, (u32)(FAULT_F >> 32));
+		found = true;
 	}
-	return false;
+	mmio_write32(unit->regs + REG_FSTS, FSTS_PFO);
+	return found;
 }
 
-/* One register read where nothing has happened. Nothing is recorded while PFO is set. */
-static bool poll_fault(struct iommu_unit *unit, struct iommu_fault *fault)
+/* While one of these states stands, another one raises nothing, 11.4.7.2. */
+static bool listen(struct iommu_unit *unit, bool on)
 {
-	struct vtd *vtd = vtd_of(unit);
-	bool found;
-
-	if (!(mmio_read32(vtd->unit.regs + REG_FSTS) & (FSTS_PPF | FSTS_PFO)))
-		return false;
-	found = take_fault(vtd, fault);
-	if (mmio_read32(vtd->unit.regs + REG_FSTS) & FSTS_PFO) {
-		mmio_write32(vtd->unit.regs + REG_FSTS, FSTS_PFO);
-		fault->overflow = true;
-	}
-	return found;
+	mmio_write32(unit->regs + REG_FSTS, FSTS_QUEUE);
+	mmio_write32(unit->regs + REG_FECTL, on ? 0 : FECTL_IM);
+	return mmio_read32(unit->regs + REG_FSTS) & (FSTS_PPF | FSTS_PFO | FSTS_QUEUE);
 }
 
 /* ---- what the unit can do --------------------------------------------------------- */
@@ -391,6 +392,8 @@ static const struct iommu_ops vtd_ops = {
 	.enable = enable,
 	.flush = flush_pages,
 	.poll_fault = poll_fault,
+	.listen = listen,
+	.fault_message = REG_FEDATA,
 	.device_entry = context_entry,
 	.fill_device = fill_context,
 	.forget_device = forget_context,
@@ -456,9 +459,8 @@ enum err vtd_init(struct vtd *vtd, const struct acpi_iommu_unit *acpi,
 	vtd->unit.features = features_of(vtd->cap, vtd->ecap);
 	vtd->unit.domains = CAP_DOMAINS(vtd->cap);
 	/* Version 0, or all ones: nothing answers there. */
-	if (mmio_read32(vtd->unit.regs + REG_VER) >> 4 == 0 || vtd->cap == ~0ULL)
-		return ERR_UNSUPPORTED;
-	if (!(vtd->ecap & ECAP_QI) || !vtd_format(vtd->unit.features))
+	if (mmio_read32(vtd->unit.regs + REG_VER) >> 4 == 0 || vtd->cap == ~0ULL ||
+	    !(vtd->ecap & ECAP_QI) || !vtd_format(vtd->unit.features))
 		return ERR_UNSUPPORTED;
 	return iommu_take_frames(&vtd->unit, frames, ARRAY_SIZE(frames));
 }

@@ -186,23 +186,21 @@ static struct assigned *find(u16 bdf)
 	return NULL;
 }
 
-bool assigned_fault(const struct iommu_fault *fault)
+void assigned_fault(const struct iommu_fault *fault)
 {
+	static struct log_limit others;
 	struct assigned *a = find(fault->bdf);
 	const char *what = fault->interrupt ? "raising interrupt entry"
 			   : fault->write   ? "writing"
 					    : "reading";
 
-	if (!a)
-		return false;
-	if (log_allowed(&assignment_of(a->vm)->limit, 4))
-		log_warn("guest %s: its device " PCI_BDF_FORMAT " was kept from %s 0x%lx: %s",
-			 a->vm->name, PCI_BDF_ARGS(fault->bdf), what, fault->iova.raw,
-			 fault->reason);
-	if (is_live(a) && a->vm->config->on_dma_fault == CONFIG_DMA_FAULT_STOP)
+	if (log_allowed(a ? &assignment_of(a->vm)->limit : &others, 4))
+		log_warn("%s%s: %sdevice " PCI_BDF_FORMAT " was kept from %s 0x%lx: %s",
+			 a ? "guest " : "", a ? a->vm->name : "IOMMU", a ? "its " : "",
+			 PCI_BDF_ARGS(fault->bdf), what, fault->iova.raw, fault->reason);
+	if (a && is_live(a) && a->vm->config->on_dma_fault == CONFIG_DMA_FAULT_STOP)
 		vm_end(a->vm, VM_END_CRASH, "its device " PCI_BDF_FORMAT " was kept from %s 0x%lx",
 		       PCI_BDF_ARGS(fault->bdf), what, fault->iova.raw);
-	return true;
 }
 
 /* ---- giving and taking ---- */

@@ -46,8 +46,11 @@ must_check enum err assigned_start(struct vm *vm);
  */
 void assigned_stop(struct vm *vm);
 
-/* A blocked access: true, if it was an assigned function's; it has been dealt with. */
-bool assigned_fault(const struct iommu_fault *fault);
+/*
+ * A blocked access, of any function: logged, up to four a second of each guest and of all the
+ * others; and a guest that has the function ends, if the file says so.
+ */
+void assigned_fault(const struct iommu_fault *fault);
 
 /*
  * Look whether the functions of `vm` on the I/O APIC's lines `pins` (bit per pin) assert INTx, and

@@ -581,6 +581,7 @@ static void the_newest_description_of_a_unit_counts(void **state)
 	assert_int_equal(build_and_parse(), OK);
 	assert_int_equal(info.ivrs.unit_count, 2);
 	assert_int_equal(info.ivrs.scopes[info.ivrs.units[0].first_scope].first_bdf, 0x0040);
+	assert_int_equal(info.ivrs.units[0].bdf, 0x0002);
 	assert_int_equal(info.ivrs.units[1].base.raw, 0xfec80000);
 	assert_int_equal(info.ivrs.scopes[info.ivrs.units[1].first_scope].first_bdf, 0);
 	assert_int_equal(info.ivrs.scopes[info.ivrs.units[1].first_scope].last_bdf, 0xffff);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IOMMU domains and the AMD-Vi driver against a model that forgets only when told. */
 // SOURCES: drivers/iommu.c drivers/amdvi.c drivers/vtd.c drivers/pci.c core/ptab.c
-// SOURCES: core/ptab_formats.c
+// SOURCES: core/ptab_formats.c drivers/iommu_faults.c drivers/pci_msi.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "core/frame.h"
 #include "drivers/amdvi.h"
 #include "drivers/iommu.h"
+#include "tests/unit/fake_faults.h"
 
 /*
  * A unit caches device entries, pages, pointers to level-1 tables and interrupt entries until
@@ -33,6 +34,7 @@
 #define MSI_BASE    0xfee00000ULL
 #define BLOCKED	    (~0ULL)
 
+#define UNIT  PCI_BDF(0, 0, 2) /* the function that units[0] is; the other one's is 00:00.3 */
 #define GPU   PCI_BDF(0, 2, 0)
 #define NIC   PCI_BDF(0, 3, 0)
 #define OLD_A PCI_BDF(5, 1, 0) /* two functions behind a bridge that speaks for them */
@@ -54,8 +56,10 @@ struct cached_page {
 
 struct unit {
 	u8 regs[0x4000];
-	bool dead, refuses; /* faults to inject */
-	bool was_off;	    /* at any time */
+	bool dead, refuses;    /* faults to inject */
+	bool was_off;	       /* at any time */
+	bool sets_it_again;    /* EventLogInt, once, when it is cleared */
+	void (*on_last)(void); /* once the tail has been read that says that no event is left */
 	unsigned flushes, completions;
 	struct {
 		bool valid;
@@ -74,6 +78,10 @@ static struct iommu iommu;
 static struct iommu_domain domain, other;
 static struct acpi_iommus ivrs;
 static struct pci pci;
+
+/* Configuration space of bus 0's first device: MSI with 64 bits at 64h. */
+#define MSI_AT 0x64
+static u8 config[8 * 4096];
 
 /* ---- memory ------------------------------------------------------------------------ */
 
@@ -152,6 +160,29 @@ static void set(struct unit *unit, u32 reg, u64 value)
 	memcpy(&unit->regs[reg], &value, 8);
 }
 
+static u32 config_of(const struct unit *unit, u32 offset, unsigned size)
+{
+	u32 value = 0;
+
+	memcpy(&value, &config[(UNIT + (unit - units)) * 4096 + offset], size);
+	return value;
+}
+
+/* EventLogInt, or EventOverflow: a message when one is set, where EventIntEn and MSI are on. */
+static void set_state(struct unit *unit, u64 state)
+{
+	bool new = !(get(unit, 0x2020) & state);
+
+	set(unit, 0x2020, get(unit, 0x2020) | state);
+	if (!new || !(get(unit, 0x18) & BIT(3)) || !(config_of(unit, 4, 2) & BIT(2)) ||
+	    !(config_of(unit, MSI_AT + 2, 2) & 1))
+		return;
+	assert_int_equal(config_of(unit, MSI_AT + 4, 4), MSI_BASE);
+	assert_int_equal(config_of(unit, MSI_AT + 8, 4), 0);
+	assert_int_equal(config_of(unit, MSI_AT + 12, 2), FAKE_VECTOR);
+	fake_messages++;
+}
+
 static void log_event(struct unit *unit, u64 low, u64 high)
 {
 	u64 *log = at(get(unit, 0x10) & 0x000ffffffffff000ULL);
@@ -160,13 +191,15 @@ static void log_event(struct unit *unit, u64 low, u64 high)
 	if (!(get(unit, 0x2020) & BIT(3)))
 		return;
 	if (next == get(unit, 0x2010)) { /* full: it stops, and says so */
-		set(unit, 0x2020, (get(unit, 0x2020) & ~BIT(3)) | BIT(0));
+		set(unit, 0x2020, get(unit, 0x2020) & ~BIT(3));
+		set_state(unit, BIT(0));
 		return;
 	}
 	assert_int_equal(log[tail / 8], 0); /* the driver has cleared what it has read */
 	log[tail / 8] = low;
 	log[tail / 8 + 1] = high;
 	set(unit, 0x2018, next);
+	set_state(unit, BIT(1));
 }
 
 static u64 page_fault(struct unit *unit, u16 rid, u64 flags, u64 address)
@@ -302,17 +335,34 @@ static struct unit *unit_of(const volatile void *reg, u32 *offset)
 
 u64 host_mmio_read(const volatile void *reg, unsigned size)
 {
+	size_t at_config = (size_t)((const volatile u8 *)reg - config);
+	struct unit *unit;
+	u64 value = 0;
 	u32 offset;
-	struct unit *unit = unit_of(reg, &offset);
 
-	return size == 8 ? get(unit, offset) : (u32)get(unit, offset);
+	if (at_config < sizeof(config)) {
+		assert_int_equal(size, 4);
+		memcpy(&value, &config[at_config], 4);
+		return value;
+	}
+	unit = unit_of(reg, &offset);
+	value = get(unit, offset);
+	if (offset == 0x2018 && value == get(unit, 0x2010) && unit->on_last)
+		unit->on_last();
+	return size == 8 ? value : (u32)value;
 }
 
 void host_mmio_write(volatile void *reg, u64 value, unsigned size)
 {
+	size_t at_config = (size_t)((volatile u8 *)reg - config);
+	struct unit *unit;
 	u32 offset;
-	struct unit *unit = unit_of(reg, &offset);
 
+	if (at_config < sizeof(config)) {
+		memcpy(&config[at_config], &value, size);
+		return;
+	}
+	unit = unit_of(reg, &offset);
 	assert_int_equal(size, 8);
 	switch (offset) {
 	case 0x08:
@@ -329,6 +379,9 @@ void host_mmio_write(volatile void *reg, u64 value, unsigned size)
 		break;
 	case 0x2020:
 		set(unit, offset, get(unit, offset) & ~(value & 0x67));
+		if (value & BIT(1) && unit->sets_it_again)
+			set(unit, offset, get(unit, offset) | BIT(1));
+		unit->sets_it_again = false;
 		break;
 	default:
 		set(unit, offset, value);
@@ -498,12 +551,23 @@ static int prepare(void **state)
 	memset(&ivrs, 0, sizeof(ivrs));
 	ivrs.present = ivrs.amd = true;
 	ivrs.unit_count = 1;
-	ivrs.units[0] = (struct acpi_iommu_unit){ .base = HPA(REGS_BASE), .scope_count = 2 };
+	ivrs.units[0] =
+		(struct acpi_iommu_unit){ .base = HPA(REGS_BASE), .bdf = UNIT, .scope_count = 2 };
 	add_scope(0, PCI_BDF(4, 31, 7));
 	old = add_scope(OLD_A, PCI_BDF(5, 31, 7));
 	old->aliased = true;
 	old->alias = VOICE;
 	memset(&pci, 0, sizeof(pci));
+	memset(config, 0, sizeof(config));
+	pci.ecam[0] = config;
+	pci.function_count = 2;
+	for (u16 i = 0; i < 2; i++) {
+		config[(UNIT + i) * 4096 + MSI_AT + 2] = 0x80;
+		pci.functions[i] = (struct pci_function){ .bdf = UNIT + i,
+							  .bridge = PCI_NO_BRIDGE,
+							  .class_code = 0x080600,
+							  .msi = MSI_AT };
+	}
 	return 0;
 }
 
@@ -835,7 +899,7 @@ static void what_firmware_left_on_is_taken_over_without_a_gap(void **state)
 	assert_int_equal(interrupt(&units[0], GPU, MSI_BASE, 0), BLOCKED);
 	taken_fault();
 	taken_fault();
-	assert_int_equal(get(&units[0], 0x2020), BIT(3) | BIT(4));
+	assert_int_equal(get(&units[0], 0x2020) & ~BIT(1), BIT(3) | BIT(4));
 }
 
 static void another_mode_of_tables_is_switched_off_first(void **state)
@@ -905,7 +969,7 @@ static void every_event_has_a_reason(void **state)
 		assert_int_equal(fault.bdf, NIC);
 		assert_int_equal(fault.iova.raw, MIB(3));
 		assert_true(fault.write);
-		assert_false(fault.interrupt || fault.overflow);
+		assert_false(fault.interrupt);
 		assert_int_equal(strcmp(fault.reason, "reason unknown to this driver") == 0,
 				 code == 15);
 	}
@@ -914,10 +978,9 @@ static void every_event_has_a_reason(void **state)
 	assert_string_equal(taken_fault().reason, "reason unknown to this driver");
 }
 
-static void a_full_log_is_told_and_goes_on(void **state)
+static void a_full_log_goes_on(void **state)
 {
 	struct iommu_fault fault;
-	unsigned told = 0;
 
 	(void)state;
 	for (unsigned round = 0; round < 3; round++) {
@@ -926,10 +989,138 @@ static void a_full_log_is_told_and_goes_on(void **state)
 		for (unsigned i = 0; i < 255; i++) {
 			fault = taken_fault();
 			assert_int_equal(fault.iova.raw, i * 4096);
-			told += fault.overflow;
 		}
 		assert_false(iommu_poll_fault(&iommu, &fault));
-		assert_int_equal(told, round + 1);
+	}
+}
+
+/* ---- when faults are looked at ----------------------------------------------------- */
+
+static bool listens(const struct unit *unit)
+{
+	return get((struct unit *)unit, 0x18) & BIT(3);
+}
+
+static void an_event_interrupts_once_and_is_looked_at(void **state)
+{
+	(void)state;
+	iommu_tell_faults(&iommu);
+	assert_false(iommu.polled);
+	assert_false(listens(&units[0])); /* before the first look */
+	fake_start_listening(&iommu);
+	assert_int_equal(get(&units[0], 0x18), CONTROL_ON | BIT(3));
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 0);
+	fake_now_ns += IOMMU_LOOK_NS;
+	dma(&units[0], GPU, 0x5000, true);
+	assert_true(fake_take_interrupts());
+	assert_false(listens(&units[0]));
+	dma(&units[0], NIC, 0, true);
+	assert_false(fake_take_interrupts()); /* masked */
+	assert_int_equal(fake_look(&iommu, 0), 2);
+	assert_int_equal(fake_told[0].iova.raw, 0x5000);
+	assert_true(listens(&units[0]));
+	assert_false(fake_take_interrupts());
+	dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS - 1), 0);
+	assert_int_equal(fake_look(&iommu, 1), 1);
+}
+
+static void eight_are_looked_at_and_the_rest_waits_masked(void **state)
+{
+	(void)state;
+	fake_start_listening(&iommu);
+	fake_now_ns += IOMMU_LOOK_NS;
+	for (unsigned i = 0; i < 20; i++)
+		dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+	for (unsigned round = 0; round < 2; round++) {
+		assert_int_equal(fake_look(&iommu, 0), 8);
+		assert_false(listens(&units[0]));
+		assert_false(fake_take_interrupts());
+		assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS - 1), 0);
+		fake_now_ns++;
+	}
+	assert_int_equal(fake_look(&iommu, 0), 4);
+	assert_true(listens(&units[0]));
+}
+
+static void fault_of_nic(void)
+{
+	units[0].on_last = NULL;
+	dma(&units[0], NIC, 0x7000, true);
+}
+
+/* It sets EventLogInt while EventIntEn is not there to send a message of it. */
+static void an_event_after_the_last_and_before_the_unit_listens_is_not_lost(void **state)
+{
+	(void)state;
+	fake_start_listening(&iommu);
+	fake_now_ns += IOMMU_LOOK_NS;
+	dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+	units[0].on_last = fault_of_nic;
+	assert_int_equal(fake_look(&iommu, 0), 1);
+	assert_false(fake_take_interrupts());
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 1);
+	assert_int_equal(fake_told[0].bdf, NIC);
+	dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+}
+
+static void an_interrupt_bit_that_does_not_go_is_cleared_again(void **state)
+{
+	(void)state;
+	units[0].sets_it_again = true;
+	fake_start_listening(&iommu);
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 0);
+	assert_int_equal(get(&units[0], 0x2020) & BIT(1), 0);
+	dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+}
+
+static void a_full_log_goes_on_and_is_listened_to(void **state)
+{
+	unsigned told = 0;
+
+	(void)state;
+	fake_start_listening(&iommu);
+	for (unsigned i = 0; i < 300; i++)
+		dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+	for (unsigned i = 0; i < 255 / 8 + 1; i++)
+		told += fake_look(&iommu, IOMMU_LOOK_NS);
+	assert_int_equal(told, 255);
+	assert_true(listens(&units[0]));
+	dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+}
+
+/* No function, one that is something else, or one without MSI. */
+static void where_a_unit_cannot_interrupt_looks_follow_each_other(void **state)
+{
+	for (unsigned lacks = 0; lacks < 3; lacks++) {
+		prepare(state);
+		ivrs.unit_count = 2;
+		ivrs.units[1] = (struct acpi_iommu_unit){ .base = HPA(REGS_BASE + 0x4000),
+							  .bdf = UNIT + 1,
+							  .first_scope = 2 };
+		pci.functions[1].bdf += lacks == 0;
+		pci.functions[1].class_code <<= lacks == 1;
+		pci.functions[1].msi = lacks == 2 ? 0 : MSI_AT;
+		assert_int_equal(start_iommu(), OK);
+		iommu_tell_faults(&iommu);
+		assert_true(iommu.polled);
+		assert_int_equal(config_of(&units[1], MSI_AT + 2, 2), 0x80);
+		fake_messages = 0;
+		for (unsigned i = 0; i < 3; i++) {
+			dma(&units[0], GPU, 0, true);
+			dma(&units[1], GPU, 0, true);
+			assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 2);
+			assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS / 2), 0);
+			assert_false(listens(&units[0]) || listens(&units[1]));
+		}
+		assert_int_equal(fake_messages, 0);
 	}
 }
 
@@ -991,7 +1182,13 @@ int main(void)
 		TEST_PREPARED(a_unit_that_does_not_answer_is_an_error),
 		TEST(a_function_that_the_unit_may_remember_counts_as_attached),
 		TEST(every_event_has_a_reason),
-		TEST(a_full_log_is_told_and_goes_on),
+		TEST(a_full_log_goes_on),
+		TEST(an_event_interrupts_once_and_is_looked_at),
+		TEST(eight_are_looked_at_and_the_rest_waits_masked),
+		TEST(an_event_after_the_last_and_before_the_unit_listens_is_not_lost),
+		TEST(an_interrupt_bit_that_does_not_go_is_cleared_again),
+		TEST(a_full_log_goes_on_and_is_listened_to),
+		TEST_PREPARED(where_a_unit_cannot_interrupt_looks_follow_each_other),
 		TEST_PREPARED(without_frames_nothing_starts_and_nothing_leaks),
 		TEST_PREPARED(hardware_that_cannot_do_it_is_refused),
 	};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IOMMU domains and the VT-d driver against a model with caches that forget only when told. */
 // SOURCES: drivers/iommu.c drivers/vtd.c drivers/amdvi.c drivers/pci.c core/ptab.c
-// SOURCES: core/ptab_formats.c
+// SOURCES: core/ptab_formats.c drivers/iommu_faults.c drivers/pci_msi.c
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@
 #include "core/frame.h"
 #include "drivers/iommu.h"
 #include "drivers/vtd.h"
+#include "tests/unit/fake_faults.h"
 
 /*
  * The model of a unit reads memory through `device_view`, which only
@@ -52,6 +53,8 @@ struct unit {
 	u64 root, irq_table; /* in force since SRTP and SIRTP */
 	u32 queue_head;
 	bool dead, queue_fault; /* faults to inject */
+	void (*on_unmask)(void);
+	bool fault_pending; /* FECTL.IP */
 	unsigned flushes;
 	struct {
 		bool valid;
@@ -150,14 +153,35 @@ static u64 get(struct unit *unit, u32 reg, unsigned size)
 
 	memcpy(&value, &unit->regs[reg], size);
 	/* FSTS: bit 1 says whether any record is in use. */
-	if (reg == 0x34 && unit->regs[0x22f] & 0x80)
-		value |= BIT(1);
+	if (reg == 0x34)
+		value = (value & ~BIT(1)) |
+			((unit->regs[0x22f] | unit->regs[0x23f]) & 0x80 ? BIT(1) : 0);
 	return value;
 }
 
 static void set(struct unit *unit, u32 reg, u64 value, unsigned size)
 {
 	memcpy(&unit->regs[reg], &value, size);
+}
+
+/* 11.4.7.2: a message for a state that comes while none stands, at once or when IM goes. */
+static void send_fault_message(struct unit *unit)
+{
+	if (!unit->fault_pending || get(unit, 0x38, 4) & BIT(31))
+		return;
+	unit->fault_pending = false;
+	fake_messages++;
+}
+
+static void raise_state(struct unit *unit, u64 before)
+{
+	unit->fault_pending |= !(before & 0x73);
+	send_fault_message(unit);
+}
+
+static void states_cleared(struct unit *unit)
+{
+	unit->fault_pending &= !!(get(unit, 0x34, 4) & 0x73);
 }
 
 static void forget_pages(struct unit *unit, int domain_id, u64 iova, u64 size)
@@ -232,7 +256,10 @@ static void run_queue(struct unit *unit)
 
 	assert_true(get(unit, 0x1c, 4) & BIT(26));
 	if (unit->queue_fault) {
-		set(unit, 0x34, get(unit, 0x34, 4) | BIT(4), 4);
+		u64 before = get(unit, 0x34, 4);
+
+		set(unit, 0x34, before | BIT(4), 4);
+		raise_state(unit, before);
 		return;
 	}
 	while (unit->queue_head != tail) {
@@ -301,6 +328,13 @@ void host_mmio_write(volatile void *reg, u64 value, unsigned size)
 		break;
 	case 0x34: /* write 1 to clear */
 		set(unit, 0x34, get(unit, 0x34, 4) & ~value, 4);
+		states_cleared(unit);
+		break;
+	case 0x38:
+		if (!(value & BIT(31)) && unit->on_unmask)
+			unit->on_unmask();
+		set(unit, offset, value, size);
+		send_fault_message(unit);
 		break;
 	case 0x88:
 		set(unit, offset, value, size);
@@ -308,8 +342,10 @@ void host_mmio_write(volatile void *reg, u64 value, unsigned size)
 			run_queue(unit);
 		break;
 	case 0x22c:
+	case 0x23c:
 		if (value & BIT(31))
-			set(unit, 0x22c, get(unit, 0x22c, 4) & ~BIT(31), 4);
+			set(unit, offset, get(unit, offset, 4) & ~BIT(31), 4);
+		states_cleared(unit);
 		break;
 	default:
 		set(unit, offset, value, size);
@@ -318,12 +354,17 @@ void host_mmio_write(volatile void *reg, u64 value, unsigned size)
 
 static u64 record_fault(struct unit *unit, u16 bdf, u64 info, bool write, u8 reason)
 {
+	u64 before = get(unit, 0x34, 4);
+
+	if (before & BIT(0))
+		return ~0ULL;
 	if (get(unit, 0x228, 8) & BIT(63)) {
-		set(unit, 0x34, get(unit, 0x34, 4) | BIT(0), 4);
+		set(unit, 0x34, before | BIT(0), 4);
 		return ~0ULL;
 	}
 	set(unit, 0x220, info, 8);
 	set(unit, 0x228, BIT(63) | (write ? 0 : BIT(62)) | (u64)reason << 32 | bdf, 8);
+	raise_state(unit, before);
 	return ~0ULL;
 }
 
@@ -877,14 +918,227 @@ static void a_flush_that_fails_keeps_the_tables(void **state)
 	assert_int_equal(frames_in_use, before);
 }
 
-static void lost_faults_are_told(void **state)
+static void records_are_taken_in_turn(void **state)
+{
+	struct iommu_fault unused;
+
+	prepare(state);
+	set(&units[0], 0x08, CAP_QEMU | BIT(40), 8); /* two of them */
+	assert_int_equal(start_iommu(), OK);
+	for (unsigned round = 0; round < 3; round++) {
+		set(&units[0], 0x228, BIT(63) | GPU, 8);
+		set(&units[0], 0x238, BIT(63) | NIC, 8);
+		assert_int_equal(taken_fault().bdf, GPU);
+		assert_int_equal(taken_fault().bdf, NIC);
+		assert_false(iommu_poll_fault(&iommu, &unused));
+	}
+}
+
+static void faults_are_recorded_again_after_some_were_lost(void **state)
 {
 	(void)state;
 	dma(&units[0], GPU, 0, true);
 	dma(&units[0], NIC, 0, true);
-	assert_true(taken_fault().overflow);
+	assert_int_equal(taken_fault().bdf, GPU);
+	dma(&units[0], NIC, 0, true);
+	assert_int_equal(taken_fault().bdf, NIC);
+}
+
+/* ---- when faults are looked at ----------------------------------------------------- */
+
+#define IM BIT(31)
+
+static u64 fectl(void)
+{
+	return get(&units[0], 0x38, 4);
+}
+
+static void nothing_is_sent_before_there_is_a_message(void **state)
+{
+	prepare(state);
+	set(&units[0], 0x38, 0, 4); /* as firmware may have left it */
+	assert_int_equal(start_iommu(), OK);
+	assert_int_equal(fectl(), IM);
+	iommu_tell_faults(&iommu);
+	assert_int_equal(fectl(), IM);
+	assert_false(iommu.polled);
+	assert_int_equal(get(&units[0], 0x3c, 4), FAKE_VECTOR);
+	assert_int_equal(get(&units[0], 0x40, 4), 0xfee00000);
+	assert_int_equal(get(&units[0], 0x44, 4), 0);
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 0);
+	assert_int_equal(fectl(), 0);
+}
+
+static void the_message_names_a_far_processor_where_the_unit_can(void **state)
+{
+	prepare(state);
+	fake_apic_id = 0x12345;
+	assert_int_equal(start_iommu(), OK);
+	iommu_tell_faults(&iommu);
+	assert_true(iommu.polled);
+	fake_look(&iommu, IOMMU_LOOK_NS);
+	assert_int_equal(fectl(), IM);
+	prepare(state);
+	set(&units[0], 0x10, ECAP_QEMU | ECAP_EIM, 8);
+	x2apic = true;
+	assert_int_equal(start_iommu(), OK);
+	iommu_tell_faults(&iommu);
+	x2apic = false;
+	fake_apic_id = 0;
+	assert_false(iommu.polled);
+	assert_int_equal(get(&units[0], 0x40, 4), 0xfee45000);
+	assert_int_equal(get(&units[0], 0x44, 4), 0x12300);
+}
+
+static void a_fault_interrupts_once_and_is_looked_at(void **state)
+{
+	unsigned wakes;
+
+	(void)state;
+	fake_start_listening(&iommu);
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 0);
+	fake_now_ns += IOMMU_LOOK_NS;
+	dma(&units[0], GPU, 0x5000, true);
+	wakes = fake_wakes;
+	assert_true(fake_take_interrupts());
+	assert_int_equal(fake_wakes, wakes + 1);
+	assert_int_equal(fectl(), IM);
+	assert_int_equal(fake_look(&iommu, 0), 1);
+	assert_int_equal(fake_told[0].iova.raw, 0x5000);
+	assert_int_equal(fectl(), 0);
+	assert_false(fake_take_interrupts());
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 0);
+	assert_int_equal(iommu.faults, 1);
+}
+
+static void looks_are_ten_milliseconds_apart_whatever_comes(void **state)
+{
+	(void)state;
+	fake_start_listening(&iommu);
+	fake_now_ns += IOMMU_LOOK_NS;
 	dma(&units[0], GPU, 0, true);
-	assert_false(taken_fault().overflow);
+	assert_true(fake_take_interrupts());
+	assert_int_equal(fake_look(&iommu, 0), 1);
+	dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+	dma(&units[0], NIC, 0, true);
+	assert_false(fake_take_interrupts()); /* masked */
+	assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS - 1), 0);
+	assert_int_equal(fectl(), IM);
+	assert_int_equal(fake_look(&iommu, 1), 1);
+	assert_int_equal(fectl(), 0);
+}
+
+/* A storm: for each record that is taken there is another one. */
+static void fault_again(const struct iommu_fault *fault)
+{
+	fake_tell(fault);
+	dma(&units[0], GPU, 0, true);
+}
+
+static void eight_are_looked_at_and_the_rest_waits_masked(void **state)
+{
+	(void)state;
+	fake_start_listening(&iommu);
+	fake_now_ns += IOMMU_LOOK_NS;
+	dma(&units[0], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+	for (unsigned round = 0; round < 3; round++) {
+		fake_told_count = 0;
+		iommu_look(&iommu, fault_again);
+		assert_int_equal(fake_told_count, 8);
+		assert_int_equal(fectl(), IM);
+		assert_false(fake_take_interrupts());
+		assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS - 1), 0);
+		fake_now_ns++;
+	}
+	assert_int_equal(fake_look(&iommu, 0), 1);
+	assert_int_equal(fectl(), 0);
+}
+
+static void fault_of_nic(void)
+{
+	units[0].on_unmask = NULL;
+	dma(&units[0], NIC, 0x7000, true);
+}
+
+/* Whether the unit then says so or not: messages that were held back may be dropped. */
+static void a_fault_just_before_the_unit_listens_is_not_lost(void **state)
+{
+	for (unsigned told = 0; told < 2; told++) {
+		start(state);
+		fake_start_listening(&iommu);
+		fake_now_ns += IOMMU_LOOK_NS;
+		dma(&units[0], GPU, 0, true);
+		assert_true(fake_take_interrupts());
+		units[0].on_unmask = fault_of_nic;
+		assert_int_equal(fake_look(&iommu, 0), 1);
+		assert_int_equal(fake_told[0].bdf, GPU);
+		assert_int_equal(fake_messages, 1);
+		if (told)
+			fake_take_interrupts();
+		fake_messages = 0;
+		assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 1);
+		assert_int_equal(fake_told[0].bdf, NIC);
+		dma(&units[0], GPU, 0, true);
+		assert_true(fake_take_interrupts());
+	}
+}
+
+/* Nothing is sent while another state stands: the queue's, or that records overflow. */
+static void what_stands_in_the_way_of_messages_is_cleared(void **state)
+{
+	const u32 states[] = { (u32)BIT(0), (u32)BIT(4), (u32)BIT(5), (u32)BIT(6) };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(states); i++) {
+		start(state);
+		set(&units[0], 0x34, states[i], 4);
+		fake_messages = 0;
+		iommu_tell_faults(&iommu);
+		assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 0);
+		assert_int_equal(get(&units[0], 0x34, 4), 0);
+		dma(&units[0], GPU, 0, true);
+		assert_true(fake_take_interrupts());
+		assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 1);
+	}
+}
+
+static void every_unit_is_masked_and_listens_again(void **state)
+{
+	prepare(state);
+	dmar.unit_count = 2;
+	dmar.units[1] = dmar.units[0];
+	dmar.units[0] = (struct acpi_iommu_unit){ .base = HPA(0xfeda0000),
+						  .first_scope = 1,
+						  .scope_count = 1 };
+	add_scope(ACPI_SCOPE_ENDPOINT, 0, PCI_DEVICE(GPU));
+	assert_int_equal(start_iommu(), OK);
+	fake_start_listening(&iommu);
+	fake_now_ns += IOMMU_LOOK_NS;
+	dma(&units[1], GPU, 0, true);
+	assert_true(fake_take_interrupts());
+	dma(&units[0], NIC, 0, true);
+	assert_false(fake_take_interrupts());
+	assert_int_equal(fake_look(&iommu, 0), 2);
+	assert_int_equal(fectl() | get(&units[1], 0x38, 4), 0);
+	dma(&units[0], NIC, 0, true);
+	assert_true(fake_take_interrupts());
+}
+
+static void without_a_vector_looks_follow_each_other(void **state)
+{
+	(void)state;
+	fake_no_vector = true;
+	iommu_tell_faults(&iommu);
+	fake_no_vector = false;
+	assert_true(iommu.polled);
+	for (unsigned i = 0; i < 3; i++) {
+		dma(&units[0], GPU, 0, true);
+		assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS), 1);
+		assert_int_equal(fectl(), IM);
+		assert_int_equal(fake_look(&iommu, IOMMU_LOOK_NS / 2), 0);
+	}
+	assert_int_equal(fake_messages, 0);
 }
 
 static void without_frames_nothing_starts_and_nothing_leaks(void **state)
@@ -955,7 +1209,17 @@ int main(void)
 		TEST_PREPARED(virtual_functions_are_the_physical_ones_units),
 		TEST_PREPARED(a_unit_that_does_not_answer_is_an_error),
 		TEST(a_flush_that_fails_keeps_the_tables),
-		TEST(lost_faults_are_told),
+		TEST_PREPARED(records_are_taken_in_turn),
+		TEST(faults_are_recorded_again_after_some_were_lost),
+		TEST_PREPARED(nothing_is_sent_before_there_is_a_message),
+		TEST_PREPARED(the_message_names_a_far_processor_where_the_unit_can),
+		TEST(a_fault_interrupts_once_and_is_looked_at),
+		TEST(looks_are_ten_milliseconds_apart_whatever_comes),
+		TEST(eight_are_looked_at_and_the_rest_waits_masked),
+		cmocka_unit_test(a_fault_just_before_the_unit_listens_is_not_lost),
+		cmocka_unit_test(what_stands_in_the_way_of_messages_is_cleared),
+		TEST_PREPARED(every_unit_is_masked_and_listens_again),
+		TEST(without_a_vector_looks_follow_each_other),
 		TEST_PREPARED(without_frames_nothing_starts_and_nothing_leaks),
 		TEST_PREPARED(hardware_that_cannot_do_it_is_refused),
 	};
