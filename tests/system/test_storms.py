@@ -82,9 +82,10 @@ def test_a_storm_is_slowed_then_frozen_and_thawed(machine, name):
     said = re.findall(rf"^facet: .*guest {name}: gpu 0: .*$", machine.text(since), re.MULTILINE)
     assert len(said) == 2, said
 
+    thawed = machine.mark()
     machine.command(f"gpu thaw {name}")
-    machine.expect(rf"^{name}\| .*storm: answered again", 20, since=since)
-    machine.expect(rf"^{name}\| .*load: completed \d+ bad 0", 30, since=since)
+    machine.expect(rf"^{name}\| .*storm: answered again", 20, since=thawed)
+    machine.expect(rf"^{name}\| .*load: completed \d+ bad 0", 30, since=thawed)
     now = vgpu(machine.stats(), name)
     assert now["state"] == "run" and now["guard"] == "free" and now["jobs"] > 0
     assert (now["slowed"], now["storms"]) == (1, 1)

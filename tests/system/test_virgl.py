@@ -199,9 +199,11 @@ def test_a_restarted_guest_renders_again_and_the_other_goes_on(house):
     house.command("gpu focus beta")
     before, start = vgpu(house, "beta")["streams"], house.mark()
     house.command("restart alpha")
-    expect(house, "beta", r"\[build\].* FPS: [1-9]", 60, since=start)
-    expect(house, "alpha", r"gpu ready", START_S, since=start)
-    expect(house, "alpha", r"Rendered \d+ frames", START_S, since=start)
+    # The old run may go on drawing, and saying so, until here.
+    new = house.expect(r"^facet: guest alpha: starts with", START_S, since=start).end()
+    expect(house, "beta", r"\[build\].* FPS: [1-9]", 60, since=new)
+    expect(house, "alpha", r"gpu ready", START_S, since=new)
+    expect(house, "alpha", r"Rendered \d+ frames", START_S, since=new)
     assert vgpu(house, "beta")["streams"] > before + 50
     assert vgpu(house, "alpha")["streams_refused"] == 0
 
