@@ -180,13 +180,11 @@ struct port_use {
 
 /* An event as both vendors write it: bits 0 to 31; an error code is above. */
 #define EVENT_IS_VALID	  BIT(31)
-#define EVENT_HAS_CODE	  BIT(11)
-#define EVENT_OF_TYPE(t)  ((u64)(t) << 8)
-#define INTERRUPT_EVENT	  EVENT_OF_TYPE(0)
-#define NMI_EVENT	  EVENT_OF_TYPE(2)
-#define EXCEPTION_EVENT	  EVENT_OF_TYPE(3)
-#define EVENT_ERROR(code) (EVENT_HAS_CODE | (u64)(code) << 32)
+#define INTERRUPT_EVENT	  (0ULL << 8)
+#define EXCEPTION_EVENT	  (3ULL << 8)
+#define EVENT_ERROR(code) (BIT(11) | (u64)(code) << 32)
 
+/* How a test drives its vendor's back end; of exits it gives what the processor would. */
 struct vendor {
 	const struct virt_ops *ops;
 	u64 *(*reg)(enum guest_register reg); /* where the processor keeps it */

@@ -8,5 +8,5 @@
 
 int main(void)
 {
-	return cmocka_run_group_tests_name("svm", vcpu_rules, NULL, NULL);
+	return cmocka_run_group_tests_name("svm_rules", vcpu_rules, NULL, NULL);
 }

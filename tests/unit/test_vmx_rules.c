@@ -9,5 +9,5 @@
 
 int main(void)
 {
-	return cmocka_run_group_tests_name("vmx", vcpu_rules, NULL, NULL);
+	return cmocka_run_group_tests_name("vmx_rules", vcpu_rules, NULL, NULL);
 }

@@ -189,6 +189,8 @@ static void a_register_is_written_to_a_device(void **state)
 	has_retired(4);
 }
 
+#define WAS 0x1122334455667788ULL /* each register */
+
 static void moves_of_every_size(void **state)
 {
 	static const struct {
@@ -197,27 +199,15 @@ static void moves_of_every_size(void **state)
 		bool write;
 		u64 value; /* what the device gets or gives */
 		u32 reg;
-		u64 result; /* the register afterwards; it was 1122334455667788 */
+		u64 result; /* the register afterwards */
 	} moves[] = {
-		{ { 0x88, 0x23 }, 2, 1, true, 0x77, GPR_RAX, 0x1122334455667788 },	 /* AH */
-		{ { 0x88, 0x03 }, 2, 1, true, 0x88, GPR_RAX, 0x1122334455667788 },	 /* AL */
-		{ { 0x40, 0x88, 0x33 }, 3, 1, true, 0x88, GPR_RSI, 0x1122334455667788 }, /* SIL */
-		{ { 0x48, 0x89, 0x03 },
-		  3,
-		  8,
-		  true,
-		  0x1122334455667788,
-		  GPR_RAX,
-		  0x1122334455667788 },
-		{ { 0x44, 0x89, 0x03 }, 3, 4, true, 0x55667788, GPR_R8, 0x1122334455667788 },
-		{ { 0xc6, 0x03, 0x5a }, 3, 1, true, 0x5a, GPR_RAX, 0x1122334455667788 },
-		{ { 0x48, 0xc7, 0x03, 0xfe, 0xff, 0xff, 0xff },
-		  7,
-		  8,
-		  true,
-		  ~1ULL,
-		  GPR_RAX,
-		  0x1122334455667788 },
+		{ { 0x88, 0x23 }, 2, 1, true, 0x77, GPR_RAX, WAS },	  /* AH */
+		{ { 0x88, 0x03 }, 2, 1, true, 0x88, GPR_RAX, WAS },	  /* AL */
+		{ { 0x40, 0x88, 0x33 }, 3, 1, true, 0x88, GPR_RSI, WAS }, /* SIL */
+		{ { 0x48, 0x89, 0x03 }, 3, 8, true, WAS, GPR_RAX, WAS },
+		{ { 0x44, 0x89, 0x03 }, 3, 4, true, 0x55667788, GPR_R8, WAS },
+		{ { 0xc6, 0x03, 0x5a }, 3, 1, true, 0x5a, GPR_RAX, WAS },
+		{ { 0x48, 0xc7, 0x03, 0xfe, 0xff, 0xff, 0xff }, 7, 8, true, ~1ULL, GPR_RAX, WAS },
 		{ { 0x8a, 0x23 }, 2, 1, false, 0xee, GPR_RAX, 0x112233445566ee88 },
 		{ { 0x8a, 0x03 }, 2, 1, false, 0xee, GPR_RAX, 0x11223344556677ee },
 		{ { 0x66, 0x8b, 0x03 }, 3, 2, false, 0xeeff, GPR_RAX, 0x112233445566eeff },
@@ -235,7 +225,7 @@ static void moves_of_every_size(void **state)
 	for (u32 i = 0; i < ARRAY_SIZE(moves); i++) {
 		code_is(moves[i].code, moves[i].length);
 		for (u32 reg = 0; reg < GPR_COUNT; reg++)
-			vcpu.gpr[reg] = 0x1122334455667788;
+			vcpu.gpr[reg] = WAS;
 		vcpu.gpr[GPR_RBX] = DEVICE;
 		vendor.touches(DEVICE, moves[i].write);
 		assert_int_equal(out.kind, VM_EXIT_MMIO);
@@ -373,6 +363,9 @@ static void an_instruction_that_cannot_be_carried_out_ends_the_vm(void **state)
 static const struct port_use in_string = {
 	.port = 0x60, .size = 4, .in = true, .string = true, .address_size = 8
 };
+static const struct port_use rep_in_words = {
+	.port = 0x60, .size = 2, .in = true, .string = true, .rep = true, .address_size = 8
+};
 static const struct port_use out_string = {
 	.port = 0x60, .size = 4, .string = true, .address_size = 8, .segment = X86_DS
 };
@@ -414,16 +407,12 @@ static void out_gives_the_low_bytes(void **state)
 
 static void a_string_from_a_port_goes_to_memory(void **state)
 {
-	struct port_use ins = in_string;
-
 	(void)state;
-	ins.size = 2;
-	ins.rep = true;
 	CODE_IS(0xf3, 0x66, 0x6d);
 	vcpu.gpr[GPR_RDI] = DATA;
 	vcpu.gpr[GPR_RCX] = 2;
 	put64(DATA, ~0ULL);
-	vendor.uses_port(&ins);
+	vendor.uses_port(&rep_in_words);
 	assert_int_equal(out.kind, VM_EXIT_PIO);
 	out.pio.value = 0x1234;
 	assert_false(complete());
@@ -432,24 +421,22 @@ static void a_string_from_a_port_goes_to_memory(void **state)
 	assert_int_equal(vcpu.gpr[GPR_RCX], 1);
 	has_retired(0);
 	*vendor.reg(GUEST_RFLAGS) |= BIT(10); /* downwards */
-	vendor.uses_port(&ins);
+	vendor.uses_port(&rep_in_words);
 	assert_false(complete());
 	assert_int_equal(vcpu.gpr[GPR_RDI], DATA);
 	has_retired(3);
 	CODE_IS(0xf3, 0x66, 0x6d);
 	vcpu.gpr[GPR_RCX] = 0;
-	vendor.uses_port(&ins);
+	vendor.uses_port(&rep_in_words);
 	assert_int_equal(out.kind, VM_EXIT_INTERRUPT);
 	has_retired(3);
 }
 
 static void a_string_with_32_bit_addresses_clears_the_upper_halves(void **state)
 {
-	struct port_use ins = in_string;
+	struct port_use ins = rep_in_words;
 
 	(void)state;
-	ins.size = 2;
-	ins.rep = true;
 	ins.address_size = 4;
 	CODE_IS(0xf3, 0x66, 0x67, 0x6d);
 	vcpu.gpr[GPR_RDI] = 0x700000000 | DATA;
