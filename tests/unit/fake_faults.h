@@ -4,6 +4,13 @@
 #ifndef TESTS_UNIT_FAKE_FAULTS_H
 #define TESTS_UNIT_FAKE_FAULTS_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
 #include "core/irq.h"
 #include "core/timer.h"
 #include "drivers/iommu.h"
@@ -50,14 +57,14 @@ void softirq_raise(u32 cpu, u32 bit)
 	fake_wakes++;
 }
 
-static void fake_tell(const struct iommu_fault *fault)
+static inline void fake_tell(const struct iommu_fault *fault)
 {
 	fake_told[fake_told_count++] = *fault;
 }
 
 /* The CPU takes what has been sent to it: messages of one vector are one interrupt. Were there any?
  */
-static bool fake_take_interrupts(void)
+static inline bool fake_take_interrupts(void)
 {
 	bool any = fake_messages;
 
@@ -68,7 +75,7 @@ static bool fake_take_interrupts(void)
 }
 
 /* Housekeeping, `later_ns` from now. How many faults has it told? */
-static unsigned fake_look(struct iommu *iommu, u64 later_ns)
+static inline unsigned fake_look(struct iommu *iommu, u64 later_ns)
 {
 	fake_now_ns += later_ns;
 	fake_told_count = 0;
@@ -77,7 +84,7 @@ static unsigned fake_look(struct iommu *iommu, u64 later_ns)
 }
 
 /* A unit listens from its first look on. */
-static void fake_start_listening(struct iommu *iommu)
+static inline void fake_start_listening(struct iommu *iommu)
 {
 	fake_messages = 0;
 	iommu_tell_faults(iommu);
