@@ -4,14 +4,16 @@
 
     bench3d.py [--rounds N] [--seconds N] [--scenes A,B] [frames] [latency]
 
-Rounds of runs in turn on the same machine: the guest directly on QEMU, one guest of Facet that is given
-the GPU, one guest of Facet with a vGPU, two of those together; kernel, image, memory and one vCPU are the same. Each figure is the median of
+Rounds of runs in turn on the same machine: the guest directly on QEMU, the same behind VT-d, which it
+drives itself, one guest of Facet that is given the GPU, one guest of Facet with a vGPU, two of those together; kernel, image, memory and one vCPU are the same. Each figure is the median of
 the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if one misses its bound.
 
-    direct.SCENE whole.SCENE           frames a second; `whole`: a guest that is given the whole GPU
+    direct.SCENE remapped.SCENE        frames a second; `remapped`: behind VT-d
+    whole.SCENE                        a guest that is given the whole GPU
     one.SCENE two.SCENE                `two` is the sum of both guests
     ratio.one.SCENE ratio.two.SCENE    of `one` to `direct`, of `two` to `one`
     ratio.mediation.SCENE              of `one` to `whole`: what mediation itself costs
+    ratio.whole.SCENE                  of `whole` to `remapped`: what a guest costs that has the GPU
     engine.SCENE exits.SCENE bytes.SCENE   a frame of `one`: engine time, exits, bytes of streams
     exits.whole.SCENE                  exits of a frame of `whole`
     processors.KIND.SCENE device.KIND.SCENE   a frame's time of the host's processors: of the
@@ -57,10 +59,10 @@ THREADS = ("-name", "debug-threads=on")  # each of QEMU's threads says by its na
 
 
 @contextmanager
-def direct(test, words, limit_s):
+def direct(test, words, limit_s, iommu=None):
     """The guest is the machine. Its lines are those of guest `alpha`, as below."""
     folder = os.path.join(FOLDER, "direct")
-    options = {"name": "alpha", "limit_s": limit_s, "extra": THREADS}
+    options = {"name": "alpha", "limit_s": limit_s, "extra": THREADS, "iommu": iommu}
     with direct3d.machine(folder, test, words, **options) as machine:
         yield machine
 
@@ -183,12 +185,13 @@ def frames(args):
     scenes = args.scenes.split(",")
     words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
     limit_s = 2 * START_S + (len(scenes) + 1) * (3 * args.seconds + 60)
-    got, used, cpu = {}, {"direct": {}}, {}
+    got, used, cpu = {}, {"direct": {}, "remapped": {}}, {}
 
-    with direct(WORKLOADS, words, limit_s) as machine:
-        found = run_frames(machine, ["alpha"], scenes, args.seconds, used["direct"], False)
-        got.update({("direct", scene): fps for scene, fps in found.items()})
-        cpu["direct"] = loop_ms(machine, "alpha")
+    for kind, more, iommu in (("direct", "", None), ("remapped", " intel_iommu=on", "vtd")):
+        with direct(WORKLOADS, words + more, limit_s, iommu) as machine:
+            found = run_frames(machine, ["alpha"], scenes, args.seconds, used[kind], False)
+            got.update({(kind, scene): fps for scene, fps in found.items()})
+            cpu[kind] = loop_ms(machine, "alpha")
     keys = {"whole": {"gpu": "", "pci": GPU_AT}, "one": {}, "two": {}}
     for kind, names in (("whole", ["alpha"]), ("one", ["alpha"]), ("two", ["alpha", "beta"])):
         guests = [facet.guest3d_conf(name, WORKLOADS, words, **keys[kind]) for name in names]
@@ -220,8 +223,16 @@ def measure_frames(args):
     for scene in ["kmscube"] + args.scenes.split(","):
         alone = median_of(rounds, ("direct", scene))
         whole, one, two = (median_of(rounds, (kind, scene)) for kind in ("whole", "one", "two"))
-        for kind, fps in (("direct", alone), ("whole", whole), ("one", one), ("two", two)):
+        remapped = median_of(rounds, ("remapped", scene))
+        for kind, fps in (
+            ("direct", alone),
+            ("remapped", remapped),
+            ("whole", whole),
+            ("one", one),
+            ("two", two),
+        ):
             yield f"{kind}.{scene}", fps, "fps", None
+        yield f"ratio.whole.{scene}", whole / remapped if remapped else None, "of_remapped", None
         yield f"ratio.one.{scene}", one / alone if alone else None, "of_direct", RATIO
         yield f"ratio.two.{scene}", two / one if one else None, "of_one", RATIO
         ratio = one / whole if whole else None
