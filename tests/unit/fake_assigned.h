@@ -20,6 +20,7 @@
 #include "drivers/pci_reset.h"
 #include "guest/assigned.h"
 #include "guest/assigned_parts.h"
+#include "tests/unit/fake_domain.h"
 #include "tests/unit/fake_pci.h"
 #include "tests/unit/fake_percpu.h"
 
@@ -59,7 +60,7 @@ static u32 frames_taken, held, vectors, messages;
 static char trace[512];
 static struct pci_function *conflict;
 static enum pci_reset_kind disk_reset;
-static enum err reset_result, attach_result, unmap_result, detach_result;
+static enum err reset_result, unmap_result, detach_result;
 static irq_handler handlers[64];
 static void *handler_ctx[64];
 static u32 config_writes;
@@ -219,18 +220,10 @@ static void *map(hpa_t base, u64 size)
 	return registers[at / MIB(1)] + at % MIB(1);
 }
 
-enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
+static void note_attach(u16 bdf)
 {
-	domain->iommu = iommu;
-	return OK;
-}
-
-enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
-{
-	(void)domain;
 	(void)bdf;
 	note("attach");
-	return attach_result;
 }
 
 enum err iommu_detach(struct iommu_domain *domain, u16 bdf)
@@ -430,7 +423,8 @@ static int prepare(void **state)
 	trace[0] = fake_last_line[0] = 0;
 	conflict = NULL;
 	disk_reset = PCI_RESET_FLR;
-	reset_result = attach_result = unmap_result = detach_result = OK;
+	fake_on_attach = note_attach;
+	reset_result = fake_attach_result = unmap_result = detach_result = OK;
 	fake_end = VM_END_NONE;
 	fake_cpus_start();
 	for (u32 i = 0; i < CHUNKS; i++)

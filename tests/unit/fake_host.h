@@ -17,6 +17,8 @@
 #include "core/timer.h"
 #include "drivers/pci_groups.h"
 #include "gpu/virtio/virtio_gpu.h"
+#include "tests/unit/fake_domain.h"
+#include "tests/unit/fake_log.h"
 
 #define MUST(condition) \
 	do { \
@@ -232,21 +234,6 @@ void log_at(enum log_level level, const char *fmt, ...)
 		fprintf(stderr, "%s\n", fake_last_line);
 }
 
-bool log_allowed(struct log_limit *limit, u32 burst)
-{
-	return limit->count++ < burst;
-}
-
-_Noreturn void panic(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	abort();
-}
-
 void vcpu_queue_work(struct vcpu *vcpu, struct vcpu_work *work)
 {
 	(void)vcpu;
@@ -281,19 +268,6 @@ enum err pci_claim(struct pci *pci, struct pci_function *function, const char *o
 /* ---- an IOMMU that remembers how much of each terabyte is mapped ---- */
 
 static u64 fake_mapped[FAKE_VMS + 1];
-
-enum err iommu_domain_init(struct iommu *iommu, struct iommu_domain *domain)
-{
-	domain->iommu = iommu;
-	return OK;
-}
-
-enum err iommu_attach(struct iommu_domain *domain, u16 bdf)
-{
-	(void)domain;
-	(void)bdf;
-	return OK;
-}
 
 enum err iommu_map(struct iommu_domain *domain, iova_t iova, hpa_t hpa, u64 size, u32 rights)
 {

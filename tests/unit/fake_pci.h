@@ -5,12 +5,12 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/lib/string.h"
 #include "core/timer.h"
 #include "guest/layout.h"
 #include "guest/pci.h"
+#include "tests/unit/fake_log.h"
 
 /* The function: BAR0 trapped with MSI-X, BAR2 32 bits wide, BAR4 direct and prefetchable. */
 #define FAKE_REGIONS	 6 /* that its BARs make */
@@ -69,21 +69,6 @@ void log_at(enum log_level level, const char *fmt, ...)
 	vsnprintf(fake_last_line, sizeof(fake_last_line), fmt, args);
 	va_end(args);
 	fake_log_lines++;
-}
-
-bool log_allowed(struct log_limit *limit, u32 burst)
-{
-	return limit->count++ < burst;
-}
-
-void panic(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	abort();
 }
 
 void vm_end(struct vm *vm, enum vm_end end, const char *fmt, ...)

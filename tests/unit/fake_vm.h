@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +25,7 @@
 #include "guest/assigned.h"
 #include "guest/hypercall.h"
 #include "guest/platform.h"
+#include "tests/unit/fake_log.h"
 
 #define FAKE_RAM	 (64 * 1024)
 #define FAKE_TSC_HZ	 2000000000ULL
@@ -129,26 +129,11 @@ bool guest_console_ready(struct vm *vm)
 	return fake_console_room > 0;
 }
 
-bool log_allowed(struct log_limit *limit, u32 burst)
-{
-	return limit->count++ < burst;
-}
-
 void log_at(enum log_level level, const char *fmt, ...)
 {
 	(void)level;
 	(void)fmt;
 	fake_log_lines++;
-}
-
-void panic(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
-	va_end(args);
-	abort();
 }
 
 hpa_t frame_alloc(void);

@@ -81,7 +81,7 @@ static void what_nothing_resets_is_refused_unless_the_file_says_so(void **state)
 static void firmwares_memory_is_a_reason_to_refuse(void **state)
 {
 	(void)state;
-	attach_result = ERR_DENIED;
+	fake_attach_result = ERR_DENIED;
 	refuses(DISK, "RMRR");
 	assert_null(buses.functions[0].owner);
 }
