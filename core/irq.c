@@ -40,6 +40,31 @@ void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data)
 	*data = vector;
 }
 
+void irq_kick(u32 cpu)
+{
+	struct percpu *self = percpu_self();
+
+	if (self->kick_holds)
+		self->kicks |= 1ULL << cpu;
+	else
+		apic_send(percpu_of(cpu)->apic_id, VECTOR_KICK);
+}
+
+void irq_hold_kicks(void)
+{
+	percpu_self()->kick_holds++;
+}
+
+void irq_release_kicks(void)
+{
+	struct percpu *self = percpu_self();
+
+	if (--self->kick_holds)
+		return;
+	for (; self->kicks; self->kicks &= self->kicks - 1)
+		irq_kick((u32)__builtin_ctzll(self->kicks));
+}
+
 void softirq_register(u32 bit, void (*handler)(u32 cpu))
 {
 	softirq_handlers[__builtin_ctz(bit)] = handler;
@@ -49,8 +74,11 @@ void softirq_raise(u32 cpu, u32 bit)
 {
 	u32 before = __atomic_fetch_or(&percpu_of(cpu)->softirqs, bit, __ATOMIC_SEQ_CST);
 
-	if (!(before & bit) && cpu != cpu_id())
-		apic_send(percpu_of(cpu)->apic_id, VECTOR_KICK);
+	/* One that is awake and runs no vCPU looks before it sleeps or runs one. */
+	if (!(before & bit) && cpu != cpu_id() &&
+	    (__atomic_load_n(&percpu_of(cpu)->sleeping, __ATOMIC_SEQ_CST) ||
+	     __atomic_load_n(&percpu_of(cpu)->running, __ATOMIC_SEQ_CST)))
+		irq_kick(cpu);
 }
 
 bool softirq_pending(void)

@@ -20,6 +20,18 @@ must_check enum err irq_register(irq_handler handler, void *ctx, u8 *vector);
  */
 void irq_message(u32 cpu, u8 vector, u64 *address, u32 *data);
 
+/* Interrupt CPU number `cpu`, and no more: it leaves its guest or wakes. Any CPU, any lock. */
+void irq_kick(u32 cpu);
+
+/*
+ * Keep what this CPU would send by irq_kick() until the matching irq_release_kicks(), and then send
+ * it once for each CPU: to write to a local APIC may take long, as long as an emulator's devices
+ * work, and whoever is interrupted often wants the lock that the sender holds. They nest. Whoever
+ * holds waits for no other CPU meanwhile.
+ */
+void irq_hold_kicks(void);
+void irq_release_kicks(void);
+
 /*
  * Ask CPU `cpu` to run the softirq `bit` soon, outside interrupt context: it
  * leaves its guest or wakes. Any CPU, any lock.

@@ -22,9 +22,11 @@ struct percpu {
 	struct percpu *self; /* at offset 8: percpu_self() */
 	u64 *windows;	     /* leaf entries of this CPU's windows, and where they map to */
 	u8 *windows_va;
-	u32 softirqs;  /* atomic; set by any CPU */
-	u32 online;    /* atomic */
-	bool sleeping; /* atomic; in HLT or about to be */
+	u32 softirqs;	/* atomic; set by any CPU */
+	u32 kick_holds; /* how often irq_hold_kicks() was called and not taken back */
+	u64 kicks;	/* a bit for each CPU that is to be sent one then */
+	u32 online;	/* atomic */
+	bool sleeping;	/* atomic; in HLT or about to be */
 	struct vcpu *running;
 	u64 slice_end_ns;
 	struct spinlock timer_lock;

@@ -2,9 +2,7 @@
 /* The CPU scheduler: one run queue by virtual run time. */
 #include "core/sched.h"
 
-#include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/trap.h"
 #include "core/frame.h"
 #include "core/irq.h"
 #include "core/log.h"
@@ -98,19 +96,22 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 	 */
 	if (percpu_self()->running == vcpu)
 		return;
-	spin_guard(&lock);
+	irq_hold_kicks();
+	spin_lock(&lock);
 	if (vcpu->state == VCPU_HALTED ||
 	    (vcpu->state == VCPU_WAIT_INIT && request & (VCPU_REQ_INIT | VCPU_REQ_SIPI)))
 		make_ready(vcpu);
 	else if (vcpu->state == VCPU_RUNNING)
-		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
+		irq_kick(vcpu->cpu);
+	spin_unlock(&lock);
+	irq_release_kicks();
 }
 
 void vcpu_kick(struct vcpu *vcpu)
 {
 	spin_guard(&lock);
 	if (vcpu->state == VCPU_RUNNING)
-		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
+		irq_kick(vcpu->cpu);
 }
 
 /*
@@ -124,7 +125,7 @@ static void park(struct vcpu *vcpu)
 		spin_lock(&lock);
 		if (vcpu->state != VCPU_RUNNING)
 			break;
-		apic_send(percpu_of(vcpu->cpu)->apic_id, VECTOR_KICK);
+		irq_kick(vcpu->cpu);
 		spin_unlock(&lock);
 		for (int i = 0; i < 1000; i++)
 			cpu_relax();

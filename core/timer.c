@@ -217,13 +217,9 @@ static void arm_hardware(struct percpu *cpu)
 	u64 deadline = first ? first->deadline_ns : ~0ULL;
 	u64 now, ticks;
 
-	if (deadline == cpu->armed_ns)
-		return;
+	if (deadline >= cpu->armed_ns)
+		return; /* an interrupt too early arms again, and is rarer than timers that move */
 	cpu->armed_ns = deadline;
-	if (deadline == ~0ULL) {
-		apic_timer_arm(0);
-		return;
-	}
 	now = now_ns();
 	ticks = deadline > now ? scale(deadline - now, apic_per_ns) + 1 : 1;
 	apic_timer_arm((u32)MIN(ticks, 0xffffffffULL));

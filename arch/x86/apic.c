@@ -99,10 +99,10 @@ void apic_send(u32 destination, u32 command)
 		wrmsr(MSR_X2APIC_ICR, (u64)destination << 32 | command);
 		return;
 	}
+	while (read_reg(REG_ICR_LOW) & ICR_PENDING) /* the one before is on its way still */
+		cpu_relax();
 	write_reg(REG_ICR_HIGH, destination << 24);
 	write_reg(REG_ICR_LOW, command);
-	while (read_reg(REG_ICR_LOW) & ICR_PENDING)
-		cpu_relax();
 }
 
 void apic_timer_start_free(void)

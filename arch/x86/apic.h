@@ -24,7 +24,7 @@ void apic_eoi(void);
 #define APIC_STARTUP 0x00600u /* with the number of the page to start in */
 #define APIC_OTHERS  0xc0000u /* with a vector: to all but this one, whatever `destination` is */
 
-/* An interrupt for the CPU with APIC id `destination`. Returns when it is on its way. */
+/* Send an interrupt to the CPU with APIC id `destination`; it may arrive after the return. */
 void apic_send(u32 destination, u32 command);
 
 /* Count that the timer has left, from 0xffffffff: to calibrate it. */

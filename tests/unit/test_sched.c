@@ -131,10 +131,19 @@ void timer_cancel(struct timer *timer)
 	(void)timer;
 }
 
-void apic_send(u32 apic_id, u32 vector)
+void irq_kick(u32 cpu)
 {
-	(void)vector;
-	__atomic_fetch_add(&interrupts[apic_id], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&interrupts[cpu], 1, __ATOMIC_RELAXED);
+}
+
+void irq_hold_kicks(void)
+{
+	percpu_self()->kick_holds++;
+}
+
+void irq_release_kicks(void)
+{
+	assert_int_not_equal(percpu_self()->kick_holds--, 0);
 }
 
 void softirq_raise(u32 cpu, u32 bit)

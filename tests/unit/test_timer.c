@@ -229,6 +229,23 @@ static void the_hardware_is_set_to_the_earliest(void **state)
 	assert_int_equal(fake_cpus[0].armed_ns, LATER - 5);
 }
 
+/* Neither the timer that was first, moved, nor one that is cancelled: the interrupt is early, and
+ * arms again. */
+static void the_hardware_is_not_set_to_later(void **state)
+{
+	(void)state;
+	timer_set(&timers[0], LATER);
+	timer_set(&timers[0], LATER + 10);
+	assert_int_equal(arm_calls, 1);
+	timer_cancel(&timers[0]);
+	timer_set(&timers[1], LATER + 20);
+	assert_int_equal(arm_calls, 1);
+	timer_interrupt();
+	assert_int_equal(fired_count, 0);
+	assert_int_equal(arm_calls, 2);
+	assert_int_equal(fake_cpus[0].armed_ns, LATER + 20);
+}
+
 static void a_deadline_in_the_past_fires_soon(void **state)
 {
 	(void)state;
@@ -305,6 +322,7 @@ int main(void)
 				       start),
 		cmocka_unit_test_setup(a_handler_may_cancel_another_that_is_due, start),
 		cmocka_unit_test_setup(the_hardware_is_set_to_the_earliest, start),
+		cmocka_unit_test_setup(the_hardware_is_not_set_to_later, start),
 		cmocka_unit_test_setup(a_deadline_in_the_past_fires_soon, start),
 		cmocka_unit_test_setup(the_hardware_is_left_alone_without_timers, start),
 		cmocka_unit_test_setup(an_early_interrupt_arms_again, start),
