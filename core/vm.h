@@ -77,7 +77,8 @@ struct vcpu {
 	bool nmi_pending;    /* taken from requests, not injected yet; its CPU's own */
 
 	struct spinlock work_lock;
-	struct list_node work; /* struct vcpu_work */
+	struct list_node work;	   /* struct vcpu_work */
+	struct vcpu_work *at_exit; /* atomic: queued at each exit, unless NULL */
 
 	/* Counters: written by the CPU that runs it. */
 	u64 exits[VM_EXIT_KIND_COUNT];

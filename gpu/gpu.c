@@ -55,6 +55,15 @@ void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job)
 	gpu_wake(gpu);
 }
 
+bool gpu_is_alone(struct vgpu *vgpu)
+{
+	struct gpu *gpu = vgpu->gpu;
+	const struct gpu_sched_stats *own = &vgpu->sched.stats;
+
+	spin_guard(&gpu->lock);
+	return gpu->sched.queued + gpu->sched.in_flight <= own->queued + own->in_flight;
+}
+
 void gpu_drop_queued(struct vgpu *vgpu)
 {
 	struct gpu *gpu = vgpu->gpu;
@@ -104,10 +113,12 @@ static void finish(struct gpu *gpu, struct gpu_job **jobs, u32 count)
 	gpu->jobs_completed += count;
 	spin_unlock(&gpu->lock);
 	invariant(e == OK);
+	irq_hold_kicks(); /* one for all answers, and none with a vGPU's lock held */
 	for (u32 i = 0; i < count; i++) {
 		note_waits(jobs[i], now);
 		gpu->ops->job_done(jobs[i]->vgpu, jobs[i]);
 	}
+	irq_release_kicks();
 }
 
 /*

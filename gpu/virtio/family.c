@@ -82,7 +82,8 @@ static enum err create(struct vgpu *vgpu)
 		frame_free_contiguous(frames, STATE_PAGES);
 		return e;
 	}
-	v->work.step = intake_step;
+	for (u32 i = 0; i < VM_MAX_VCPUS; i++)
+		v->work[i].step = intake_step;
 	vfunc_init(v);
 	vgpu->family = v;
 	vgpu->function = &v->function;

@@ -56,11 +56,16 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 	return OK;
 }
 
+/* What a guest's processor does between two accesses of ours, after a write at `gpa`; or NULL. */
+static void (*fake_meanwhile)(gpa_t gpa);
+
 enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
 {
 	if (!gmem_is_ram(mem, gpa, size))
 		return ERR_FAULT;
 	memcpy(fake_ram_of(mem) + gpa.raw, src, size);
+	if (fake_meanwhile)
+		fake_meanwhile(gpa);
 	return OK;
 }
 
@@ -186,6 +191,24 @@ void softirq_raise(u32 cpu, u32 bit)
 {
 	MUST(cpu == 0 && bit == SOFTIRQ_GPU);
 	fake_softirq = true;
+}
+
+static u32 fake_kick_holds;
+
+void irq_hold_kicks(void)
+{
+	fake_kick_holds++;
+}
+
+/* Whoever is sent one then may want the lock at once. */
+void irq_release_kicks(void)
+{
+	const struct gpu *gpu = gpu_get(0);
+
+	MUST(fake_kick_holds);
+	fake_kick_holds--;
+	for (u32 i = 0; gpu && i < GPU_VGPUS_MAX; i++)
+		MUST(!gpu->vgpus[i] || gpu->vgpus[i]->lock.next == gpu->vgpus[i]->lock.owner);
 }
 
 void softirq_register(u32 bit, void (*handler)(u32 cpu))

@@ -54,6 +54,14 @@ void softirq_raise(u32 cpu, u32 bit)
 	cpu1_started = true;
 }
 
+void irq_hold_kicks(void)
+{
+}
+
+void irq_release_kicks(void)
+{
+}
+
 void softirq_register(u32 bit, void (*handler)(u32 cpu))
 {
 	(void)bit;
