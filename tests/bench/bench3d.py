@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure what mediation costs 3D: kmscube and scenes of glmark2, directly on QEMU and through Facet.
 
-    bench3d.py [--rounds N] [--seconds N] [--scenes A,B] [frames] [latency]
+    bench3d.py [--rounds N] [--seconds N] [--scenes A,B] [frames] [instructions] [latency]
 
 Rounds of runs in turn on the same machine: the guest directly on QEMU, the same behind VT-d, which it
 drives itself, one guest of Facet that is given the GPU, one guest of Facet with a vGPU, two of those together; kernel, image, memory and one vCPU are the same. Each figure is the median of
@@ -16,6 +16,8 @@ the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if on
     ratio.whole.SCENE                  of `whole` to `remapped`: what a guest costs that has the GPU
     engine.SCENE exits.SCENE bytes.SCENE   a frame of `one`: engine time, exits, bytes of streams
     exits.whole.SCENE                  exits of a frame of `whole`
+    instructions.KIND.SCENE            Facet's own, a frame, and of the guest of `one`; counted by
+                                       count_insns.c in runs of their own, which nothing else uses
     processors.KIND.SCENE device.KIND.SCENE   a frame's time of the host's processors: of the
                                        emulated processors, and of the GPU's main loop and renderer
     exit.pages_N                       what an exit costs a program that works on N pages
@@ -35,6 +37,7 @@ import argparse
 import os
 import re
 import statistics
+import struct
 import subprocess
 import sys
 from contextlib import contextmanager, suppress
@@ -68,12 +71,12 @@ def direct(test, words, limit_s, iommu=None):
 
 
 @contextmanager
-def mediated(guests, limit_s, host=""):
-    """guests: sections of the file; host: further lines of [host]."""
+def mediated(guests, limit_s, host="", extra=()):
+    """guests: sections of the file; host: further lines of [host]; extra: QEMU's arguments."""
     folder = os.path.join(FOLDER, "facet")
     text = facet.conf(*guests).replace("[host]\n", "[host]\n" + host)
     image = facet.make_image(folder, text, facet.GUEST3D_FILES)
-    with facet.Machine(image, folder=folder, limit_s=limit_s, extra=THREADS) as machine:
+    with facet.Machine(image, folder=folder, limit_s=limit_s, extra=(*THREADS, *extra)) as machine:
         yield machine
 
 
@@ -117,6 +120,25 @@ def host_us(machine):
     return used
 
 
+COUNTERS = os.path.join(FOLDER, "counters")
+
+
+def counting():
+    """QEMU's arguments with which instructions are counted in COUNTERS; slower than without."""
+    os.makedirs(FOLDER, exist_ok=True)
+    plugin = os.path.join(FOLDER, "count_insns.so")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "count_insns.c")
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", plugin, source], check=True)
+    return "-plugin", f"file={plugin},counters={COUNTERS}"
+
+
+def instructions():
+    """{"guest": so many, "facet": so many} until now; none where they are not counted."""
+    with suppress(FileNotFoundError), open(COUNTERS, "rb") as file:
+        return dict(zip(("guest", "facet"), struct.unpack("<2Q", file.read())))
+    return {}
+
+
 class Use:
     """What a guest has used of the host, and of Facet where that is, from one moment on."""
 
@@ -125,7 +147,7 @@ class Use:
         self.then = self.now()
 
     def now(self):
-        used = host_us(self.machine)
+        used = {**host_us(self.machine), **instructions()}
         if not self.facet_is_there:
             return used
         stats = self.machine.stats()
@@ -180,6 +202,15 @@ def run_frames(machine, names, scenes, seconds, used, facet_is_there=True):
     return fps
 
 
+def facets(kind, names, test, words, limit_s, extra=()):
+    """A machine of Facet whose guests run `test`: with a vGPU each, or `whole`."""
+    # Virtio has a reset of its own, which its driver does; PCI's ways are not there.
+    whole = ({"gpu": "", "pci": GPU_AT}, "assign-without-reset = yes\n")
+    keys, host = whole if kind == "whole" else ({}, "")
+    guests = [facet.guest3d_conf(name, test, words, **keys) for name in names]
+    return mediated(guests, limit_s, host, extra)
+
+
 def frames(args):
     """One round: {(kind, scene): frames a second}, {kind: {scene: used}}, {name: of processors}."""
     scenes = args.scenes.split(",")
@@ -192,12 +223,8 @@ def frames(args):
             found = run_frames(machine, ["alpha"], scenes, args.seconds, used[kind], False)
             got.update({(kind, scene): fps for scene, fps in found.items()})
             cpu[kind] = loop_ms(machine, "alpha")
-    keys = {"whole": {"gpu": "", "pci": GPU_AT}, "one": {}, "two": {}}
     for kind, names in (("whole", ["alpha"]), ("one", ["alpha"]), ("two", ["alpha", "beta"])):
-        guests = [facet.guest3d_conf(name, WORKLOADS, words, **keys[kind]) for name in names]
-        # Virtio has a reset of its own, which its driver does; PCI's ways are not there.
-        host = "assign-without-reset = yes\n" if kind == "whole" else ""
-        with mediated(guests, limit_s, host) as machine:
+        with facets(kind, names, WORKLOADS, words, limit_s) as machine:
             used[kind] = {}
             found = run_frames(machine, names, scenes, args.seconds, used[kind])
             got.update({(kind, scene): fps for scene, fps in found.items()})
@@ -205,6 +232,21 @@ def frames(args):
                 cpu[kind] = loop_ms(machine, "alpha")
                 cpu["exits"] = exit_costs(machine, "alpha")
     return got, used, cpu
+
+
+def measure_instructions(args):
+    scenes = args.scenes.split(",")
+    words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
+    limit_s = 2 * START_S + (len(scenes) + 1) * (5 * args.seconds + 60)
+    for kind in ("whole", "one"):
+        used = {}
+        with facets(kind, ["alpha"], "kmscube+glmark2", words, limit_s, counting()) as machine:
+            run_frames(machine, ["alpha"], scenes, args.seconds, used)
+        os.remove(COUNTERS)
+        for scene, use in used.items():
+            yield f"instructions.{kind}.{scene}", use["facet"], "a_frame", None
+            if kind == "one":
+                yield f"instructions.guest.{scene}", use["guest"], "a_frame", None
 
 
 def median_of(rounds, key):
@@ -288,7 +330,7 @@ def load():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("what", nargs="*", choices=["frames", "latency", []])
+    parser.add_argument("what", nargs="*", choices=["frames", "instructions", "latency", []])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10, help="of each scene")
     parser.add_argument("--scenes", default=SCENES, help="of glmark2")
@@ -305,7 +347,12 @@ def main():
         sys.exit("bench3d: BENCH is a machine whose GPU does not render")
     args = parse()
     missed = []
-    for what, measure in (("frames", measure_frames), ("latency", measure_latency)):
+    measures = {
+        "frames": measure_frames,
+        "instructions": measure_instructions,
+        "latency": measure_latency,
+    }
+    for what, measure in measures.items():
         if args.what and what not in args.what:
             continue
         for name, value, unit, bound in measure(args):
