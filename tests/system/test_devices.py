@@ -187,11 +187,11 @@ def interrupts(machine, name):
     return {called: int(count) for count, called in lines}
 
 
-def check_disk(machine, name):
+def check_disk(machine, name, since=None):
     """What the host left there arrives, and what the guest wrote is there."""
-    said = machine.expect(rf"^{name}\| .*: read ([0-9a-f]{{64}})", 60).group(1)
-    assert said == hashlib.sha256(pattern(16 * MIB)).hexdigest()
-    machine.expect(rf"^{name}\| .*: written, status 0", 60)
+    read = machine.expect(rf"^{name}\| .*: read ([0-9a-f]{{64}})", 60, since=since)
+    assert read.group(1) == hashlib.sha256(pattern(16 * MIB)).hexdigest()
+    machine.expect(rf"^{name}\| .*: written, status 0", 60, since=read.end())
     line = f"guest {name} wrote this\n".encode()
     with open(machine.disks[name], "rb") as file:
         file.seek(16 * MIB)
