@@ -193,7 +193,6 @@ static void deliver_events(struct vcpu *vcpu)
  */
 static void enter(struct vcpu *vcpu)
 {
-	struct vcpu_work *work;
 	struct vm_exit exit;
 
 	__atomic_store_n(&vcpu->in_guest, true, __ATOMIC_SEQ_CST);
@@ -206,9 +205,6 @@ static void enter(struct vcpu *vcpu)
 	if (vcpu->arch.offered) /* before the exit is handled: it may be an EOI */
 		end_offer(vcpu);
 	vcpu->exits[exit.kind]++;
-	work = __atomic_load_n(&vcpu->at_exit, __ATOMIC_ACQUIRE);
-	if (work)
-		vcpu_queue_work(vcpu, work);
 	handlers[exit.kind](vcpu, &exit);
 }
 

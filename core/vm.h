@@ -77,8 +77,7 @@ struct vcpu {
 	bool nmi_pending;    /* taken from requests, not injected yet; its CPU's own */
 
 	struct spinlock work_lock;
-	struct list_node work;	   /* struct vcpu_work */
-	struct vcpu_work *at_exit; /* atomic: queued at each exit, unless NULL */
+	struct list_node work; /* struct vcpu_work */
 
 	/* Counters: written by the CPU that runs it. */
 	u64 exits[VM_EXIT_KIND_COUNT];

@@ -55,15 +55,6 @@ void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job)
 	gpu_wake(gpu);
 }
 
-bool gpu_is_alone(struct vgpu *vgpu)
-{
-	struct gpu *gpu = vgpu->gpu;
-	const struct gpu_sched_stats *own = &vgpu->sched.stats;
-
-	spin_guard(&gpu->lock);
-	return gpu->sched.queued + gpu->sched.in_flight <= own->queued + own->in_flight;
-}
-
 void gpu_drop_queued(struct vgpu *vgpu)
 {
 	struct gpu *gpu = vgpu->gpu;

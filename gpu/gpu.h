@@ -122,9 +122,6 @@ must_check enum err gpu_interrupt(struct gpu *gpu, u64 *address, u32 *data);
 /* Queue a job of `vgpu`; it is idle. Families with an engine. Any CPU; takes gpu.lock. */
 void gpu_enqueue(struct vgpu *vgpu, struct gpu_job *job);
 
-/* Whether nobody but `vgpu` has jobs queued or in flight. Takes gpu.lock. */
-bool gpu_is_alone(struct vgpu *vgpu);
-
 /*
  * Take out of the scheduler what `vgpu` has queued there: the jobs are idle, and with
  * vgpu.lock held none is added behind them. Takes gpu.lock.

@@ -82,8 +82,7 @@ static enum err create(struct vgpu *vgpu)
 		frame_free_contiguous(frames, STATE_PAGES);
 		return e;
 	}
-	for (u32 i = 0; i < VM_MAX_VCPUS; i++)
-		v->work[i].step = intake_step;
+	v->work.step = intake_step;
 	vfunc_init(v);
 	vgpu->family = v;
 	vgpu->function = &v->function;

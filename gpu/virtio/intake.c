@@ -18,13 +18,13 @@
 
 void intake_wake(struct virtio_vgpu *v)
 {
-	vcpu_queue_work(v->vgpu->vm->vcpus[0], &v->work[0]);
+	/* Always vCPU 0: one work item belongs to one queue of work. */
+	vcpu_queue_work(v->vgpu->vm->vcpus[0], &v->work);
 }
 
 void vgpu_broken(struct virtio_vgpu *v, u16 queue, const char *why)
 {
 	intake_cancel(v);
-	intake_look(v, false);
 	v->broken = true;
 	v->status |= VIRTIO_STATUS_NEEDS_RESET;
 	if (log_allowed(&v->garbage_limit, 1))
@@ -79,11 +79,12 @@ struct virtio_gpu_job *intake_take_job(struct virtio_vgpu *v)
 	return NULL;
 }
 
+/* Jobs of our own do not count: the guest did not ask for them. */
 struct virtio_gpu_job *intake_new_job(struct virtio_vgpu *v)
 {
 	u32 limit = __atomic_load_n(&v->vgpu->queue_limit, __ATOMIC_RELAXED);
 
-	return guest_jobs(v) < limit ? intake_take_job(v) : NULL;
+	return v->outstanding - v->internal->taken < limit ? intake_take_job(v) : NULL;
 }
 
 /* The writable buffers that the header of the answer goes into. */
@@ -448,59 +449,22 @@ static void count_refusals(struct virtio_vgpu *v)
 	v->refused_seen = refused;
 }
 
-/* ---- doorbells, and what does without ---- */
-
-void intake_look(struct virtio_vgpu *v, bool looks)
-{
-	struct vm *vm = v->vgpu->vm;
-
-	v->looks = looks;
-	for (u32 i = 0; i < vm->vcpu_count; i++)
-		__atomic_store_n(&vm->vcpus[i]->at_exit, looks ? &v->work[i] : NULL,
-				 __ATOMIC_RELEASE);
-}
-
-/*
- * A doorbell is an exit. While a guest has jobs out and nobody else wants the GPU, its driver is
- * asked to ring none: the next request is found when a vCPU exits for another reason, or when the
- * last of the jobs is done. Where others wait, a job that is found late would lose its turn to
- * them. True: a request is there that no doorbell was rung for.
- */
-static bool choose_doorbells(struct virtio_vgpu *v)
-{
-	const struct gmem *mem = &v->vgpu->vm->memory;
-	const struct vring *ring = &v->rings[VIRTIO_GPU_QUEUE_CONTROL];
-	bool looks = guest_jobs(v) && gpu_is_alone(v->vgpu);
-
-	if (looks == v->looks || !ring->enabled || vring_ask_notify(ring, mem, !looks))
-		return false;
-	intake_look(v, looks);
-	return vring_has_more(ring, mem);
-}
-
-static bool is_running(const struct virtio_vgpu *v)
-{
-	return v->phase == VGPU_RUN && !v->broken && v->function.bus_master &&
-	       (v->status & VIRTIO_STATUS_DRIVER_OK);
-}
-
 bool intake_step(struct vcpu *vcpu, struct vcpu_work *work)
 {
-	struct virtio_vgpu *v = container_of(work - vcpu->index, struct virtio_vgpu, work[0]);
-	bool may_take, more;
+	struct virtio_vgpu *v = container_of(work, struct virtio_vgpu, work);
+	bool more;
 
+	(void)vcpu;
 	irq_hold_kicks(); /* one for all jobs, and none with the lock held */
 	spin_lock(&v->vgpu->lock);
-	more = may_take = vgpu_may_take(v->vgpu);
+	more = vgpu_may_take(v->vgpu);
 	v->wait_job = v->wait_idle = false;
 	for (u32 i = 0; more && i < COMMANDS_A_STEP; i++) {
-		more = is_running(v) && one_piece_of_work(v);
+		more = v->phase == VGPU_RUN && !v->broken && v->function.bus_master &&
+		       (v->status & VIRTIO_STATUS_DRIVER_OK) && one_piece_of_work(v);
 		if (v->stage != INTAKE_COMMAND)
 			break; /* a batch of entries or a part of a stream is a step */
 	}
-	/* What waits for a job to end goes on then, with or without a doorbell. */
-	if (may_take && is_running(v) && !v->wait_job && !v->wait_idle)
-		more |= choose_doorbells(v);
 	count_refusals(v);
 	spin_unlock(&v->vgpu->lock);
 	irq_release_kicks();

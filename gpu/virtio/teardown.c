@@ -295,7 +295,6 @@ void vgpu_begin_reset(struct virtio_vgpu *v)
 	if (v->phase == VGPU_DRAIN || v->phase == VGPU_CLEAN)
 		return;
 	intake_cancel(v);
-	intake_look(v, false);
 	v->phase = VGPU_DRAIN;
 	if (rebuild)
 		lose_guest_jobs(v); /* they are not out */
@@ -316,10 +315,8 @@ void virtio_vgpu_job_done(struct vgpu *vgpu, struct gpu_job *base)
 	job->taken = false;
 	v->outstanding--;
 	if (v->phase == VGPU_RUN) {
-		bool wakes = v->wait_job || (v->looks && !guest_jobs(v));
-
 		internal_advance(v);
-		if (wakes || (v->wait_idle && !v->outstanding))
+		if (v->wait_job || (v->wait_idle && !v->outstanding))
 			intake_wake(v);
 	} else if (v->phase == VGPU_REBUILD) {
 		rebuild_done(v, job);
@@ -333,8 +330,7 @@ void virtio_vgpu_stop(struct vgpu *vgpu)
 {
 	struct virtio_vgpu *v = virtio_of(vgpu);
 
-	for (u32 i = 0; i < vgpu->vm->vcpu_count; i++)
-		vcpu_cancel_work(vgpu->vm->vcpus[i], &v->work[i]);
+	vcpu_cancel_work(vgpu->vm->vcpus[0], &v->work);
 	spin_lock(&vgpu->lock);
 	v->stopping = true;
 	vgpu_begin_reset(v);

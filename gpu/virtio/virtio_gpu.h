@@ -116,7 +116,6 @@ struct virtio_vgpu {
 
 	enum intake_stage stage;
 	bool wait_job;	/* a free job slot is missing */
-	bool looks;	/* the driver is asked for no doorbells: intake_look() */
 	bool wait_idle; /* a fenced answer waits for the jobs before it */
 	struct vring_chain chain;
 	struct audit_result result;
@@ -144,19 +143,13 @@ struct virtio_vgpu {
 	u64 resets, hangs, doorbells;
 	u64 refused_seen; /* of the audit's count, what the guard knows of */
 
-	struct vcpu_work work[VM_MAX_VCPUS]; /* the intake, on each vCPU; doorbells wake vCPU 0 */
+	struct vcpu_work work; /* vCPU 0's: the intake */
 	struct vpci_function function;
 };
 
 static inline struct virtio_vgpu *virtio_of(struct vgpu *vgpu)
 {
 	return vgpu->family;
-}
-
-/* How many jobs it has out that its guest asked for. */
-static inline u32 guest_jobs(const struct virtio_vgpu *v)
-{
-	return v->outstanding - v->internal->taken;
 }
 
 static inline bool is_error(u32 answer)
@@ -210,12 +203,10 @@ void vfunc_interrupt_config(struct virtio_vgpu *v);
 
 /* ---- intake.c: from the guest's rings to jobs ---- */
 
-/* The step function of each `work`. */
+/* The step function of `work`. */
 bool intake_step(struct vcpu *vcpu, struct vcpu_work *work);
 /* The guest rang, or what the intake waited for has come. */
 void intake_wake(struct virtio_vgpu *v);
-/* Look at the rings whenever a vCPU exits, or no more. vgpu.lock is held. */
-void intake_look(struct virtio_vgpu *v, bool looks);
 /* Drop a command that is half taken in. vgpu.lock is held. */
 void intake_cancel(struct virtio_vgpu *v);
 /* Answer the command in hand with an error and no more. vgpu.lock is held. */

@@ -185,23 +185,6 @@ enum err vring_push(struct vring *ring, const struct gmem *mem, u16 head, u32 wr
 	return OK;
 }
 
-enum err vring_ask_notify(const struct vring *ring, const struct gmem *mem, bool wanted)
-{
-	u16 flags = wanted ? 0 : VIRTQ_USED_F_NO_NOTIFY;
-
-	return gmem_write(mem, ring->used, &flags, sizeof(flags));
-}
-
-bool vring_has_more(const struct vring *ring, const struct gmem *mem)
-{
-	u16 index;
-
-	/* After the flags are visible, or a buffer made available meanwhile could be missed. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return !gmem_read(mem, at(ring->avail, 2), &index, sizeof(index)) &&
-	       index != ring->next_avail;
-}
-
 bool vring_wants_interrupt(const struct vring *ring, const struct gmem *mem)
 {
 	u16 flags;

@@ -70,16 +70,6 @@ must_check enum err vring_write(const struct vring_segment *segments, u32 count,
 /* Give request `head` back with `written` bytes in it. ERR_FAULT: the ring is not RAM. */
 must_check enum err vring_push(struct vring *ring, const struct gmem *mem, u16 head, u32 written);
 
-/*
- * Ask the driver to notify of available buffers, or not to (2.7.10); it may do so all the same.
- * ERR_FAULT: the ring is not RAM.
- */
-must_check enum err vring_ask_notify(const struct vring *ring, const struct gmem *mem, bool wanted);
-
-/* Whether a request waits, to be asked after vring_ask_notify(); false where the ring is not RAM.
- */
-bool vring_has_more(const struct vring *ring, const struct gmem *mem);
-
 /* True unless the driver asked for no interrupts now (2.7.7). */
 bool vring_wants_interrupt(const struct vring *ring, const struct gmem *mem);
 

@@ -3,8 +3,7 @@
  * A hostile guest against the whole of a vGPU: registers, rings, commands. The
  * fake device stops at anything that is not the guest's own; at the end of each
  * input nothing of either guest may be left. Bits of the first byte: there is an IOMMU; the
- * device has 3D; the driver takes it; the guest has a context and resources already; the driver
- * rings doorbells only where the used ring's flags ask for them.
+ * device has 3D; the driver takes it; the guest has a context and resources already.
  */
 // SOURCES: gpu/gpu.c gpu/hang.c gpu/virtio/freeze.c gpu/virtio/rebuild.c
 // SOURCES: gpu/vgpu.c gpu/dma.c drivers/iommu_ram.c gpu/virtio/family.c
@@ -31,7 +30,7 @@
 #define STREAM_AT      0x200000U
 
 static u16 avail_index[2];
-static bool takes_3d, rings_as_asked;
+static bool takes_3d;
 
 static void poke(u64 gpa, const void *bytes, size_t size)
 {
@@ -140,15 +139,6 @@ static void make_available(u16 queue, u16 head)
 	poke16(RING_AT(queue) + 0x1002, avail_index[queue]);
 }
 
-static void tell_device(u16 queue)
-{
-	u16 flags;
-
-	memcpy(&flags, fake_ram[HOSTILE] + RING_AT(queue) + 0x2000, sizeof(flags));
-	if (!rings_as_asked || !(flags & VIRTQ_USED_F_NO_NOTIFY))
-		ring_bell(HOSTILE, queue);
-}
-
 /* A request of `size` bytes at `at`, now and then some fewer. */
 static void send(struct source *source, u16 queue, u32 at, u32 size, bool indirect)
 {
@@ -164,7 +154,7 @@ static void send(struct source *source, u16 queue, u32 at, u32 size, bool indire
 	if (indirect)
 		poke(RING_AT(queue), &outer, sizeof(outer));
 	make_available(queue, 0);
-	tell_device(queue);
+	ring_bell(HOSTILE, queue);
 }
 
 static void send_command(struct source *source, bool indirect)
@@ -279,8 +269,6 @@ static void misbehave(struct source *source)
 
 static void step(struct source *source)
 {
-	u32 then;
-
 	switch (take(source, 1) % 16) {
 	case 0:
 		scribble(source);
@@ -334,10 +322,7 @@ static void step(struct source *source)
 		send_stream(source);
 		break;
 	}
-	then = take(source, 1);
-	if (then & 4)
-		fake_exit(HOSTILE);
-	if (then & 3)
+	if (take(source, 1) & 3)
 		fake_run();
 }
 
@@ -350,7 +335,6 @@ int LLVMFuzzerTestOneInput(const u8 *input, size_t size)
 	u32 machine = take(&source, 1);
 
 	takes_3d = machine & 4;
-	rings_as_asked = machine & 16;
 	fake_capsets = (struct audit_capsets){ .count = machine & 2 ? 1 : 0,
 					       .sets = { { 1, 1, sizeof(capset), capset } } };
 	memset(fake_ram[HOSTILE] + RING_AT(0), 0, 0x13000);

@@ -208,26 +208,6 @@ def test_a_restarted_guest_renders_again_and_the_other_goes_on(house):
     assert vgpu(house, "alpha")["streams_refused"] == 0
 
 
-def doorbells_a_stream(machine, name):
-    """Over three seconds; a frame of glmark2 is a stream and a flip, and each would ring."""
-    before = vgpu(machine, name)
-    machine.rest(3)
-    after = vgpu(machine, name)
-    streams = after["streams"] - before["streams"]
-    assert streams > 50
-    return (after["doorbells"] - before["doorbells"]) / streams
-
-
-def test_a_guest_that_has_the_gpu_alone_rings_seldom(house):
-    """Beside others it rings for each request: what is found late would lose its turn."""
-    beside = doorbells_a_stream(house, "beta")
-    house.command("pause alpha")
-    alone = doorbells_a_stream(house, "beta")
-    house.command("resume alpha")
-    print(f"doorbells a stream: {beside:.2f} beside another guest, {alone:.2f} alone")
-    assert alone < 1 < beside
-
-
 def test_a_stopped_guest_leaves_nothing_on_the_device(house):
     """Last of this file's users of `house`: in the end nobody has anything there."""
     house.command("stop alpha")

@@ -83,22 +83,6 @@ static inline void make_available(u32 vm, u16 queue, u16 head)
 	poke16(vm, RING_AT(queue) + 0x1002, avail_index[vm][queue]);
 }
 
-/* Whether doorbells of the control queue are asked for (2.7.10). */
-static inline bool wants_bell(u32 vm)
-{
-	return !(peek16(vm, RING_AT(0) + 0x2000) & VIRTQ_USED_F_NO_NOTIFY);
-}
-
-/* Ring, where that is asked for; where it is not, the vCPU exits before long for another reason. */
-static inline void tell_device(u32 vm)
-{
-	if (wants_bell(vm))
-		ring_bell(vm, 0);
-	else
-		fake_exit(vm);
-	fake_run();
-}
-
 /* Send one command with room for an answer; returns the answer's type. */
 static inline u32 command(u32 vm, const void *bytes, u32 size)
 {
@@ -109,7 +93,8 @@ static inline u32 command(u32 vm, const void *bytes, u32 size)
 	put_desc(vm, 0, 0, COMMAND_AT, size, VIRTQ_DESC_F_NEXT, 1);
 	put_desc(vm, 0, 1, RESPONSE_AT, 2048, VIRTQ_DESC_F_WRITE, 0);
 	make_available(vm, 0, 0);
-	tell_device(vm);
+	ring_bell(vm, 0);
+	fake_run();
 	memcpy(&hdr, fake_ram[vm] + RESPONSE_AT, sizeof(hdr));
 	return hdr.type;
 }
@@ -201,7 +186,8 @@ static inline void post(u32 vm, void *bytes, u32 size)
 
 static inline void send_posted(u32 vm)
 {
-	tell_device(vm);
+	ring_bell(vm, 0);
+	fake_run();
 }
 
 static inline void post_flush(u32 vm, u32 id)

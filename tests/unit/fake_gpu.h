@@ -443,7 +443,6 @@ static void fake_machine_start(bool with_iommu, u64 quota)
 	fake_pool_used = 0;
 	fake_pages_out = 0;
 	fake_lines = 0;
-	fake_meanwhile = NULL;
 	fake_pci.function_count = 1;
 	fake_pci.functions[0] = (struct pci_function){ .vendor_id = VIRTIO_PCI_VENDOR };
 	fake_config.gpu_count = 1;
@@ -466,7 +465,6 @@ static void fake_machine_start(bool with_iommu, u64 quota)
 		vm->id = (u16)(i + 1);
 		vm->config = guest;
 		vm->vcpus[0] = &fake_vcpus[i];
-		vm->vcpu_count = 1;
 		fake_vcpus[i].vm = vm;
 		vm->memory = (struct gmem){ .size = FAKE_RAM, .owner = vm->id };
 		vm->memory.chunks = fake_chunks[i];
@@ -479,28 +477,6 @@ static void fake_machine_start(bool with_iommu, u64 quota)
 	}
 }
 
-/* The vCPU exits, for whatever reason; fake_run() does what is to be done then. */
-static inline void fake_exit(u32 vm)
-{
-	struct vcpu_work *work = fake_vcpus[vm].at_exit;
-
-	if (work)
-		vcpu_queue_work(&fake_vcpus[vm], work);
-}
-
-/* At rest, who is asked to ring no doorbells is looked after, and has jobs out. */
-static void fake_check_doorbells(u32 vm)
-{
-	struct virtio_vgpu *v = fake_vgpu(vm);
-
-	MUST(fake_vcpus[vm].at_exit == (v->looks ? &v->work[0] : NULL));
-	if (!v->looks || v->wait_job || v->wait_idle || v->phase == VGPU_REBUILD ||
-	    !v->function.bus_master || v->vgpu->guard.state != GUARD_FREE ||
-	    !vgpu_may_take(v->vgpu))
-		return;
-	MUST(guest_jobs(v) && !v->broken && v->phase == VGPU_RUN);
-}
-
 /* Until nothing moves any more; the bound is far above what a test queues. */
 static void fake_run(void)
 {
@@ -508,7 +484,7 @@ static void fake_run(void)
 		bool moved = false;
 
 		for (u32 vm = 0; vm < FAKE_VMS; vm++) {
-			struct vcpu_work *work = &fake_vgpu(vm)->work[0];
+			struct vcpu_work *work = &fake_vgpu(vm)->work;
 
 			if (!list_is_linked(&work->node))
 				continue;
@@ -522,11 +498,8 @@ static void fake_run(void)
 			fake_softirq_handler(0);
 			moved = true;
 		}
-		if (moved)
-			continue;
-		for (u32 vm = 0; vm < FAKE_VMS; vm++)
-			fake_check_doorbells(vm);
-		return;
+		if (!moved)
+			return;
 	}
 	MUST(!"the machine does not come to rest");
 }
@@ -585,7 +558,6 @@ static void fake_machine_stop(void)
 	for (u32 i = 0; i < FAKE_CONTEXTS; i++)
 		MUST(!fake_device.contexts[i]);
 	for (u32 i = 0; i < FAKE_VMS; i++) {
-		MUST(!fake_vcpus[i].at_exit && !list_is_linked(&fake_vgpu(i)->work[0].node));
 		MUST(!fake_vgpu(i)->audit.resources.used);
 		MUST(fake_vgpu(i)->audit.resources.unit_free + fake_units_held(fake_vgpu(i)) ==
 		     fake_vgpu(i)->audit.resources.unit_count);
@@ -609,7 +581,6 @@ static u64 fake_access(u32 vm, u32 page, u32 offset, u8 size, bool write, u64 va
 	struct vpci_span *span = &vgpu_function(&fake_vms[vm])->bars[0].spans[page];
 	struct access access = { .offset = offset, .size = size, .write = write, .value = value };
 
-	fake_exit(vm);
 	(void)span->handler(&fake_vcpus[vm], span->ctx, &access);
 	return access.value;
 }

@@ -56,16 +56,11 @@ enum err gmem_read(const struct gmem *mem, gpa_t gpa, void *dst, size_t size)
 	return OK;
 }
 
-/* What a guest's processor does between two accesses of ours, after a write at `gpa`; or NULL. */
-static void (*fake_meanwhile)(gpa_t gpa);
-
 enum err gmem_write(const struct gmem *mem, gpa_t gpa, const void *src, size_t size)
 {
 	if (!gmem_is_ram(mem, gpa, size))
 		return ERR_FAULT;
 	memcpy(fake_ram_of(mem) + gpa.raw, src, size);
-	if (fake_meanwhile)
-		fake_meanwhile(gpa);
 	return OK;
 }
 

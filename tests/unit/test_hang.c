@@ -71,9 +71,9 @@ static void a_command_that_is_half_taken_in_fails_too(void **state)
 	post_create(A, 5);
 	post_attach(A, 5, 0x200000, 4096);
 	ring_bell(A, 0);
-	(void)intake_step(&fake_vcpus[A], &fake_vgpu(A)->work[0]);
+	(void)intake_step(&fake_vcpus[A], &fake_vgpu(A)->work);
 	assert_int_equal(fake_vgpu(A)->stage, INTAKE_ENTRIES);
-	fake_vgpu(A)->work[0].node.next = NULL;
+	fake_vgpu(A)->work.node.next = NULL;
 	fake_softirq_handler(0);
 	fake_now += 2 * TIMEOUT;
 	fake_softirq_handler(0);

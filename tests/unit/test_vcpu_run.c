@@ -193,12 +193,6 @@ static void fake_cpuid(struct vcpu *of, struct vm_exit *exit)
 	exit->cpuid.eax = 1;
 }
 
-static void fake_eoi(struct vcpu *of, u8 vector)
-{
-	(void)of;
-	(void)vector;
-}
-
 static bool fake_msr(struct vcpu *of, struct vm_exit *exit)
 {
 	(void)of;
@@ -221,7 +215,6 @@ static const struct vm_ops fake_ops = {
 	.accept_interrupt = fake_accept,
 	.return_interrupt = fake_return,
 	.cpuid = fake_cpuid,
-	.eoi = fake_eoi,
 	.msr = fake_msr,
 	.hypercall = fake_cpuid,
 	.vcpu_init = fake_init,
@@ -699,78 +692,6 @@ static void long_work_gives_way_when_the_slice_is_over(void **state)
 	assert_true(list_is_linked(&work.node)); /* the rest is for the next slice */
 }
 
-/* ---- work of every exit ---- */
-
-static u32 exits_at_step; /* when it ran last */
-
-static bool step_after_exit(struct vcpu *of, struct vcpu_work *work)
-{
-	assert_ptr_equal(of, &vcpu);
-	assert_false(list_is_linked(&work->node));
-	assert_false(vcpu.in_guest);
-	steps++;
-	exits_at_step = entries;
-	assert_int_equal(steps, entries); /* once an exit, and before the next entry */
-	return false;
-}
-
-static void work_of_exits_is_done_after_an_exit_of_any_kind(void **state)
-{
-	struct vcpu_work work = { .step = step_after_exit };
-
-	(void)state;
-	for (u32 kind = 0; kind < VM_EXIT_KIND_COUNT; kind++) {
-		start(NULL);
-		steps = 0;
-		vcpu.at_exit = &work;
-		guest_does(kind)->mmio.size = kind == VM_EXIT_MMIO || kind == VM_EXIT_PIO;
-		if (kind == VM_EXIT_SHUTDOWN || kind == VM_EXIT_STOP) {
-			vcpu_run(&vcpu);
-			assert_int_equal(ended, VM_END_CRASH);
-			assert_int_equal(steps, 0);
-			continue;
-		}
-		guest_does(VM_EXIT_HLT);
-		assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
-		assert_int_equal(steps, kind == VM_EXIT_HLT ? 1 : 2);
-		assert_true(list_is_empty(&vcpu.work));
-	}
-}
-
-/* A halt is the exit behind which nothing else may come for long. */
-static void work_of_exits_is_done_before_a_halt_and_does_not_end_it(void **state)
-{
-	struct vcpu_work work = { .step = step_after_exit };
-
-	(void)state;
-	steps = 0;
-	vcpu.at_exit = &work;
-	guest_does(VM_EXIT_HLT);
-	guest_does(VM_EXIT_CPUID);
-	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
-	assert_int_equal(steps, 1);
-	assert_int_equal(exits_at_step, 1);
-	assert_int_equal(entries, 1);
-}
-
-static void work_of_exits_is_none_without_an_exit_or_when_taken_back(void **state)
-{
-	struct vcpu_work work = { .step = step_after_exit };
-
-	(void)state;
-	steps = 0;
-	vcpu.at_exit = &work;
-	vcpu.requests = VCPU_REQ_EVENT;
-	guest_does(VM_EXIT_CPUID);
-	enter(&vcpu);
-	assert_true(list_is_empty(&vcpu.work));
-	vcpu.at_exit = NULL;
-	guest_does(VM_EXIT_HLT);
-	assert_int_equal(vcpu_run(&vcpu), VCPU_LEAVE_HALTED);
-	assert_int_equal(steps, 0);
-	assert_int_equal(entries, 2);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -803,11 +724,6 @@ int main(void)
 		cmocka_unit_test_setup(nothing_is_entered_when_it_is_time_to_leave, start),
 		cmocka_unit_test_setup(work_is_done_before_the_guest_runs, start),
 		cmocka_unit_test_setup(long_work_gives_way_when_the_slice_is_over, start),
-		cmocka_unit_test_setup(work_of_exits_is_done_after_an_exit_of_any_kind, start),
-		cmocka_unit_test_setup(work_of_exits_is_done_before_a_halt_and_does_not_end_it,
-				       start),
-		cmocka_unit_test_setup(work_of_exits_is_none_without_an_exit_or_when_taken_back,
-				       start),
 	};
 
 	return cmocka_run_group_tests_name("vcpu_run", tests, NULL, NULL);
