@@ -52,6 +52,7 @@ import light3d  # pylint: disable=wrong-import-position
 FOLDER = os.path.join(facet.BUILD, "bench3d")
 SCENES = "build,texture,shading"
 START_S = facet.BOOT_S + facet.GUEST_S
+SECONDS_LEAST = 6
 RATIO = 0.90
 RATIO_MEDIATION = 0.95
 GPU_AT = "00:01.0"  # where QEMU puts its first device
@@ -334,7 +335,10 @@ def parse():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=10, help="of each scene")
     parser.add_argument("--scenes", default=SCENES, help="of glmark2")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.seconds < SECONDS_LEAST:
+        parser.error(f"--seconds: at least {SECONDS_LEAST}: kmscube tells its frames now and then")
+    return args
 
 
 def holds(name, value, bound):

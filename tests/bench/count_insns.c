@@ -46,7 +46,7 @@ int qemu_plugin_version = 1;
 
 static uint64_t *counters;
 
-/* `data`: how many instructions the block has, and behind the last bit whose they are. */
+/* `data`: bit 0 says whose the block is, those above how many instructions it has. */
 static void executed(unsigned int cpu, void *data)
 {
 	uintptr_t what = (uintptr_t)data;
