@@ -308,7 +308,7 @@ bool console_poll(void)
 		input_byte((u8)byte);
 	}
 	more = run_program(-1);
-	for (u32 i = 0; i < VM_MAX; i++)
+	for (u32 i = 0; i < vm_slots; i++)
 		if (vm_get(i))
 			more |= drain(vm_get(i));
 	return more;

@@ -15,6 +15,7 @@ const struct virt_ops *virt;
 
 /* Written by housekeeping only. */
 static struct vm *vms[VM_MAX];
+u32 vm_slots;
 
 static const struct ptab_attr ram_attr = { .read = true, .write = true, .exec = true };
 
@@ -78,6 +79,7 @@ struct vm *vm_create(const struct config_guest *config)
 		return NULL;
 	}
 	vms[index] = vm;
+	vm_slots = MAX(vm_slots, index + 1);
 	return vm;
 }
 

@@ -169,6 +169,9 @@ void vm_destroy(struct vm *vm);
 
 /* The VM with number `index` (0..VM_MAX-1) or NULL. */
 struct vm *vm_get(u32 index);
+
+/* No VM has a number from here on: what looks at all of them often stops here. It only grows. */
+extern u32 vm_slots;
 struct vm *vm_find(const char *name);
 
 /*

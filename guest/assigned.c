@@ -168,7 +168,7 @@ void assigned_housekeeping(void)
 {
 	u64 now = now_ns();
 
-	for (u32 i = 0; i < VM_MAX; i++)
+	for (u32 i = 0; i < vm_slots; i++)
 		for (u32 j = 0; j < assignments[i].count; j++)
 			if (is_live(assignments[i].devices[j]))
 				assigned_release_held(assignments[i].devices[j], now);

@@ -67,7 +67,7 @@ static void look_at_all(struct timer *timer)
 {
 	bool any = false;
 
-	for (u32 i = 0; i < VM_MAX; i++)
+	for (u32 i = 0; i < vm_slots; i++)
 		any |= look(&guests[i], ~0U);
 	if (any)
 		timer_set(timer, now_ns() + LOOK_NS);

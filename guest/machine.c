@@ -359,7 +359,7 @@ bool machine_housekeeping(void)
 {
 	bool more = false;
 
-	for (u32 i = 0; i < VM_MAX; i++)
+	for (u32 i = 0; i < vm_slots; i++)
 		if (vm_get(i) && vm_get(i)->machine)
 			more |= step(vm_get(i));
 	return more;
@@ -372,7 +372,7 @@ u64 machine_first_guest_ticks(void)
 
 bool machines_idle(void)
 {
-	for (u32 i = 0; i < VM_MAX; i++)
+	for (u32 i = 0; i < vm_slots; i++)
 		if (vm_get(i) && vm_get(i)->state != VM_STOPPED)
 			return false;
 	return any_started;

@@ -47,6 +47,7 @@
 #define GUEST_DEVICE 5	      /* the first free place on the guest's bus 0 */
 #define SLOT_BUS     (1 << 5) /* bus 1, where its slot leads, as a device number of fake_ecam() */
 
+u32 vm_slots = VM_MAX;
 static struct pci buses;
 static struct iommu units;
 static struct config_host host;

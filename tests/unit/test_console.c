@@ -43,6 +43,8 @@ enum log_level log_up_to = LOG_INFO;
 static char guest_typed[64];
 static u32 drained;
 
+u32 vm_slots = VM_MAX;
+
 struct vm *vm_get(u32 index)
 {
 	return index == 0 ? &alpha : index == 1 ? &beta : NULL;

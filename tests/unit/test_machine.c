@@ -148,6 +148,8 @@ struct vm *vm_create(const struct config_guest *config)
 	return vm;
 }
 
+u32 vm_slots = VM_MAX;
+
 struct vm *vm_get(u32 index)
 {
 	return index < vm_count ? &vms[index] : NULL;

@@ -181,6 +181,21 @@ static void a_vm_has_a_name_and_a_number(void **state)
 	assert_int_equal(vm_create(&configs[2])->id, 1);
 }
 
+static void every_vm_has_a_number_below_the_slots(void **state)
+{
+	u32 before = vm_slots;
+	struct vm *last = NULL;
+
+	(void)state;
+	for (u32 i = 0; i <= before && i < VM_MAX; i++) {
+		last = vm_create(&configs[i]);
+		assert_in_range(vm_slots, last->id, VM_MAX);
+	}
+	assert_int_equal(vm_slots, MIN(before + 1, VM_MAX));
+	vm_destroy(last);
+	assert_int_equal(vm_slots, MIN(before + 1, VM_MAX));
+}
+
 static void a_full_table_is_said_in_one_line(void **state)
 {
 	(void)state;
@@ -448,6 +463,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_vm_has_a_name_and_a_number, start, stop),
+		cmocka_unit_test_setup_teardown(every_vm_has_a_number_below_the_slots, start, stop),
 		cmocka_unit_test_setup_teardown(a_full_table_is_said_in_one_line, start, stop),
 		cmocka_unit_test_setup_teardown(too_little_memory_takes_nothing, start, stop),
 		cmocka_unit_test_setup_teardown(ram_is_mapped_around_the_hole, start, stop),
