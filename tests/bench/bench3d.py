@@ -14,6 +14,8 @@ the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if on
     ratio.one.SCENE ratio.two.SCENE    of `one` to `direct`, of `two` to `one`
     ratio.mediation.SCENE              of `one` to `whole`: what mediation itself costs
     ratio.whole.SCENE                  of `whole` to `remapped`: what a guest costs that has the GPU
+    ceiling.mediation.SCENE            what `ratio.mediation` would be if the further exits of `one`
+                                       cost as exit.pages_256, and nothing else did
     engine.SCENE exits.SCENE bytes.SCENE   a frame of `one`: engine time, exits, bytes of streams
     exits.whole.SCENE                  exits of a frame of `whole`
     instructions.KIND.SCENE            Facet's own, a frame, and of the guest of `one`; counted by
@@ -40,6 +42,7 @@ import statistics
 import struct
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
@@ -146,6 +149,7 @@ class Use:
     def __init__(self, machine, name, facet_is_there):
         self.machine, self.name, self.facet_is_there = machine, name, facet_is_there
         self.then = self.now()
+        self.began = time.monotonic()
 
     def now(self):
         used = {**host_us(self.machine), **instructions()}
@@ -190,7 +194,8 @@ def run_frames(machine, names, scenes, seconds, used, facet_is_there=True):
         frames, time_s = kmscube(machine, name, seconds)
         fps["kmscube"] = fps.get("kmscube", 0) + frames / time_s
         if name == names[0]:
-            used["kmscube"] = use.a_frame(frames)
+            # It goes on from the last line that tells frames to its end.
+            used["kmscube"] = use.a_frame(frames / time_s * (time.monotonic() - use.began))
     at = {name: 0 for name in names}
     for scene in scenes:
         for name in names:
@@ -289,6 +294,12 @@ def measure_frames(args):
             for kind in ("direct", "whole", "one"):
                 value = statistics.median(used[kind][scene][what] for used in uses)
                 yield f"{what}.{kind}.{scene}", value, "us_a_frame", None
+        further = statistics.median(
+            used["one"][scene]["exits"] - used["whole"][scene]["exits"] for used in uses
+        )
+        exit_us = statistics.median(cpu["exits"][256] for cpu in cpus)
+        ceiling = 1 / (1 + further * exit_us * whole / 1e6)
+        yield f"ceiling.mediation.{scene}", ceiling, "of_whole", None
     for kind in ("direct", "one"):
         yield f"cpu.{kind}.loop", median_of(cpus, kind), "ms", None
     for pages in cpus[0]["exits"]:
