@@ -230,7 +230,7 @@ struct virt_ops {
 	 */
 	bool (*complete)(struct arch_vcpu *vcpu, struct vm_exit *exit);
 
-	/* Can an external interrupt be injected at the next entry? */
+	/* Can an external interrupt be injected at the next entry? Where it may fail: as an offer. */
 	bool (*can_inject)(const struct arch_vcpu *vcpu);
 	void (*inject_interrupt)(struct arch_vcpu *vcpu, u8 vector);
 	/* False: NMIs are blocked or an event is pending; try again at the next exit. */

@@ -135,6 +135,12 @@ def withhold(gpu, machine, name, how="hang"):
     assert until(machine, lambda: kept() > before, facet.GUEST_S)
 
 
+def all_that_is_out_comes_back(gpu, machine):
+    """More is answered than can be out."""
+    answered = gpu.stats()["fences"]["answered"]
+    assert until(machine, lambda: gpu.stats()["fences"]["answered"] > answered + 4, facet.GUEST_S)
+
+
 def comes_to_hang(machine, name):
     return until(machine, lambda: hung(machine, name), TIMEOUT_S + 2)
 
@@ -208,12 +214,9 @@ def test_the_others_lose_one_time_out_and_no_fence(drawing, late_ms):
     gpu, machine = drawing
     if late_ms:
         gpu.order(do="delay", ms=late_ms)
-        answered = gpu.stats()["fences"]["answered"]
-        # More than can be out: what the trace will see ending was all late.
-        assert until(
-            machine, lambda: gpu.stats()["fences"]["answered"] > answered + 4, facet.GUEST_S
-        )
+        all_that_is_out_comes_back(gpu, machine)  # what the trace will see ending was late
     traces.begin(machine)
+    all_that_is_out_comes_back(gpu, machine)  # the trace knows since when the next ones run
     withhold(gpu, machine, "alpha")
     assert comes_to_hang(machine, "alpha")
     assert moves(machine, "beta", seconds=2)

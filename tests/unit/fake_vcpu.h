@@ -180,7 +180,6 @@ struct port_use {
 
 /* An event as both vendors write it: bits 0 to 31; an error code is above. */
 #define EVENT_IS_VALID	  BIT(31)
-#define INTERRUPT_EVENT	  (0ULL << 8)
 #define EXCEPTION_EVENT	  (3ULL << 8)
 #define EVENT_ERROR(code) (BIT(11) | (u64)(code) << 32)
 

@@ -67,6 +67,15 @@ static void mov_ss_has_a_shadow_and_nmis_block_no_interrupt(void **state)
 	assert_true(vmx_ops.can_inject(&vcpu));
 }
 
+static void an_interrupt_is_injected_once(void **state)
+{
+	(void)state;
+	assert_true(vmx_ops.can_inject(&vcpu));
+	vmx_ops.inject_interrupt(&vcpu, 0x55);
+	has_event(EVENT_INTERRUPT << 8 | 0x55);
+	assert_false(vmx_ops.can_inject(&vcpu));
+}
+
 static void the_window_is_told_once(void **state)
 {
 	(void)state;
@@ -160,6 +169,7 @@ int main(void)
 		TEST(an_nmi_that_was_cut_short_is_not_blocked_by_itself),
 		TEST(a_fault_in_iret_blocks_nmis_again),
 		TEST(mov_ss_has_a_shadow_and_nmis_block_no_interrupt),
+		TEST(an_interrupt_is_injected_once),
 		TEST(the_window_is_told_once),
 		TEST(an_nmi_waits_for_its_window),
 		TEST(an_nmi_in_the_shadow_of_sti_waits_for_the_interrupt_window),

@@ -55,7 +55,7 @@ void svm_mmio(struct arch_vcpu *vcpu, struct vm_exit *exit)
 		reason = "executes outside its memory";
 	else if (vmcb->exit_info1 & SVM_NPF_TABLE_WALK)
 		reason = "page tables outside its memory";
-	else if (vmcb->event_inj & SVM_EVENT_VALID) /* see keep_event() */
+	else if (vmcb->exit_int_info & SVM_EVENT_VALID)
 		reason = "stack or tables of an interrupt outside its memory";
 	if (reason) {
 		view_stop(exit, reason, vmcb->exit_info2);

@@ -106,27 +106,26 @@ static void exit_cr(struct arch_vcpu *vcpu)
 	retire_or_gp(vcpu, done);
 }
 
-/* An event whose delivery was cut short is delivered again, unless it repeats by itself. */
+/*
+ * An exception or NMI whose delivery was cut short is delivered again. A software interrupt
+ * repeats by itself, and an external one waits again, see end_offer().
+ */
 static void keep_event(struct vmcb *vmcb)
 {
-	u64 event = vmcb->exit_int_info;
+	u64 event = vmcb->exit_int_info, type = event & SVM_EVENT_TYPE_MASK;
 
-	if (event & SVM_EVENT_VALID && SVM_EVENT_TYPE(event) != SVM_EVENT_SOFTWARE)
+	vmcb->event_inj = 0;
+	if (event & SVM_EVENT_VALID && (type == SVM_EVENT_NMI || type == SVM_EVENT_EXCEPTION))
 		vmcb->event_inj = event & (0xffffffff00000000ULL | 0x80000fffULL);
-	else
-		vmcb->event_inj = 0;
 }
 
-/*
- * An interrupt that was offered has been taken, or it is withdrawn. Where its delivery was cut
- * short it counts as taken, since keep_event() goes on with it; QEMU leaves V_IRQ set then.
- */
+/* An interrupt that was offered has been taken, or it is withdrawn. */
 static void end_offer(struct arch_vcpu *vcpu, struct vmcb *vmcb)
 {
-	u8 vector = (u8)SVM_V_INTR_VECTOR_OF(vmcb->v_intr);
-	u64 cut_short = SVM_EVENT_VALID | SVM_EVENT_INTR | vector;
+	u64 event = vmcb->exit_int_info & (SVM_EVENT_VALID | SVM_EVENT_TYPE_MASK);
+	bool cut_short = event == (SVM_EVENT_VALID | SVM_EVENT_INTR);
 
-	if (!(vmcb->v_intr & SVM_V_IRQ) || (vmcb->exit_int_info & 0x800007ff) == cut_short)
+	if (!(vmcb->v_intr & SVM_V_IRQ) && !cut_short)
 		vcpu->offered = 0;
 	vmcb->v_intr = SVM_V_INTR_MASKING;
 }

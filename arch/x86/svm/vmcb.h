@@ -142,11 +142,10 @@ enum svm_exit_code {
 /* event_inj and exit_int_info */
 #define SVM_EVENT_VALID	     BIT(31)
 #define SVM_EVENT_CODE_VALID BIT(11)
-#define SVM_EVENT_TYPE(e)    ((e) >> 8 & 7)
+#define SVM_EVENT_TYPE_MASK  (7ULL << 8)
 #define SVM_EVENT_INTR	     (0ULL << 8)
 #define SVM_EVENT_NMI	     (2ULL << 8)
 #define SVM_EVENT_EXCEPTION  (3ULL << 8)
-#define SVM_EVENT_SOFTWARE   4
 
 #define SVM_TLB_KEEP	  0
 #define SVM_TLB_FLUSH_ALL 1
