@@ -230,8 +230,9 @@ struct virt_ops {
 	 */
 	bool (*complete)(struct arch_vcpu *vcpu, struct vm_exit *exit);
 
-	/* Can an external interrupt be injected at the next entry? Where it may fail: as an offer. */
+	/* Can an external interrupt be injected at the next entry? */
 	bool (*can_inject)(const struct arch_vcpu *vcpu);
+	/* Injects it, or offers it as offer_interrupt() does. */
 	void (*inject_interrupt)(struct arch_vcpu *vcpu, u8 vector);
 	/* False: NMIs are blocked or an event is pending; try again at the next exit. */
 	bool (*inject_nmi)(struct arch_vcpu *vcpu);

@@ -4,9 +4,12 @@
 
     bench3d.py [--rounds N] [--seconds N] [--scenes A,B] [frames] [instructions] [latency]
 
-Rounds of runs in turn on the same machine: the guest directly on QEMU, the same behind VT-d, which it
-drives itself, one guest of Facet that is given the GPU, one guest of Facet with a vGPU, two of those together; kernel, image, memory and one vCPU are the same. Each figure is the median of
-the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if one misses its bound.
+Five machines: the guest directly on QEMU, the same behind VT-d, which it drives itself, one guest of
+Facet that is given the GPU, one guest of Facet with a vGPU, two of those together; kernel, image,
+memory and one vCPU are the same. They take turns of half a second (turns.py) and wait for each other
+before each scene, so that whatever else the host does, it does to all of them. Each figure is the
+median of the rounds, printed as `virgl NAME value unit bound`; a ratio is the median of each round's
+own. The exit status is 1 if one misses its bound.
 
     direct.SCENE remapped.SCENE        frames a second; `remapped`: behind VT-d
     whole.SCENE                        a guest that is given the whole GPU
@@ -32,7 +35,7 @@ the rounds, printed as `virgl NAME value unit bound`; the exit status is 1 if on
     broken                             how many promises of the schedule that trace breaks
     latency.above                      beside.p99 less alone.p99; at most heavy.longest and a slice
 
-Runs differ by more than what is measured where others use the machine: its load is printed, too.
+Frames a second of two rounds differ where others use the machine, ratios hardly: its load is printed.
 """
 
 import argparse
@@ -42,8 +45,7 @@ import statistics
 import struct
 import subprocess
 import sys
-import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, suppress
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
 os.environ.setdefault("BENCH", "qemu-virgl")
@@ -51,6 +53,7 @@ import benches  # pylint: disable=wrong-import-position
 import direct3d  # pylint: disable=wrong-import-position
 import facet  # pylint: disable=wrong-import-position
 import light3d  # pylint: disable=wrong-import-position
+from turns import Turns, each  # pylint: disable=wrong-import-position
 
 FOLDER = os.path.join(facet.BUILD, "bench3d")
 SCENES = "build,texture,shading"
@@ -65,23 +68,19 @@ THREADS = ("-name", "debug-threads=on")  # each of QEMU's threads says by its na
 # ---- machines ----
 
 
-@contextmanager
-def direct(test, words, limit_s, iommu=None):
+def direct(test, words, limit_s, kind="direct", iommu=None, extra=()):
     """The guest is the machine. Its lines are those of guest `alpha`, as below."""
-    folder = os.path.join(FOLDER, "direct")
-    options = {"name": "alpha", "limit_s": limit_s, "extra": THREADS, "iommu": iommu}
-    with direct3d.machine(folder, test, words, **options) as machine:
-        yield machine
+    folder = os.path.join(FOLDER, kind)
+    options = {"name": "alpha", "limit_s": limit_s, "extra": (*THREADS, *extra), "iommu": iommu}
+    return direct3d.machine(folder, test, words, **options)
 
 
-@contextmanager
-def mediated(guests, limit_s, host="", extra=()):
+def mediated(guests, limit_s, kind="facet", host="", extra=()):
     """guests: sections of the file; host: further lines of [host]; extra: QEMU's arguments."""
-    folder = os.path.join(FOLDER, "facet")
+    folder = os.path.join(FOLDER, kind)
     text = facet.conf(*guests).replace("[host]\n", "[host]\n" + host)
     image = facet.make_image(folder, text, facet.GUEST3D_FILES)
-    with facet.Machine(image, folder=folder, limit_s=limit_s, extra=(*THREADS, *extra)) as machine:
-        yield machine
+    return facet.Machine(image, folder=folder, limit_s=limit_s, extra=(*THREADS, *extra))
 
 
 def expect(machine, name, line, timeout, since=None):
@@ -149,7 +148,6 @@ class Use:
     def __init__(self, machine, name, facet_is_there):
         self.machine, self.name, self.facet_is_there = machine, name, facet_is_there
         self.then = self.now()
-        self.began = time.monotonic()
 
     def now(self):
         used = {**host_us(self.machine), **instructions()}
@@ -171,9 +169,8 @@ class Use:
         return used
 
 
-def kmscube(machine, name, seconds):
+def kmscube(machine, name):
     """(frames, seconds) between its first and its last line."""
-    del seconds
     began = expect(machine, name, r"Rendered \d+ frames", START_S, since=0)
     expect(machine, name, r"ended with status", START_S + 60, since=began.end())
     said = re.findall(
@@ -183,19 +180,22 @@ def kmscube(machine, name, seconds):
     return int(last) - int(first), float(end) - float(start)
 
 
-def run_frames(machine, names, scenes, seconds, used, facet_is_there=True):
-    """{scene: frames a second, of all guests}; fills `used` for the first guest's frames."""
-    fps = {}
+def run_frames(machine, names, scenes, seconds, turns, facet_is_there=True):
+    """{scene: frames a second, of all guests}, {scene: used for the first guest's frames}."""
+    fps, used = {}, {}
     for name in names:
         expect(machine, name, r"Rendered \d+ frames", START_S, since=0)
+    turns.meet(machine)
     # From here on kmscube's frames count, and what they take.
     use = Use(machine, names[0], facet_is_there)
+    began = turns.time_s(machine)
     for name in names:
-        frames, time_s = kmscube(machine, name, seconds)
+        frames, time_s = kmscube(machine, name)
         fps["kmscube"] = fps.get("kmscube", 0) + frames / time_s
         if name == names[0]:
             # It goes on from the last line that tells frames to its end.
-            used["kmscube"] = use.a_frame(frames / time_s * (time.monotonic() - use.began))
+            used["kmscube"] = use.a_frame(frames / time_s * (turns.time_s(machine) - began))
+    turns.meet(machine)
     at = {name: 0 for name in names}
     for scene in scenes:
         for name in names:
@@ -205,7 +205,8 @@ def run_frames(machine, names, scenes, seconds, used, facet_is_there=True):
             fps[scene] = fps.get(scene, 0) + int(found.group(1))
             if name == names[0]:
                 used[scene] = use.a_frame(int(found.group(1)) * seconds)
-    return fps
+        turns.meet(machine)
+    return fps, used
 
 
 def facets(kind, names, test, words, limit_s, extra=()):
@@ -214,28 +215,51 @@ def facets(kind, names, test, words, limit_s, extra=()):
     whole = ({"gpu": "", "pci": GPU_AT}, "assign-without-reset = yes\n")
     keys, host = whole if kind == "whole" else ({}, "")
     guests = [facet.guest3d_conf(name, test, words, **keys) for name in names]
-    return mediated(guests, limit_s, host, extra)
+    return mediated(guests, limit_s, kind, host, extra)
+
+
+NAMES = {
+    "direct": ["alpha"],
+    "remapped": ["alpha"],
+    "whole": ["alpha"],
+    "one": ["alpha"],
+    "two": ["alpha", "beta"],
+}
+
+
+def start(kind, words, limit_s):
+    """The machine of that kind, which stands still."""
+    stopped = Turns.STOPPED
+    if kind == "direct":
+        return direct(WORKLOADS, words, limit_s, kind, extra=stopped)
+    if kind == "remapped":
+        return direct(WORKLOADS, f"{words} intel_iommu=on", limit_s, kind, "vtd", stopped)
+    return facets(kind, NAMES[kind], WORKLOADS, words, limit_s, stopped)
 
 
 def frames(args):
     """One round: {(kind, scene): frames a second}, {kind: {scene: used}}, {name: of processors}."""
     scenes = args.scenes.split(",")
     words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
-    limit_s = 2 * START_S + (len(scenes) + 1) * (3 * args.seconds + 60)
-    got, used, cpu = {}, {"direct": {}, "remapped": {}}, {}
+    limit_s = len(NAMES) * (2 * START_S + (len(scenes) + 1) * (3 * args.seconds + 60))
+    got, used, cpu = {}, {}, {}
+    with ExitStack() as machines:
+        kinds = {machines.enter_context(start(kind, words, limit_s)): kind for kind in NAMES}
+        for machine in kinds:
+            machine.scale *= len(kinds)  # while the others run it does not
 
-    for kind, more, iommu in (("direct", "", None), ("remapped", " intel_iommu=on", "vtd")):
-        with direct(WORKLOADS, words + more, limit_s, iommu) as machine:
-            found = run_frames(machine, ["alpha"], scenes, args.seconds, used[kind], False)
-            got.update({(kind, scene): fps for scene, fps in found.items()})
-            cpu[kind] = loop_ms(machine, "alpha")
-    for kind, names in (("whole", ["alpha"]), ("one", ["alpha"]), ("two", ["alpha", "beta"])):
-        with facets(kind, names, WORKLOADS, words, limit_s) as machine:
-            used[kind] = {}
-            found = run_frames(machine, names, scenes, args.seconds, used[kind])
-            got.update({(kind, scene): fps for scene, fps in found.items()})
-            if kind == "one":
+        def work(machine, turns):
+            kind = kinds[machine]
+            by_facet = kind not in ("direct", "remapped")
+            return run_frames(machine, NAMES[kind], scenes, args.seconds, turns, by_facet)
+
+        for machine, (fps, use) in each(kinds, work).items():
+            kind = kinds[machine]
+            used[kind] = use
+            got.update({(kind, scene): value for scene, value in fps.items()})
+            if kind in ("direct", "one"):
                 cpu[kind] = loop_ms(machine, "alpha")
+            if kind == "one":
                 cpu["exits"] = exit_costs(machine, "alpha")
     return got, used, cpu
 
@@ -244,11 +268,14 @@ def measure_instructions(args):
     scenes = args.scenes.split(",")
     words = f"facet.seconds={args.seconds} facet.scene={args.scenes}"
     limit_s = 2 * START_S + (len(scenes) + 1) * (5 * args.seconds + 60)
+    extra = (*counting(), *Turns.STOPPED)
     for kind in ("whole", "one"):
-        used = {}
-        with facets(kind, ["alpha"], "kmscube+glmark2", words, limit_s, counting()) as machine:
-            run_frames(machine, ["alpha"], scenes, args.seconds, used)
+        with facets(kind, NAMES[kind], "kmscube+glmark2", words, limit_s, extra) as machine:
+            found = each(
+                [machine], lambda m, t: run_frames(m, ["alpha"], scenes, args.seconds, t)
+            )
         os.remove(COUNTERS)
+        _, used = found[machine]
         for scene, use in used.items():
             yield f"instructions.{kind}.{scene}", use["facet"], "a_frame", None
             if kind == "one":
@@ -269,22 +296,18 @@ def measure_frames(args):
         told = ", ".join(f"{kind} {scene} {fps:.0f}" for (kind, scene), fps in got.items())
         print(f"# round {number + 1} of {args.rounds}, load {load()}: {told}", flush=True)
     for scene in ["kmscube"] + args.scenes.split(","):
-        alone = median_of(rounds, ("direct", scene))
-        whole, one, two = (median_of(rounds, (kind, scene)) for kind in ("whole", "one", "two"))
-        remapped = median_of(rounds, ("remapped", scene))
-        for kind, fps in (
-            ("direct", alone),
-            ("remapped", remapped),
-            ("whole", whole),
-            ("one", one),
-            ("two", two),
+        for kind in NAMES:
+            yield f"{kind}.{scene}", median_of(rounds, (kind, scene)), "fps", None
+        for name, kind, base, bound in (
+            ("whole", "whole", "remapped", None),
+            ("one", "one", "direct", RATIO),
+            ("two", "two", "one", RATIO),
+            ("mediation", "one", "whole", RATIO_MEDIATION),
         ):
-            yield f"{kind}.{scene}", fps, "fps", None
-        yield f"ratio.whole.{scene}", whole / remapped if remapped else None, "of_remapped", None
-        yield f"ratio.one.{scene}", one / alone if alone else None, "of_direct", RATIO
-        yield f"ratio.two.{scene}", two / one if one else None, "of_one", RATIO
-        ratio = one / whole if whole else None
-        yield f"ratio.mediation.{scene}", ratio, "of_whole", RATIO_MEDIATION
+            ratios = [r[kind, scene] / r[base, scene] for r in rounds if r[base, scene]]
+            ratio = statistics.median(ratios) if ratios else None
+            yield f"ratio.{name}.{scene}", ratio, f"of_{base}", bound
+        whole = median_of(rounds, ("whole", scene))
         for what, unit in (("engine", "us"), ("exits", "exits"), ("bytes", "bytes")):
             value = statistics.median(used["one"][scene][what] for used in uses)
             yield f"{what}.{scene}", value, f"{unit}_a_frame", None
@@ -308,6 +331,7 @@ def measure_frames(args):
 
 
 # ---- latency ----
+
 
 def latency(args):
     del args
