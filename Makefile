@@ -224,7 +224,7 @@ $(GUEST)/guestdev.cpio.gz: tools/initramfs.sh tests/guest/initdev $(GUEST)/drawe
 
 # A guest that renders in 3D: Mesa with virgl, kmscube and glmark2 as the distribution has them.
 GUEST3D_PROGRAMS := $(addprefix $(GUEST)/,render3d medley3d mutate3d exits3d)
-GUEST3D_LIBRARIES := $(GUEST)/shim3d.so $(GUEST)/record3d.so
+GUEST3D_LIBRARIES := $(addprefix $(GUEST)/,shim3d.so record3d.so trap3d.so)
 GUEST3D_STREAMS := tests/guest/streams
 CFLAGS_GUEST3D := -std=gnu17 -O2 -Wall -Wextra -Werror -I. -isystem /usr/include/libdrm
 
@@ -408,15 +408,18 @@ check-benches: setup-check check-kvm
 check-on-%:
 	$(Q)$(MAKE) check-system BENCH=$*
 
-# What is made of a minute in `make check`, for ten minutes; twenty times as many devices plugged
-# in; and a hundred times as many seeds of the scheduler's simulation, an hour of one processor's time.
-.PHONY: soak soak-streams soak-plug soak-sched
+# What is made of a minute or less in `make check`, for ten minutes; twenty times as many devices
+# plugged in; and a hundred times as many seeds of the scheduler's simulation, an hour of one processor's time.
+.PHONY: soak soak-streams soak-exits soak-plug soak-sched
 soak:
-	$(Q)failed=; for part in soak-streams soak-plug soak-sched; do $(MAKE) $$part || failed=1; done; \
+	$(Q)failed=; for part in soak-streams soak-exits soak-plug soak-sched; do $(MAKE) $$part || failed=1; done; \
 	test -z "$$failed"
 
 soak-streams:
 	$(Q)SOAK_SECONDS=600 $(MAKE) check-system BENCH=qemu-virgl TESTS='-k hostile_streams -s'
+
+soak-exits:
+	$(Q)SOAK_EXITS_S=600 $(MAKE) check-system TESTS='-k exits_without_end'
 
 soak-plug:
 	$(Q)SOAK_PLUGS=1000 $(MAKE) check-system TESTS='-k test_plug'

@@ -28,7 +28,7 @@ class Turns:
         self.meetings = 0
         self.changed = threading.Condition()
         self.over = False
-        self.error = None  # what a machine's monitor had against its turn
+        self.error = None  # the first
         self.thread = threading.Thread(target=self._rotate, daemon=True)
 
     def __enter__(self):
@@ -58,9 +58,10 @@ class Turns:
             if self.meetings == meeting:
                 raise Failed("a machine that takes turns with this one has failed")
 
-    def give_up(self):
-        """No machine runs any more; who waits for a meeting fails."""
+    def give_up(self, error=None):
+        """No machine runs any more. After an error all are closed, so that nobody waits for one."""
         with self.changed:
+            self.error = self.error or error
             self.over = True
             self.changed.notify_all()
 
@@ -87,22 +88,22 @@ class Turns:
                     self.ran[machine] += time.monotonic() - self.turn[1]
                     self.turn = None
         except (OSError, ValueError, RuntimeError) as error:
-            self.error = error
-        finally:
-            self.give_up()
+            self.give_up(error)
+        if self.error:
+            for machine in self.machines:
+                machine.close()
 
 
 def each(machines, work):
     """work(machine, turns) of each in its own thread; returns {machine: result}."""
-    results, errors = {}, []
+    results = {}
 
     def run(machine, turns):
         try:
             results[machine] = work(machine, turns)
             turns.meet(machine)
         except BaseException as error:  # pylint: disable=broad-exception-caught
-            errors.append(error)
-            turns.give_up()
+            turns.give_up(error)
 
     with Turns(machines) as turns:
         threads = [threading.Thread(target=run, args=(m, turns)) for m in machines]
@@ -110,7 +111,6 @@ def each(machines, work):
             thread.start()
         for thread in threads:
             thread.join()
-    causes = [error for error in errors if not isinstance(error, Failed)] + [turns.error]
-    if errors:
-        raise causes[0] or errors[0]
+    if turns.error:
+        raise turns.error
     return results

@@ -22,12 +22,16 @@ class Fake:
     def __init__(self, name):
         self.name = name
         self.runs = threading.Event()
+        self.closed = threading.Event()
 
     def qmp(self, command):
         Fake.running += 1 if command == "cont" else -1
         assert Fake.running in (0, 1)
         Fake.log.append((command, self.name))
         (self.runs.set if command == "cont" else self.runs.clear)()
+
+    def close(self):
+        self.closed.set()
 
     def does(self, steps):
         for _ in range(steps):
@@ -79,11 +83,19 @@ def test_time_is_what_a_machine_has_run(three):
         assert 0.05 < ran < 0.6 * passed
 
 
+def waits_for_the_end(machine, taking):
+    """As one that waits for a line which does not come any more."""
+    if machine.name == "a":
+        taking.meet(machine)
+    assert machine.closed.wait(5)
+    raise AssertionError("the machine ended")
+
+
 def test_one_that_fails_ends_all_and_its_error_is_told(three):
     def work(machine, taking):
         if machine is three[1]:
             raise KeyError("the one")
-        taking.meet(machine)
+        waits_for_the_end(machine, taking)
 
     with pytest.raises(KeyError, match="the one"):
         turns.each(three, work)
@@ -96,4 +108,4 @@ def test_a_monitor_that_does_not_answer_ends_all_too(three):
 
     three[0].qmp = broken
     with pytest.raises(OSError, match="cont"):
-        turns.each(three, lambda machine, taking: taking.meet(machine))
+        turns.each(three, waits_for_the_end)
