@@ -44,7 +44,7 @@ help:
 	@echo '  make check-fuzz    fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo '  make check-system  Facet on one bench, BENCH=$(BENCH); TESTS="-k name" to choose'
 	@echo '  make soak          ten minutes of hostile command streams beside a guest that renders,'
-	@echo '                     a device plugged in and pulled out a thousand times,'
+	@echo '                     and of exits, a device plugged in and pulled out a thousand times,'
 	@echo '                     and a million seeds of the scheduler'"'"'s simulation'
 	@echo '  make bench         instructions for each kind of exit and more, against their bounds'
 	@echo '  make bench-sched   instructions for each decision of the GPU scheduler'

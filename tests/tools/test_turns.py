@@ -99,7 +99,7 @@ def test_one_that_fails_ends_all_and_its_error_is_told(three):
 
     with pytest.raises(KeyError, match="the one"):
         turns.each(three, work)
-    assert Fake.running == 0
+    assert Fake.running == 0 and all(machine.closed.is_set() for machine in three)
 
 
 def test_a_monitor_that_does_not_answer_ends_all_too(three):
@@ -109,3 +109,4 @@ def test_a_monitor_that_does_not_answer_ends_all_too(three):
     three[0].qmp = broken
     with pytest.raises(OSError, match="cont"):
         turns.each(three, waits_for_the_end)
+    assert all(machine.closed.is_set() for machine in three)
