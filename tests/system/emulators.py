@@ -173,11 +173,22 @@ class Qemu:
         self.process.stdin.write(data)
         self.process.stdin.flush()
 
+    def _find_monitor(self):
+        """An emulator that has just been started has yet to make its socket."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                return self.qmp_socket.connect(self.qmp_path)
+            except (FileNotFoundError, ConnectionRefusedError):
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
     def qmp(self, command, **args):
         if self.qmp_file is None:
             self.qmp_socket = socket.socket(socket.AF_UNIX)
             self.qmp_socket.settimeout(60)
-            self.qmp_socket.connect(self.qmp_path)
+            self._find_monitor()
             self.qmp_file = self.qmp_socket.makefile("rw", encoding="utf-8")
             self.qmp_file.readline()
             self.qmp("qmp_capabilities")
