@@ -79,6 +79,12 @@ static void an_offered_interrupt_cut_short_was_not_taken(void **state)
 	vmcb->exit_int_info = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | X86_PF;
 	exits(SVM_EXIT_INTR, 0, 0);
 	assert_int_equal(vcpu.offered, 0);
+	/* QEMU leaves V_IRQ set, and calls an interrupt that was cut short an exception. */
+	assert_true(svm_ops.offer_interrupt(&vcpu, 0x55));
+	vmcb->exit_int_info = SVM_EVENT_VALID | SVM_EVENT_EXCEPTION | 0x55;
+	exits(SVM_EXIT_NPF, 0, 0x100000000);
+	assert_int_equal(vcpu.offered, 0x55);
+	assert_int_equal(out.kind, VM_EXIT_STOP);
 	vmcb->exit_int_info = 0;
 }
 

@@ -492,6 +492,7 @@ static void an_interrupt_needs_if_and_no_shadow(void **state)
 	*vendor.reg(GUEST_RFLAGS) &= ~RFLAGS_IF;
 	assert_false(vendor.ops->can_inject(&vcpu));
 	*vendor.reg(GUEST_RFLAGS) |= RFLAGS_IF;
+	assert_true(vendor.ops->can_inject(&vcpu));
 }
 
 static void a_reset_vcpu_is_as_after_init(void **state)
